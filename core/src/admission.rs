@@ -1,0 +1,116 @@
+//! What every request must have, in the order of the spec (REST §1.4–1.12).
+
+use sukkal_plugin_sdk::{Action, Request};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{Api, ClientIds, Limits};
+use crate::name;
+
+/// What a transport found out about a request, to be answered each at its step.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Whether the path and method are known.
+    pub route: Route,
+    /// The body is a form (spec: REST §1.6).
+    pub form_body: bool,
+    /// The client takes no JSON (spec: REST §1.7).
+    pub not_acceptable: bool,
+}
+
+/// Whether a path and its method are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Both are.
+    Known,
+    /// No such path.
+    UnknownPath,
+    /// The path is known; these are its methods.
+    WrongMethod(&'static [&'static str]),
+}
+
+/// Lets a request in, its client and project set; or says what it lacks.
+pub fn check(request: &mut Request, arrival: &Arrival, limits: &Limits, api: &Api) -> Result<()> {
+    if arrival.route == Route::UnknownPath || presents_signature(request) {
+        return Err(Error::new(ErrorKind::UnknownPath, ""));
+    }
+    if arrival.form_body {
+        return Err(Error::new(ErrorKind::FormBody, FORM_BODY));
+    }
+    if arrival.not_acceptable {
+        return Err(Error::new(ErrorKind::NotAcceptable, ""));
+    }
+    if request.action() != Action::Versions {
+        client(request, limits, api)?;
+        project(request)?;
+        names(request)?;
+    }
+    match arrival.route {
+        Route::WrongMethod(methods) => Err(Error::new(ErrorKind::WrongMethod(methods), "")),
+        _ => Ok(()),
+    }
+}
+
+const FORM_BODY: &str = "Endpoint does not accept `application/x-www-form-urlencoded` content; currently supported \
+     media type is `application/json`; specify proper client-side media type with the \"Content-Type\" header.";
+
+/// A signature must verify, else the request gets 404 (spec: REST §1.5). Without a key for signed
+/// URLs none does.
+fn presents_signature(request: &Request) -> bool {
+    request.headers().get("url-signature").is_some()
+}
+
+fn client(request: &mut Request, limits: &Limits, api: &Api) -> Result<()> {
+    let Some(text) = request.headers().get("client-id") else {
+        return Err(Error::new(ErrorKind::MissingClientId, "The \"Client-Id\" header is required."));
+    };
+    let client = match api.client_id_uuid_safe {
+        ClientIds::Strict => name::uuid(text),
+        ClientIds::Off => {
+            let length = limits.min_length_client_id..=limits.max_length_client_id;
+            length.contains(&text.chars().count()).then(|| text.to_owned())
+        }
+    };
+    let client = client.ok_or_else(|| Error::new(ErrorKind::BadClientId, "Malformed hexadecimal UUID."))?;
+    request.set_client(&client);
+    Ok(())
+}
+
+fn project(request: &mut Request) -> Result<()> {
+    let project = match request.identity() {
+        Some(identity) => Some(identity.project).filter(|project| !project.is_empty()),
+        None => {
+            let headers = request.headers();
+            headers.get("x-project-id").or_else(|| headers.get("x-tenant-id")).map(str::to_owned)
+        }
+    };
+    match project.as_deref() {
+        None => Err(Error::new(ErrorKind::MissingProject, "The header X-PROJECT-ID was missing")),
+        Some("") => Err(Error::new(
+            ErrorKind::EmptyProject,
+            "X-PROJECT-ID cannot be an empty string. Specify the right header X-PROJECT-ID and retry.",
+        )),
+        Some(project) if !name::is_project(project) => Err(bad_name(request)),
+        Some(project) => {
+            request.set_project(project);
+            Ok(())
+        }
+    }
+}
+
+fn names(request: &Request) -> Result<()> {
+    let named = !request.queue().is_empty() || request.item().is_empty() && names_a_queue(request.action());
+    if named && !name::is_queue_name(request.queue()) { Err(bad_name(request)) } else { Ok(()) }
+}
+
+fn bad_name(request: &Request) -> Error {
+    if request.is_topic() {
+        Error::new(ErrorKind::BadTopicName, "The format of the submitted topic name or project id is not valid.")
+    } else {
+        Error::new(ErrorKind::BadQueueName, "The format of the submitted queue name or project id is not valid.")
+    }
+}
+
+/// Whether an action is about one queue, so that an empty name is a bad one.
+fn names_a_queue(action: Action) -> bool {
+    matches!(action.code(), 11..=39)
+}

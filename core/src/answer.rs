@@ -1,0 +1,156 @@
+//! What an action returns: typed, without status and without JSON. Each transport encodes it.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use sukkal_plugin_sdk::{ClaimId, MessageId, Place, QueueId, Stats, Timestamp};
+
+/// A JSON object, in the order of its keys' insertion; numbers keep their digits.
+pub type Object = Map<String, Value>;
+
+/// What an action returns.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// `GET /`: the versions document.
+    Versions,
+    /// The home document.
+    Home {
+        /// With the resources that only administrators have.
+        admin: bool,
+    },
+    /// Whether every store answers.
+    Ping(bool),
+    /// How the stores are: a JSON object (spec: REST §2).
+    Health(Object),
+    /// A page of queues.
+    Queues(QueuePage),
+    /// A queue was made (`true`) or was there.
+    QueueCreated(bool),
+    /// A queue's metadata. Reserved keys are filled in where the transport shows them so.
+    Metadata(Object),
+    /// Whether a queue exists.
+    QueueExists(bool),
+    /// A queue is gone.
+    QueueDeleted,
+    /// A queue's counts; `None`: there is no such queue.
+    Stats(Option<QueueStats>),
+    /// A queue is empty.
+    Purged,
+    /// Messages were stored.
+    Posted(Vec<MessageId>),
+    /// A page of messages.
+    Messages(MessagePage),
+    /// Messages by id, in the order asked.
+    MessagesById(Vec<MessageView>),
+    /// One message.
+    Message(MessageView),
+    /// Messages are gone.
+    Deleted,
+    /// Messages taken out.
+    Popped(Vec<MessageView>),
+    /// A claim; `None`: nothing to claim.
+    Claimed(Option<ClaimView>),
+    /// A claim as it was read.
+    Claim(ClaimView),
+    /// A claim goes on.
+    ClaimRenewed,
+    /// A claim has ended.
+    ClaimReleased,
+}
+
+/// A page of queues.
+#[derive(Clone, Debug)]
+pub struct QueuePage {
+    /// Ordered by name.
+    pub queues: Vec<QueueView>,
+    /// How many the project has in all, where that was asked.
+    pub count: Option<u64>,
+    /// True when metadata were asked for.
+    pub detailed: bool,
+    /// How the next page is asked for.
+    pub paging: Paging,
+}
+
+/// A queue in a listing.
+#[derive(Clone, Debug)]
+pub struct QueueView {
+    /// Its name.
+    pub name: String,
+    /// Its metadata as stored.
+    pub metadata: Object,
+}
+
+/// What the request of a page gave, so that the next one's can repeat it: the known parameters in
+/// the order of the spec, `marker` and `limit` first where they were given (spec: REST §1, paging).
+#[derive(Clone, Debug, Default)]
+pub struct Paging {
+    /// Whether the request had a marker: decides where the next link's stands.
+    pub had_marker: bool,
+    /// The others, name and value, in order. Values are not percent-encoded yet.
+    pub params: Vec<(String, String)>,
+    /// The last item's marker; none: the page is empty, and so are the links.
+    pub next_marker: Option<String>,
+}
+
+/// A queue's counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueStats {
+    /// The queue's incarnation, which ids need.
+    pub queue: QueueId,
+    /// As the pool counts.
+    pub stats: Stats,
+}
+
+/// A page of messages.
+#[derive(Clone, Debug, Default)]
+pub struct MessagePage {
+    /// In queue order.
+    pub messages: Vec<MessageView>,
+    /// How the next page is asked for.
+    pub paging: Paging,
+}
+
+/// A message as clients see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageView {
+    /// Its id.
+    pub id: MessageId,
+    /// Whole seconds.
+    pub ttl: u64,
+    /// Whole seconds since the post.
+    pub age: u64,
+    /// One JSON value, its bytes as posted.
+    pub body: Bytes,
+    /// The live claim that holds it.
+    pub claim: Option<ClaimId>,
+    /// How often it was claimed.
+    pub claims: u32,
+    /// Whether the request asked to see `claims`.
+    pub show_claims: bool,
+    /// Of the body, where the service makes checksums and the body is not null.
+    pub checksum: Option<String>,
+}
+
+/// A claim as clients see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimView {
+    /// Its id.
+    pub id: ClaimId,
+    /// Whole seconds.
+    pub ttl: u64,
+    /// Whole seconds since it was made or renewed.
+    pub age: u64,
+    /// What it holds.
+    pub messages: Vec<MessageView>,
+}
+
+impl QueueStats {
+    /// The id of a message at a place of this queue.
+    pub fn id(&self, place: Place) -> MessageId {
+        MessageId { queue: self.queue, place }
+    }
+
+    /// Whole seconds since an instant, on the pool's clock.
+    pub fn age(&self, posted: Timestamp) -> u64 {
+        self.stats.now.since(posted).as_secs()
+    }
+}

@@ -1,0 +1,78 @@
+//! Queues' records, remembered for a minute. Never a queue's absence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use equivalent::Equivalent;
+use sukkal_plugin_sdk::Timestamp;
+
+use super::queues::Queue;
+use crate::service::Clock;
+
+/// How long a record is trusted without asking the catalog. The pool refuses an old one anyway;
+/// this bounds how long metadata such as a default ttl may be seen late.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How many queues are remembered.
+const CAPACITY: usize = 100_000;
+
+/// Queues' records, remembered.
+pub struct Cache {
+    queues: quick_cache::sync::Cache<Name, (Timestamp, Arc<Queue>)>,
+    clock: Clock,
+}
+
+/// What is remembered of a queue.
+pub enum Known {
+    /// Its record, read within the last minute.
+    Fresh(Arc<Queue>),
+    /// Its record, read before that: good enough while the catalog does not answer.
+    Old(Arc<Queue>),
+    /// Nothing.
+    Nothing,
+}
+
+#[derive(Hash, PartialEq, Eq)]
+struct Name {
+    project: String,
+    name: String,
+}
+
+#[derive(Hash)]
+struct NameRef<'a> {
+    project: &'a str,
+    name: &'a str,
+}
+
+impl Equivalent<Name> for NameRef<'_> {
+    fn equivalent(&self, key: &Name) -> bool {
+        self.project == key.project && self.name == key.name
+    }
+}
+
+impl Cache {
+    /// Nothing is remembered yet.
+    pub fn new(clock: Clock) -> Self {
+        Cache { queues: quick_cache::sync::Cache::new(CAPACITY), clock }
+    }
+
+    /// What is remembered of a queue.
+    pub fn get(&self, project: &str, name: &str) -> Known {
+        match self.queues.get(&NameRef { project, name }) {
+            None => Known::Nothing,
+            Some((read, queue)) if (self.clock)().since(read) < FRESH => Known::Fresh(queue),
+            Some((_, queue)) => Known::Old(queue),
+        }
+    }
+
+    /// Remembers a queue as it was just read.
+    pub fn put(&self, queue: Arc<Queue>) {
+        let name = Name { project: queue.project.clone(), name: queue.name.clone() };
+        self.queues.insert(name, ((self.clock)(), queue));
+    }
+
+    /// Forgets a queue.
+    pub fn remove(&self, project: &str, name: &str) {
+        self.queues.remove(&NameRef { project, name });
+    }
+}

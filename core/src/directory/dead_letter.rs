@@ -1,0 +1,98 @@
+//! Dead letter queues: made when metadata name them, and found again when they are made anew
+//! (spec: semantics, Dead letters).
+
+use std::time::Duration;
+use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef, RecordKey};
+
+use super::Directory;
+use super::queues::Queue;
+use super::record::{DEAD_LETTER_SOURCE, QUEUE, QueueRecord, to_hex};
+use crate::error::{Error, Result};
+use crate::metadata::Metadata;
+
+/// Makes the dead letter queue that metadata name, beside its source, unless it is there.
+///
+/// # Errors
+/// `BadValue`: it is there, but where no atomic move from the source is possible.
+pub async fn ensure(
+    directory: &Directory,
+    call: &Call,
+    metadata: &Metadata,
+    pool_name: &str,
+    pool: &LoadedPool,
+    source: &QueueRef,
+) -> Result<()> {
+    let Some(rule) = &metadata.dead_letter else { return Ok(()) };
+    if let Some(queue) = directory.read(call, &rule.queue).await? {
+        let beside = queue.pool_name == pool_name && queue.reference.placement() == source.placement();
+        return if beside {
+            Ok(())
+        } else {
+            Err(Error::value(format!("_dead_letter_queue {} must be in the same pool as its queue.", rule.queue)))
+        };
+    }
+    let id = QueueId(rand::random());
+    let placement = pool.place(id, Some(source.clone())).unwrap_or_default();
+    let record = QueueRecord {
+        id: id.text(),
+        epoch: 1,
+        pool: pool_name.to_owned(),
+        placement: to_hex(&placement),
+        metadata: serde_json::value::RawValue::from_string("{}".to_owned())
+            .map_err(|error| Error::value(error.to_string()))?,
+    };
+    let key = RecordKey::new(QUEUE, call.project(), rule.queue.clone());
+    // Whoever else makes it at this moment makes it as well as we do.
+    directory.commit(call, vec![Change::put(key, Expect::Absent, record.to_bytes()?)]).await?;
+    directory.configured(call, &rule.queue).await?;
+    Box::pin(reconnect(directory, call, &rule.queue)).await
+}
+
+/// The rule that goes into a queue's header; none where its dead letter queue is gone.
+pub async fn rule(directory: &Directory, call: &Call, queue: &Queue) -> Result<Option<DeadLetterRule>> {
+    let Some(rule) = &queue.metadata.dead_letter else { return Ok(None) };
+    let reference = match directory.read(call, &rule.queue).await? {
+        Some(target) => target.reference.clone(),
+        // It is gone: messages must not be claimed for ever all the same. They wait for the queue
+        // of this impossible id, and move when it is made anew (`reconnect`).
+        None => QueueRef::new(QueueId(0), 0, queue.reference.placement().to_vec()),
+    };
+    let ttl = rule.ttl.map(Duration::from_secs);
+    Ok(Some(DeadLetterRule { queue: reference, max_claims: rule.max_claims, ttl }))
+}
+
+/// The changes that keep the index of who names which dead letter queue.
+pub fn sources(project: &str, name: &str, before: Option<&Metadata>, after: Option<&Metadata>) -> Vec<Change> {
+    let target = |metadata: Option<&Metadata>| {
+        metadata.and_then(|metadata| metadata.dead_letter.as_ref()).map(|rule| rule.queue.clone())
+    };
+    let key = |target: &str| RecordKey::new(DEAD_LETTER_SOURCE, project, format!("{target}\0{name}"));
+    let (before, after) = (target(before), target(after));
+    if before == after {
+        return Vec::new();
+    }
+    let removed = before.map(|target| Change::delete(key(&target), Expect::Any));
+    let added = after.map(|target| Change::put(key(&target), Expect::Any, Vec::new()));
+    removed.into_iter().chain(added).collect()
+}
+
+/// Tells the pools of all queues that name a queue as theirs that it is (again) there.
+pub async fn reconnect(directory: &Directory, call: &Call, name: &str) -> Result<()> {
+    const PAGE: u32 = 100;
+    let prefix = format!("{name}\0");
+    let mut after = prefix.clone();
+    loop {
+        let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
+        let page = directory.catalog.list(call, kind, project, Some(after.clone()), PAGE).await?;
+        let full = page.len() == PAGE as usize;
+        for record in page {
+            let Some(source) = record.key.name.strip_prefix(&prefix) else { return Ok(()) };
+            Box::pin(directory.update(call, source, |metadata| Ok(metadata.clone()))).await?;
+            after = record.key.name;
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the catalog's records mean.
+//!
+//! A change of a queue is: (1) a commit to the catalog with the next epoch, (2) `configure` at its
+//! pool, (3) the answer. A host that dies between (1) and (2) leaves a record that is newer than
+//! its header: the pool answers `Gone` to whoever acts on it, and [`Directory::on`] repairs it.
+
+mod cache;
+mod dead_letter;
+mod queues;
+mod record;
+
+use std::sync::Arc;
+
+use sukkal_plugin_sdk::load::LoadedCatalog;
+use sukkal_plugin_sdk::{Call, Change, Commit};
+use tokio::sync::Notify;
+
+pub use self::queues::{Listed, Queue};
+pub use self::record::{DROPPING, Dropping};
+use crate::error::Result;
+use crate::pools::Pools;
+use crate::service::Clock;
+
+/// What the catalog's records mean.
+pub struct Directory {
+    catalog: LoadedCatalog,
+    pools: Arc<Pools>,
+    cache: cache::Cache,
+    /// Wakes the janitor: a queue is to be dropped.
+    wake: Arc<Notify>,
+}
+
+impl Directory {
+    /// The directory of a catalog.
+    pub fn new(catalog: LoadedCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
+        Directory { catalog, pools, cache: cache::Cache::new(clock), wake }
+    }
+
+    /// Whether a commit was made: `false` where somebody else was quicker.
+    async fn commit(&self, call: &Call, changes: Vec<Change>) -> Result<bool> {
+        Ok(matches!(self.catalog.commit(call, changes).await?, Commit::Done(_)))
+    }
+}

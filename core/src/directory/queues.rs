@@ -1,0 +1,279 @@
+//! Queues: found, made, changed, deleted, listed.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::{
+    self as sdk, Call, Change, ErrorKind as Kind, Expect, Header, QueueId, QueueRef, Record, RecordKey,
+};
+
+use super::cache::Known;
+use super::record::{Dropping, QUEUE, QueueRecord, label, to_hex};
+use super::{Directory, dead_letter};
+use crate::answer::Object;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::Metadata;
+
+/// How often something is tried anew when another host was quicker.
+const TRIES: usize = 8;
+
+/// A queue, as its record says.
+pub struct Queue {
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+    /// How its pool knows it.
+    pub reference: QueueRef,
+    /// The pool where it lives.
+    pub pool: LoadedPool,
+    /// The pool's name.
+    pub pool_name: String,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// The record's revision.
+    pub revision: u64,
+}
+
+/// A queue in a listing.
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its metadata as stored.
+    pub metadata: Object,
+}
+
+impl Queue {
+    /// Its incarnation.
+    pub fn id(&self) -> QueueId {
+        self.reference.id()
+    }
+}
+
+impl Directory {
+    /// A queue as it was within the last minute; for whoever goes on to its pool, which refuses an
+    /// old record. Known queues are found while the catalog does not answer.
+    pub async fn find(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
+        let old = match self.cache.get(call.project(), name) {
+            Known::Fresh(queue) => return Ok(Some(queue)),
+            Known::Old(queue) => Some(queue),
+            Known::Nothing => None,
+        };
+        match (self.read(call, name).await, old) {
+            (Err(Error { kind: ErrorKind::Unavailable | ErrorKind::TimedOut, .. }), Some(queue)) => Ok(Some(queue)),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// A queue as the catalog has it now.
+    pub async fn read(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
+        let key = RecordKey::new(QUEUE, call.project(), name);
+        let Some(record) = self.catalog.get(call, key).await? else {
+            self.cache.remove(call.project(), name);
+            return Ok(None);
+        };
+        let queue = Arc::new(self.queue(record)?);
+        self.cache.put(queue.clone());
+        Ok(Some(queue))
+    }
+
+    /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
+    pub async fn create(&self, call: &Call, name: &str, metadata: Object) -> Result<(Arc<Queue>, bool)> {
+        let metadata = Metadata::of(metadata);
+        for _ in 0..TRIES {
+            if let Some(queue) = self.read(call, name).await? {
+                return Ok((queue, false));
+            }
+            let (pool_name, pool) = self.pools.choose(metadata.flavor.as_deref())?;
+            let id = QueueId(rand::random());
+            let placement = pool.place(id, None).unwrap_or_default();
+            let reference = QueueRef::new(id, 1, placement);
+            dead_letter::ensure(self, call, &metadata, &pool_name, &pool, &reference).await?;
+            let record = QueueRecord {
+                id: id.text(),
+                epoch: 1,
+                pool: pool_name,
+                placement: to_hex(reference.placement()),
+                metadata: raw(&metadata.object)?,
+            };
+            let mut changes =
+                vec![Change::put(RecordKey::new(QUEUE, call.project(), name), Expect::Absent, record.to_bytes()?)];
+            changes.extend(dead_letter::sources(call.project(), name, None, Some(&metadata)));
+            if self.commit(call, changes).await? {
+                let queue = self.configured(call, name).await?;
+                dead_letter::reconnect(self, call, name).await?;
+                return queue.map(|queue| (queue, true)).ok_or_else(contended);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Changes a queue's metadata. `None`: there is no such queue.
+    pub async fn update(
+        &self,
+        call: &Call,
+        name: &str,
+        change: impl Fn(&Object) -> Result<Object> + Send + Sync,
+    ) -> Result<Option<Arc<Queue>>> {
+        for _ in 0..TRIES {
+            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
+            let metadata = Metadata::of(change(&queue.metadata.object)?);
+            dead_letter::ensure(self, call, &metadata, &queue.pool_name, &queue.pool, &queue.reference).await?;
+            let record = QueueRecord {
+                id: queue.id().text(),
+                epoch: queue.reference.epoch() + 1,
+                pool: queue.pool_name.clone(),
+                placement: to_hex(queue.reference.placement()),
+                metadata: raw(&metadata.object)?,
+            };
+            let key = RecordKey::new(QUEUE, call.project(), name);
+            let mut changes = vec![Change::put(key, Expect::Revision(queue.revision), record.to_bytes()?)];
+            changes.extend(dead_letter::sources(call.project(), name, Some(&queue.metadata), Some(&metadata)));
+            if self.commit(call, changes).await? {
+                return self.configured(call, name).await;
+            }
+        }
+        Err(contended())
+    }
+
+    /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
+    pub async fn delete(&self, call: &Call, name: &str) -> Result<()> {
+        for _ in 0..TRIES {
+            let Some(queue) = self.read(call, name).await? else { return Ok(()) };
+            let dropping = Dropping {
+                id: queue.id().text(),
+                epoch: queue.reference.epoch() + 1,
+                pool: queue.pool_name.clone(),
+                placement: to_hex(queue.reference.placement()),
+                project: queue.project.clone(),
+                name: queue.name.clone(),
+            };
+            let key = RecordKey::new(QUEUE, call.project(), name);
+            let mut changes = vec![
+                Change::delete(key, Expect::Revision(queue.revision)),
+                Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?),
+            ];
+            changes.extend(dead_letter::sources(call.project(), name, Some(&queue.metadata), None));
+            if self.commit(call, changes).await? {
+                self.cache.remove(call.project(), name);
+                self.close(call, &queue, &dropping).await;
+                self.wake.notify_one();
+                return Ok(());
+            }
+        }
+        Err(contended())
+    }
+
+    /// Tells the pool that a queue is deleted, so that hosts that still know it are refused. A pool
+    /// that is down does not hold up the answer: the janitor tells it later.
+    async fn close(&self, call: &Call, queue: &Queue, dropping: &Dropping) {
+        let header = Header {
+            epoch: dropping.epoch,
+            label: label(&queue.project, &queue.name),
+            dropping: true,
+            ..Header::default()
+        };
+        let Ok(reference) = dropping.reference() else { return };
+        let configure = queue.pool.configure(call, &reference, header);
+        if let Err(error) = tokio::time::timeout(Duration::from_secs(2), configure)
+            .await
+            .unwrap_or_else(|_| Err(sdk::Error::new(Kind::TimedOut, "no answer")))
+        {
+            tracing::warn!(%error, queue = queue.name, project = queue.project, "a deleted queue's pool could not be told yet");
+        }
+    }
+
+    /// Queues of the call's project in the order of their names.
+    pub async fn list(&self, call: &Call, after: Option<&str>, limit: u32) -> Result<Vec<Listed>> {
+        let project = call.project().to_owned();
+        let records = self.catalog.list(call, QUEUE.to_owned(), project, after.map(str::to_owned), limit).await?;
+        records
+            .into_iter()
+            .map(|record| {
+                let metadata = QueueRecord::from_bytes(&record.value)?.object()?;
+                Ok(Listed { name: record.key.name, metadata })
+            })
+            .collect()
+    }
+
+    /// How many queues the call's project has.
+    pub async fn count(&self, call: &Call) -> Result<u64> {
+        Ok(self.catalog.count(call, QUEUE.to_owned(), call.project().to_owned()).await?)
+    }
+
+    /// Runs an operation on a queue's pool. Where the pool says that the record is old, or that it
+    /// does not know the queue, the record is read afresh, the pool is told, and the operation is
+    /// repeated. `None`: the queue is gone.
+    pub async fn on<T, F, Fut>(&self, call: &Call, queue: Arc<Queue>, operation: F) -> Result<Option<T>, sdk::Error>
+    where
+        F: Fn(Arc<Queue>) -> Fut + Send,
+        Fut: Future<Output = sdk::Result<T>> + Send,
+    {
+        let mut queue = queue;
+        for _ in 0..TRIES {
+            match operation(queue.clone()).await {
+                Err(error) if matches!(error.kind, Kind::Stale | Kind::Gone) => {
+                    match self.refreshed(call, &queue, error).await? {
+                        Some(again) => queue = again,
+                        None => return Ok(None),
+                    }
+                }
+                outcome => return outcome.map(Some),
+            }
+        }
+        Err(sdk::Error::unavailable("The queue is being changed by others.").retry_after(Duration::from_secs(1)))
+    }
+
+    async fn refreshed(&self, call: &Call, queue: &Queue, error: sdk::Error) -> sdk::Result<Option<Arc<Queue>>> {
+        let again = match error.kind {
+            Kind::Gone => self.configured(call, &queue.name).await,
+            _ => self.read(call, &queue.name).await,
+        };
+        again.map_err(|error| sdk::Error::unavailable(error.message).detail(error.detail))
+    }
+
+    /// Tells a queue's pool what the catalog says now, and gives the queue.
+    pub(super) async fn configured(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
+        for _ in 0..TRIES {
+            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
+            let header = Header {
+                epoch: queue.reference.epoch(),
+                label: label(&queue.project, &queue.name),
+                dead_letter: dead_letter::rule(self, call, &queue).await?,
+                ..Header::default()
+            };
+            match queue.pool.configure(call, &queue.reference, header).await {
+                Ok(()) => return Ok(Some(queue)),
+                // Another host was quicker with a later change: read that one.
+                Err(error) if error.kind == Kind::Stale => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended())
+    }
+
+    fn queue(&self, record: Record) -> Result<Queue> {
+        let stored = QueueRecord::from_bytes(&record.value)?;
+        Ok(Queue {
+            reference: stored.reference()?,
+            metadata: Metadata::of(stored.object()?),
+            pool: self.pools.get(&stored.pool)?,
+            pool_name: stored.pool,
+            project: record.key.project,
+            name: record.key.name,
+            revision: record.revision,
+        })
+    }
+}
+
+fn raw(object: &Object) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(object)
+        .map_err(|error| Error::new(ErrorKind::Internal, "The metadata cannot be stored.").detail(error))
+}
+
+fn contended() -> Error {
+    Error::new(ErrorKind::Unavailable, "The queue is being changed by others. Please try again in a few seconds.")
+}

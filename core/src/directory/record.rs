@@ -1,0 +1,120 @@
+//! The catalog's records of queues, in their stored form.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sukkal_plugin_sdk::{Bytes, QueueId, QueueRef, RecordKey};
+
+use crate::answer::Object;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The kind of queues' records: project and name are the queue's.
+pub const QUEUE: &str = "queue";
+
+/// The kind of records of queues that are being dropped: no project, named by the queue's id.
+pub const DROPPING: &str = "dropping";
+
+/// The kind of records that say which queues name a dead letter queue: the project is theirs, the
+/// name is the dead letter queue's, U+0000, and theirs.
+pub const DEAD_LETTER_SOURCE: &str = "dead-letter-source";
+
+/// A queue's record.
+#[derive(Serialize, Deserialize)]
+pub struct QueueRecord {
+    /// The queue's incarnation.
+    pub id: String,
+    /// Rises with every change.
+    pub epoch: u64,
+    /// The pool's name.
+    pub pool: String,
+    /// The pool's token, in hexadecimal.
+    pub placement: String,
+    /// The metadata, as clients set them.
+    pub metadata: Box<RawValue>,
+}
+
+/// What is left to know of a queue that is being dropped.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Dropping {
+    /// The queue's incarnation.
+    pub id: String,
+    /// The epoch of its end.
+    pub epoch: u64,
+    /// The pool's name.
+    pub pool: String,
+    /// The pool's token, in hexadecimal.
+    pub placement: String,
+    /// Its project.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl QueueRecord {
+    /// The stored form.
+    pub fn to_bytes(&self) -> Result<Bytes> {
+        serde_json::to_vec(self).map(Bytes::from).map_err(|error| broken(&error))
+    }
+
+    /// Reads the stored form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(|error| broken(&error))
+    }
+
+    /// The pool's reference of the queue.
+    pub fn reference(&self) -> Result<QueueRef> {
+        reference(&self.id, self.epoch, &self.placement)
+    }
+
+    /// The metadata.
+    pub fn object(&self) -> Result<Object> {
+        crate::json::object(self.metadata.get().as_bytes()).map_err(|error| broken(&error))
+    }
+}
+
+impl Dropping {
+    /// The record's key.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::new(DROPPING, "", self.id.clone())
+    }
+
+    /// The stored form.
+    pub fn to_bytes(&self) -> Result<Bytes> {
+        serde_json::to_vec(self).map(Bytes::from).map_err(|error| broken(&error))
+    }
+
+    /// Reads the stored form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map_err(|error| broken(&error))
+    }
+
+    /// The pool's reference of the queue.
+    pub fn reference(&self) -> Result<QueueRef> {
+        reference(&self.id, self.epoch, &self.placement)
+    }
+}
+
+/// The label under which a pool knows a queue: its project, U+0000, its name.
+pub fn label(project: &str, name: &str) -> Bytes {
+    Bytes::from(format!("{project}\0{name}"))
+}
+
+/// Bytes in hexadecimal.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn reference(id: &str, epoch: u64, placement: &str) -> Result<QueueRef> {
+    let id: QueueId = id.parse().map_err(|error| broken(&error))?;
+    Ok(QueueRef::new(id, epoch, from_hex(placement)?))
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes.filter(|_| rest.is_empty()).ok_or_else(|| broken(&"a placement is not hexadecimal"))
+}
+
+fn broken(why: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Internal, "A record of the catalog cannot be read.").detail(why)
+}

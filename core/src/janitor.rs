@@ -1,0 +1,125 @@
+//! The service's own work: sweeps of every store, and the rest of deleted queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::{Budget, Change, ErrorKind, Expect, Header, Record};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::directory::{DROPPING, Dropping};
+use crate::error::Result;
+use crate::service::Service;
+
+/// How often every store is swept.
+const PERIOD: Duration = Duration::from_secs(1);
+/// One step of a sweep or a drop: short, so that requests get their turn.
+const STEP: Budget = Budget { items: 1_000, time: Duration::from_millis(50) };
+/// How long one step may take at the most.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The task that does the service's own work.
+pub struct Janitor {
+    end: watch::Sender<bool>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Janitor {
+    /// Starts it. `wake`: there is a queue to drop.
+    pub fn start(service: Arc<Service>, wake: Arc<Notify>) -> Self {
+        let (end, mut ending) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(PERIOD) => {}
+                    () = wake.notified() => {}
+                    _ = ending.changed() => return,
+                }
+                round(&service).await;
+            }
+        });
+        Janitor { end, task: tokio::sync::Mutex::new(Some(task)) }
+    }
+
+    /// Ends it, and waits for the step that it is at.
+    pub async fn stop(&self) {
+        let _ = self.end.send(true);
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = tokio::time::timeout(PATIENCE, task).await;
+        }
+    }
+}
+
+/// One round: each part on its own, so that a store that is down holds up no other.
+async fn round(service: &Service) {
+    for (name, pool) in service.pools.all() {
+        if let Err(error) = sweep(service, pool).await {
+            tracing::warn!(%error, pool = name, "a sweep failed");
+        }
+    }
+    if let Err(error) = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await {
+        tracing::warn!(%error, "a sweep of the catalog failed");
+    }
+    if let Err(error) = drop_queues(service).await {
+        tracing::warn!(%error, "deleted queues could not be looked up");
+    }
+}
+
+/// Sweeps a pool: a few steps a round, the rest in the next.
+async fn sweep(service: &Service, pool: &LoadedPool) -> Result<()> {
+    const STEPS: usize = 20;
+    for _ in 0..STEPS {
+        let swept = pool.sweep(&service.own_call(PATIENCE), STEP).await?;
+        if swept.stuck > 0 {
+            tracing::warn!(messages = swept.stuck, "messages wait for their dead letter queue, which is gone");
+        }
+        if !swept.more {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn drop_queues(service: &Service) -> Result<()> {
+    const PAGE: u32 = 20;
+    let mut after = None;
+    loop {
+        let call = service.own_call(PATIENCE);
+        let page = service.catalog.list(&call, DROPPING.to_owned(), String::new(), after, PAGE).await?;
+        let full = page.len() == PAGE as usize;
+        after = page.last().map(|record| record.key.name.clone());
+        for record in page {
+            let name = record.key.name.clone();
+            if let Err(error) = drop_queue(service, record).await {
+                tracing::warn!(%error, queue_id = name, "a deleted queue could not be dropped yet");
+            }
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes what a deleted queue held: some steps a round, the rest in the next.
+async fn drop_queue(service: &Service, record: Record) -> Result<()> {
+    const STEPS: usize = 20;
+    let dropping = Dropping::from_bytes(&record.value)?;
+    let (pool, queue) = (service.pools.get(&dropping.pool)?, dropping.reference()?);
+    let call = service.own_call(PATIENCE);
+    let label = format!("{}\0{}", dropping.project, dropping.name).into();
+    // The host that deleted it may have died before it could tell the pool.
+    let header = Header { epoch: dropping.epoch, label, dropping: true, ..Header::default() };
+    match pool.configure(&call, &queue, header).await {
+        Err(error) if error.kind != ErrorKind::Stale => return Err(error.into()),
+        _ => {}
+    }
+    for _ in 0..STEPS {
+        if pool.drop_queue(&service.own_call(PATIENCE), &queue, STEP).await?.done {
+            let gone = Change::delete(record.key, Expect::Any);
+            service.catalog.commit(&service.own_call(PATIENCE), vec![gone]).await?;
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The service: what requests mean, whatever transport they come by and whatever store they end in.
+//!
+//! A request passes [`engine`] from top to bottom: `pipeline` (filters), `admission` (what every
+//! request must have), `action` (what it asks for), `directory` and `pools` (where its queue is).
+//!
+//! # Invariants
+//!
+//! - Core knows no HTTP: an [`Answer`] and an [`Error`] are typed, and each transport words them.
+//! - Core opens no library: it is handed catalogs, pools and filters that are open already.
+//! - A request that has entered runs to its end in a task of its own, whether or not its client
+//!   still waits.
+//! - The catalog's record of a queue is the truth about it. What is cached of it is never wrong for
+//!   the messages: the pool refuses whoever acts on an old epoch.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod action;
+mod admission;
+mod answer;
+mod checksum;
+mod directory;
+mod engine;
+mod error;
+mod janitor;
+mod json;
+mod json_patch;
+mod limits;
+mod metadata;
+mod name;
+mod pipeline;
+mod pools;
+mod query;
+mod service;
+mod stop;
+
+pub use admission::{Arrival, Route};
+pub use answer::*;
+pub use engine::{Encode, Engine, Parts};
+pub use error::{Error, ErrorKind};
+pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MIN_TTL};
+pub use metadata::with_reserved;
+pub use pipeline::{FilterSpec, OnError};

@@ -1,0 +1,256 @@
+//! Calls the filters at the moments of a request.
+
+mod plan;
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use sukkal_plugin_sdk::load::{FilterState, LoadedFilter};
+use sukkal_plugin_sdk::{
+    self as sdk, Action, Bytes, Call, Message, Moment, NewMessage, Reader, Request, Response, Verdict,
+};
+
+use self::plan::Plan;
+use crate::error::{Error, ErrorKind};
+use crate::stop::Stop;
+
+/// A filter as the configuration sets it up.
+pub struct FilterSpec {
+    /// The name by which the configuration knows it.
+    pub name: String,
+    /// The filter.
+    pub filter: LoadedFilter,
+    /// How long each of its hooks may take.
+    pub timeout: Duration,
+    /// What happens to the request when the filter fails.
+    pub on_error: OnError,
+    /// These projects alone; empty: all. Not asked at `authenticate`, where there is none yet.
+    pub projects: Vec<String>,
+    /// Queues that match one of these patterns (`*`, `?`) alone; empty: all.
+    pub queues: Vec<glob::Pattern>,
+    /// These actions alone; empty: all.
+    pub actions: Vec<Action>,
+}
+
+/// What happens to a request when a filter fails: breaks, or does not answer in time. What a filter
+/// refuses (`Invalid`, `Forbidden` and the like) stays refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// It is refused with 503, or 500 for a fault of the filter.
+    Refuse,
+    /// It goes on without the filter.
+    Pass,
+}
+
+/// The filters in their order.
+pub struct Pipeline {
+    filters: Vec<FilterSpec>,
+    plan: Plan,
+}
+
+/// What the filters keep for one request.
+#[derive(Default)]
+pub struct Passage(Vec<FilterState>);
+
+impl Pipeline {
+    /// Asks each filter once what it wants.
+    pub fn new(filters: Vec<FilterSpec>) -> Self {
+        let plan = Plan::of(&filters);
+        Pipeline { filters, plan }
+    }
+
+    /// Every filter.
+    pub fn filters(&self) -> &[FilterSpec] {
+        &self.filters
+    }
+
+    /// Whether any filter wants a moment of this request.
+    pub fn wants(&self, moment: Moment, request: &Request) -> bool {
+        self.wanting(moment, request).next().is_some()
+    }
+
+    /// Those who want a moment of this request, with their positions.
+    fn wanting<'a>(
+        &'a self,
+        moment: Moment,
+        request: &'a Request,
+    ) -> impl DoubleEndedIterator<Item = (usize, &'a FilterSpec)> {
+        let positions = self.plan.who_wants(moment, request.action()).iter();
+        positions
+            .map(|position| (*position, &self.filters[*position]))
+            .filter(move |(_, filter)| filter.covers(moment, request))
+    }
+
+    /// The filters' first word on who the client is.
+    pub async fn authenticate(&self, call: &Call, passage: &mut Passage, request: &mut Request) -> Result<(), Stop> {
+        for position in self.plan.who_wants(Moment::Authenticate, request.action()) {
+            let filter = &self.filters[*position];
+            let hook = filter.filter.authenticate(call, passage.state(*position, self), request);
+            filter.decide(Moment::Authenticate, hook).await?;
+        }
+        Ok(())
+    }
+
+    /// Policy, quotas, limits.
+    pub async fn enter(&self, call: &Call, passage: &mut Passage, request: &mut Request) -> Result<(), Stop> {
+        for position in self.plan.who_wants(Moment::Request, request.action()) {
+            let filter = &self.filters[*position];
+            if filter.covers(Moment::Request, request) {
+                let hook = filter.filter.request(call, passage.state(*position, self), request);
+                filter.decide(Moment::Request, hook).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages on their way in.
+    pub async fn ingress(
+        &self,
+        call: &Call,
+        passage: &mut Passage,
+        request: &Request,
+        mut messages: Vec<NewMessage>,
+    ) -> Result<Vec<NewMessage>, Stop> {
+        for (position, filter) in self.wanting(Moment::Ingress, request) {
+            let kept = filter.keep(&messages);
+            let n_messages = messages.len();
+            let hook = filter.filter.ingress(call, passage.state(position, self), request, messages);
+            messages = match filter.guard(Moment::Ingress, hook).await? {
+                None => kept,
+                Some((verdict, messages)) => {
+                    filter.obey(Moment::Ingress, verdict)?;
+                    filter.check(n_messages, messages.iter().map(|message| &message.body))?;
+                    messages
+                }
+            };
+        }
+        Ok(messages)
+    }
+
+    /// Messages on their way to a reader.
+    pub async fn egress(
+        &self,
+        call: &Call,
+        passage: &mut Passage,
+        request: &Request,
+        mut messages: Vec<Message>,
+    ) -> Result<Vec<Message>, Stop> {
+        for (position, filter) in self.wanting(Moment::Egress, request) {
+            let kept = filter.keep(&messages);
+            let n_messages = messages.len();
+            let hook = filter.filter.egress(call, passage.state(position, self), Reader::Request(request), messages);
+            messages = match filter.guard(Moment::Egress, hook).await? {
+                None => kept,
+                Some((verdict, messages)) => {
+                    filter.obey(Moment::Egress, verdict)?;
+                    filter.check(n_messages, messages.iter().map(|message| &message.body))?;
+                    messages
+                }
+            };
+        }
+        Ok(messages)
+    }
+
+    /// The answer, in reverse order. A filter that fails here cannot refuse any more: it is logged.
+    pub async fn leave(&self, call: &Call, passage: &mut Passage, request: &Request, response: &mut Response) {
+        for (position, filter) in self.wanting(Moment::Response, request).rev() {
+            let hook = filter.filter.response(call, passage.state(position, self), request, response);
+            if let Err(Stop::Error(error)) = filter.guard(Moment::Response, hook).await {
+                tracing::warn!(%error, filter = filter.name, request = %request.id(), "a filter failed on the answer");
+            }
+        }
+    }
+}
+
+impl Passage {
+    fn state(&mut self, position: usize, pipeline: &Pipeline) -> &mut FilterState {
+        if self.0.is_empty() {
+            self.0.resize_with(pipeline.filters.len(), FilterState::default);
+        }
+        &mut self.0[position]
+    }
+}
+
+impl FilterSpec {
+    /// Whether a request is one of those to which the configuration limits the filter.
+    fn covers(&self, moment: Moment, request: &Request) -> bool {
+        let project = self.projects.is_empty()
+            || moment == Moment::Authenticate
+            || self.projects.iter().any(|project| project == request.project());
+        let queue = self.queues.is_empty() || self.queues.iter().any(|queue| queue.matches(request.queue()));
+        project && queue
+    }
+
+    /// What the request goes on with if the filter fails and is passed over.
+    fn keep<T: Clone>(&self, messages: &[T]) -> Vec<T> {
+        if self.on_error == OnError::Pass { messages.to_vec() } else { Vec::new() }
+    }
+
+    /// Runs a hook that only decides.
+    async fn decide(&self, moment: Moment, hook: impl Future<Output = sdk::Result<Verdict>>) -> Result<(), Stop> {
+        match self.guard(moment, hook).await? {
+            Some(verdict) => self.obey(moment, verdict),
+            None => Ok(()),
+        }
+    }
+
+    fn obey(&self, moment: Moment, verdict: Verdict) -> Result<(), Stop> {
+        match verdict {
+            Verdict::Continue => Ok(()),
+            Verdict::Respond(response) => Err(Stop::Respond(response)),
+            Verdict::Skip => Err(self.broken(moment, "it skipped what is no delivery").into()),
+        }
+    }
+
+    /// Runs a hook within its time. `None`: it failed, and is passed over.
+    async fn guard<T>(&self, moment: Moment, hook: impl Future<Output = sdk::Result<T>>) -> Result<Option<T>, Stop> {
+        let error = match tokio::time::timeout(self.timeout, hook).await {
+            Ok(Ok(value)) => return Ok(Some(value)),
+            Ok(Err(error)) => error,
+            Err(_) => sdk::Error::new(sdk::ErrorKind::TimedOut, "a filter did not answer in time"),
+        };
+        if refuses(error.kind) {
+            return Err(Error::from(error).into());
+        }
+        tracing::warn!(filter = self.name, moment = moment.name(), %error, "a filter failed");
+        match self.on_error {
+            OnError::Pass => Ok(None),
+            OnError::Refuse => Err(Error::from(error).into()),
+        }
+    }
+
+    /// A filter must keep the number of messages, and each body one JSON value.
+    fn check<'a>(&self, n_messages: usize, bodies: impl ExactSizeIterator<Item = &'a Bytes>) -> Result<(), Stop> {
+        if bodies.len() != n_messages {
+            return Err(self.broken(Moment::Ingress, "it changed the number of messages").into());
+        }
+        for body in bodies {
+            if serde_json::from_slice::<&RawValue>(body).is_err() {
+                return Err(self.broken(Moment::Ingress, "it made a body that is not one JSON value").into());
+            }
+        }
+        Ok(())
+    }
+
+    fn broken(&self, moment: Moment, what: &str) -> Error {
+        Error::new(ErrorKind::Internal, "a filter failed").detail(format_args!(
+            "filter {} at {}: {what}",
+            self.name,
+            moment.name()
+        ))
+    }
+}
+
+/// Whether an error is a filter's word on the request rather than its own failure.
+fn refuses(kind: sdk::ErrorKind) -> bool {
+    matches!(
+        kind,
+        sdk::ErrorKind::Invalid
+            | sdk::ErrorKind::NotFound
+            | sdk::ErrorKind::Conflict
+            | sdk::ErrorKind::TooLarge
+            | sdk::ErrorKind::Forbidden
+            | sdk::ErrorKind::Unauthorized
+    )
+}

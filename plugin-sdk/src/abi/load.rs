@@ -1,0 +1,298 @@
+//! Opening a library: each question is asked before code of it runs that could go wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use abi_stable::abi_stability::StableAbi as _;
+use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::library::{AbiHeaderRef, LibHeader};
+use object::{Object as _, ObjectSymbol as _};
+
+use super::catalog::LoadedCatalog;
+use super::filter::LoadedFilter;
+use super::guard::FutureForm;
+use super::host::LibraryHost;
+use super::notifier::LoadedNotifier;
+use super::pool::LoadedPool;
+use super::root::{OpenArgs, OpenForm, RootRef};
+use super::services::HostServices;
+use super::types::Ffi;
+use crate::{Manifest, Result};
+
+/// The version of this SDK: a library with a newer one, or of another major version, is refused.
+pub const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const SYMBOL: &str = "sukkal_plugin";
+
+/// A library that was refused: one line with path, fault and mend.
+#[derive(Debug, Clone)]
+pub struct LoadError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub fault: String,
+    /// What to do.
+    pub mend: String,
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}; {}", self.path.display(), self.fault, self.mend)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// A loaded library. Never unloaded: what came out of it may be anywhere.
+#[derive(Clone)]
+pub struct Library {
+    root: RootRef,
+    manifest: Manifest,
+    path: PathBuf,
+}
+
+impl Library {
+    /// Opens a library, or says in one line why not.
+    ///
+    /// A private copy is loaded, made in `scratch` and removed at once, so that replacing the file
+    /// under a running host does no harm.
+    ///
+    /// # Errors
+    /// See [`LoadError`]. Nothing about a bad library ends the process, as far as its first bytes,
+    /// its symbols and its layout can tell.
+    pub fn load(path: &Path, scratch: &Path, services: &'static dyn HostServices) -> Result<Self, LoadError> {
+        let refuse = |(fault, mend): Refusal| LoadError { path: path.to_owned(), fault, mend };
+        let bytes = fs::read(path)
+            .map_err(|error| refuse((format!("cannot be read: {error}"), "check its permissions".into())))?;
+        check_file(&bytes).map_err(refuse)?;
+        let header = open_copy(path, &bytes, scratch).map_err(refuse)?;
+        check_version(header).map_err(refuse)?;
+        let root = check_layout(header).map_err(refuse)?;
+        let manifest = root.manifest()().into_option().map(Manifest::from_form);
+        let manifest =
+            manifest.ok_or_else(|| refuse(("panics when asked for its manifest".into(), "ask its author".into())))?;
+        check_manifest(&manifest).map_err(refuse)?;
+        root.start()(LibraryHost::new(&manifest.name, services));
+        Ok(Library { root, manifest, path: path.to_owned() })
+    }
+
+    /// What the library provides.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The file that it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a catalog of the library.
+    pub async fn open_catalog(&self, args: OpenArgs) -> Result<LoadedCatalog> {
+        self.open(self.root.open_catalog(), args).await
+    }
+
+    /// Opens a pool of the library.
+    pub async fn open_pool(&self, args: OpenArgs) -> Result<LoadedPool> {
+        self.open(self.root.open_pool(), args).await
+    }
+
+    /// Opens a filter of the library.
+    pub async fn open_filter(&self, args: OpenArgs) -> Result<LoadedFilter> {
+        self.open(self.root.open_filter(), args).await
+    }
+
+    /// Opens a notifier of the library.
+    pub async fn open_notifier(&self, args: OpenArgs) -> Result<LoadedNotifier> {
+        self.open(self.root.open_notifier(), args).await
+    }
+
+    async fn open<T: Ffi<Form = T>>(
+        &self,
+        open: extern "C" fn(OpenForm) -> FutureForm<'static, T>,
+        args: OpenArgs,
+    ) -> Result<T> {
+        super::contract::finish::<T>(open(args.into())).await
+    }
+}
+
+/// What is wrong, and what to do.
+type Refusal = (String, String);
+
+/// Whether it is a whole library for this machine that exports what a plugin exports. Must come
+/// first: the system's loader can be killed by a file that is cut short.
+fn check_file(bytes: &[u8]) -> Result<(), Refusal> {
+    let mend = || "build it with `cargo build --release` as a cdylib for this machine and copy it whole".to_owned();
+    let not_a_library = |why: &str| (format!("is no shared library ({why})"), mend());
+    if bytes.is_empty() {
+        return Err(not_a_library("the file is empty"));
+    }
+    let file = object::File::parse(bytes).map_err(|error| not_a_library(&error.to_string().to_lowercase()))?;
+    let ours = object::File::parse(ours().as_slice()).map(|file| file.architecture());
+    if ours.is_ok_and(|ours| ours != file.architecture()) {
+        return Err((format!("is a library for another machine ({:?})", file.architecture()), mend()));
+    }
+    if file.kind() != object::ObjectKind::Dynamic {
+        return Err(not_a_library("it is an executable or an object file"));
+    }
+    check_whole(bytes).map_err(|why| (format!("is cut short ({why})"), mend()))?;
+    let exported = file.dynamic_symbols().any(|symbol| symbol.name() == Ok(SYMBOL) && symbol.is_definition());
+    if !exported {
+        let fault = format!("is a library, but no Sukkal plugin (it does not export `{SYMBOL}`)");
+        return Err((
+            fault,
+            "use sukkal_plugin_sdk::export_plugin! in its lib.rs, or take it out of the plugin directory".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The head of this very program: tells which machine it runs on.
+fn ours() -> Vec<u8> {
+    std::env::current_exe().and_then(fs::read).unwrap_or_default()
+}
+
+/// Everything that the file's own tables speak of must lie inside it.
+fn check_whole(bytes: &[u8]) -> Result<(), String> {
+    use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
+    let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes).map_err(|error| error.to_string())?;
+    let endian = header.endian().map_err(|error| error.to_string())?;
+    let inside = |offset: u64, size: u64| offset.checked_add(size).is_some_and(|end| end <= bytes.len() as u64);
+    for segment in header.program_headers(endian, bytes).map_err(|error| error.to_string())? {
+        if !inside(segment.p_offset(endian), segment.p_filesz(endian)) {
+            return Err("a segment ends beyond the file".to_owned());
+        }
+    }
+    for section in header.section_headers(endian, bytes).map_err(|error| error.to_string())? {
+        if section.file_range(endian).is_some_and(|(offset, size)| !inside(offset, size)) {
+            return Err("a section ends beyond the file".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn open_copy(path: &Path, bytes: &[u8], scratch: &Path) -> Result<&'static LibHeader, Refusal> {
+    let copy = Copy::make(path, bytes, scratch).map_err(|error| {
+        (format!("cannot be copied to {}: {error}", scratch.display()), "make room there or set TMPDIR".to_owned())
+    })?;
+    let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
+    // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
+    // may run code in the host: that is what a plugin is.
+    let library = unsafe { libloading::os::unix::Library::open(Some(&copy.0), flags) };
+    let library = library.map_err(|error| copy.explain(path, &error))?;
+    let library: &'static _ = Box::leak(Box::new(library));
+    // SAFETY: the SDK's export macro is the only thing that makes a symbol of this name, and makes
+    // it a `LibHeader`, which starts with the magic text that `upgrade` looks for.
+    let header = unsafe { library.get::<AbiHeaderRef>(SYMBOL.as_bytes()) };
+    let header = *header.map_err(|error| copy.explain(path, &error))?;
+    header.upgrade().map_err(|_| {
+        (
+            "was built with another ABI library than this host".to_owned(),
+            format!("rebuild it with sukkal-plugin-sdk {SDK_VERSION}"),
+        )
+    })
+}
+
+/// A file that is gone when the value is.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn make(path: &Path, bytes: &[u8], scratch: &Path) -> std::io::Result<Self> {
+        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let copy = scratch.canonicalize()?.join(format!(".sukkal-{}-{number}-{name}", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        let mut file =
+            std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o700).open(&copy)?;
+        let copy = Copy(copy);
+        std::io::Write::write_all(&mut file, bytes)?;
+        Ok(copy)
+    }
+
+    /// The system loader's own words, about the file that the operator knows.
+    fn explain(&self, path: &Path, error: &libloading::Error) -> Refusal {
+        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let reason = reason.replace(&*self.0.to_string_lossy(), &path.to_string_lossy());
+        let mend = "install what is missing, or build the plugin on this system or an older one";
+        (format!("the system cannot load it: {reason}"), mend.to_owned())
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn check_version(header: &LibHeader) -> Result<(), Refusal> {
+    let theirs = header.version_strings().version.as_str();
+    let number = |text: &str| {
+        let mut parts = text.split('.').map(|part| part.parse::<u64>().ok());
+        Some((parts.next()??, parts.next()??))
+    };
+    let (Some((major, minor)), Some((our_major, our_minor))) = (number(theirs), number(SDK_VERSION)) else {
+        return Err((format!("states no readable SDK version (`{theirs}`)"), rebuild()));
+    };
+    if major == our_major && minor <= our_minor {
+        return Ok(());
+    }
+    let fault = format!("was built with SDK {theirs}; this host takes {our_major}.0 to {our_major}.{our_minor}");
+    let mend = if major > our_major || (major == our_major && minor > our_minor) {
+        format!("run a newer host, or {}", rebuild())
+    } else {
+        rebuild()
+    };
+    Err((fault, mend))
+}
+
+fn rebuild() -> String {
+    format!("rebuild it: `cargo update -p sukkal-plugin-sdk --precise {SDK_VERSION} && cargo build --release`")
+}
+
+/// abi_stable takes a library that is newer than the host; a plugin is usually older. Layouts are
+/// compatible if either can stand for the other (methods are only ever added at the end).
+fn check_layout(header: &'static LibHeader) -> Result<RootRef, Refusal> {
+    let theirs = header.layout().ok_or_else(|| ("states no layout".to_owned(), rebuild()))?;
+    let ours = RootRef::LAYOUT;
+    if let Err(errors) = check_layout_compatibility(ours, theirs)
+        && check_layout_compatibility(theirs, ours).is_err()
+    {
+        let version = header.version_strings().version.as_str();
+        let fault = format!(
+            "was built with SDK {version}, this host has {SDK_VERSION}, and their layouts differ: {}",
+            first_difference(&errors.to_string())
+        );
+        return Err((fault, rebuild()));
+    }
+    // SAFETY: the layouts were compared above; methods that one side lacks read as `None`.
+    unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }
+        .map_err(|error| ("cannot be initialised".to_owned(), format!("ask its author: {error}").replace('\n', " ")))
+}
+
+/// The report is thousands of lines; its last error is what matters, with the type it is about.
+fn first_difference(report: &str) -> String {
+    let lines: Vec<&str> = report.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let error = lines.iter().rposition(|line| line.starts_with("Error:")).unwrap_or(0);
+    let about = lines[..error].iter().rev().find(|line| line.starts_with("Type:") || line.contains("type:")).copied();
+    let text: Vec<&str> = about.into_iter().chain(lines[error..].iter().take(6).copied()).collect();
+    text.join(" ").chars().take(300).collect()
+}
+
+fn check_manifest(manifest: &Manifest) -> Result<(), Refusal> {
+    let provides = [&manifest.catalogs, &manifest.pools, &manifest.filters, &manifest.notifiers];
+    if provides.iter().all(|list| list.is_empty()) {
+        return Err((
+            "provides nothing".to_owned(),
+            "name a catalog, pool, filter or notifier in export_plugin!".to_owned(),
+        ));
+    }
+    let well_named = |name: &String| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte))
+    };
+    if let Some(name) = provides.iter().flat_map(|list| list.iter()).find(|name| !well_named(name)) {
+        let mend = "use lower-case letters, digits and `+-._`".to_owned();
+        return Err((format!("provides `{name}`, which is no scheme or name"), mend));
+    }
+    Ok(())
+}

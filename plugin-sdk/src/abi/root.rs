@@ -1,0 +1,228 @@
+//! What a library exports: one header that leads to its root module.
+
+use abi_stable::StableAbi;
+use abi_stable::library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult};
+use abi_stable::package_version_strings;
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::sabi_types::VersionStrings;
+use abi_stable::std_types::{ROption, RString};
+
+use super::catalog::LoadedCatalog;
+use super::filter::LoadedFilter;
+use super::guard::{self, FutureForm};
+use super::host::{HostHandle, LibraryHost};
+use super::notifier::LoadedNotifier;
+use super::pool::LoadedPool;
+use super::types::{Ffi, ManifestForm};
+use crate::{Error, Host, Manifest, Open, RequestId, Result, runtime};
+
+/// The functions of a library. Only a host calls them.
+#[cfg_attr(not(feature = "load"), allow(dead_code))]
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = RootRef)))]
+#[sabi(missing_field(option))]
+pub struct Root {
+    pub manifest: extern "C" fn() -> ROption<ManifestForm>,
+    pub start: extern "C" fn(LibraryHost),
+    pub open_catalog: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedCatalog>,
+    pub open_pool: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedPool>,
+    pub open_filter: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedFilter>,
+    #[sabi(last_prefix_field)]
+    pub open_notifier: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedNotifier>,
+}
+
+impl RootModule for RootRef {
+    abi_stable::declare_root_module_statics! {RootRef}
+    const BASE_NAME: &'static str = "sukkal_plugin";
+    const NAME: &'static str = "sukkal_plugin";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+macro_rules! crosses_as_it_is {
+    ($($type:ty)*) => {$(
+        impl Ffi for $type {
+            type Form = $type;
+            fn into_form(self) -> $type { self }
+            fn from_form(form: $type) -> $type { form }
+        }
+    )*};
+}
+
+crosses_as_it_is!(LoadedCatalog LoadedPool LoadedFilter LoadedNotifier);
+
+/// What something of a library is opened with.
+#[derive(Clone)]
+pub struct OpenArgs {
+    /// Which of the library's: a scheme, or a filter's name.
+    pub which: String,
+    /// See [`Open::uri`].
+    pub uri: String,
+    /// The settings: a JSON object.
+    pub settings: String,
+    /// A directory for its files.
+    pub data_dir: String,
+    /// The host's identity.
+    pub host_id: String,
+    /// Its own records, where the catalog is open.
+    pub records: Option<LoadedCatalog>,
+}
+
+/// See [`OpenArgs`].
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct OpenForm {
+    which: RString,
+    uri: RString,
+    settings: RString,
+    data_dir: RString,
+    host_id: RString,
+    records: ROption<LoadedCatalog>,
+}
+
+impl From<OpenArgs> for OpenForm {
+    fn from(args: OpenArgs) -> Self {
+        OpenForm {
+            which: args.which.into(),
+            uri: args.uri.into(),
+            settings: args.settings.into(),
+            data_dir: args.data_dir.into(),
+            host_id: args.host_id.into(),
+            records: args.records.into(),
+        }
+    }
+}
+
+/// The plugin's side, for [`crate::export_plugin!`].
+pub mod export {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    pub use abi_stable::library::LibHeader;
+
+    pub use super::{Plugin, header};
+    pub use crate::abi::catalog::LoadedCatalog;
+    pub use crate::abi::filter::LoadedFilter;
+    pub use crate::abi::notifier::LoadedNotifier;
+    pub use crate::abi::pool::LoadedPool;
+    use crate::{Error, Result};
+
+    /// What opening something comes to.
+    pub type Opening<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+    /// An opening that runs an author's function.
+    pub fn opening<T>(future: impl Future<Output = Result<T>> + Send + 'static) -> Opening<T> {
+        Box::pin(future)
+    }
+
+    /// An opening of what the library does not provide.
+    pub fn unknown<T: Send + 'static>(which: &str) -> Opening<T> {
+        let error = Error::invalid(format!("the plugin does not provide {which}"));
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// The text of a settings type's JSON Schema.
+    pub fn schema<S: schemars::JsonSchema>() -> String {
+        schemars::schema_for!(S).to_value().to_string()
+    }
+}
+
+/// A plugin as [`crate::export_plugin!`] describes it.
+pub trait Plugin: 'static {
+    /// The settings of what it provides.
+    type Settings: serde::de::DeserializeOwned + Send + 'static;
+    /// Whether it gets a runtime of its own.
+    const RUNTIME: bool;
+    /// What it says of itself.
+    fn manifest() -> Manifest;
+    /// Opens a catalog.
+    fn catalog(scheme: &str, open: Open<Self::Settings>) -> export::Opening<LoadedCatalog>;
+    /// Opens a pool.
+    fn pool(scheme: &str, open: Open<Self::Settings>) -> export::Opening<LoadedPool>;
+    /// Opens a filter.
+    fn filter(name: &str, open: Open<Self::Settings>) -> export::Opening<LoadedFilter>;
+    /// Opens a notifier.
+    fn notifier(scheme: &str, open: Open<Self::Settings>) -> export::Opening<LoadedNotifier>;
+}
+
+/// The header that a library exports as `sukkal_plugin`.
+pub const fn header<P: Plugin>() -> LibHeader {
+    // SAFETY: `Library::<P>::root` returns what `__call_root_module_loader` makes of a `RootRef`.
+    unsafe { LibHeader::from_constructor::<RootRef>(Library::<P>::root, CheckTypeLayout::Yes) }
+}
+
+struct Library<P>(std::marker::PhantomData<P>);
+
+impl<P: Plugin> Library<P> {
+    const ROOT: Root = Root {
+        manifest: Self::manifest,
+        start: Self::start,
+        open_catalog: Self::open_catalog,
+        open_pool: Self::open_pool,
+        open_filter: Self::open_filter,
+        open_notifier: Self::open_notifier,
+    };
+
+    abi_stable::staticref!(const STATIC: WithMetadata<Root> = WithMetadata::new(Self::ROOT));
+
+    extern "C" fn root() -> RootModuleResult {
+        abi_stable::library::__call_root_module_loader(|| RootRef(Self::STATIC.as_prefix()))
+    }
+
+    extern "C" fn manifest() -> ROption<ManifestForm> {
+        guard::catch(|| {
+            let manifest = Manifest { sdk: env!("CARGO_PKG_VERSION").to_owned(), ..P::manifest() };
+            manifest.into_form()
+        })
+        .into()
+    }
+
+    extern "C" fn start(host: LibraryHost) {
+        guard::catch(|| runtime::start(host));
+    }
+
+    extern "C" fn open_catalog(form: OpenForm) -> FutureForm<'static, LoadedCatalog> {
+        Self::opening(form, P::catalog)
+    }
+
+    extern "C" fn open_pool(form: OpenForm) -> FutureForm<'static, LoadedPool> {
+        Self::opening(form, P::pool)
+    }
+
+    extern "C" fn open_filter(form: OpenForm) -> FutureForm<'static, LoadedFilter> {
+        Self::opening(form, P::filter)
+    }
+
+    extern "C" fn open_notifier(form: OpenForm) -> FutureForm<'static, LoadedNotifier> {
+        Self::opening(form, P::notifier)
+    }
+
+    /// Opens something. The runtime is started first, since it is entered around every poll.
+    fn opening<T: Ffi + Send + 'static>(
+        form: OpenForm,
+        open: fn(&str, Open<P::Settings>) -> export::Opening<T>,
+    ) -> FutureForm<'static, T::Form> {
+        let started = guard::catch(|| runtime::start_runtime(P::RUNTIME, &P::manifest().name));
+        guard::future::<T, _>(RequestId(0), move || async move {
+            match started {
+                Some(Ok(())) => open(&form.which.to_string(), Self::open(form)?).await,
+                Some(Err(error)) => Err(Error::unavailable("the plugin's runtime could not be started").detail(error)),
+                None => Err(Error::internal("the plugin's runtime could not be started")),
+            }
+        })
+    }
+
+    /// What an author's function is opened with.
+    fn open(form: OpenForm) -> Result<Open<P::Settings>> {
+        let library = *runtime::host().ok_or_else(|| Error::internal("the library was not started"))?;
+        let settings = serde_json::from_str(&form.settings)
+            .map_err(|error| Error::invalid(format!("the settings are not valid: {error}")))?;
+        let handle = HostHandle {
+            library,
+            data_dir: form.data_dir.as_str().into(),
+            host_id: form.host_id.into(),
+            records: form.records.into_option(),
+        };
+        Ok(Open { uri: form.uri.into(), settings, host: Host(std::sync::Arc::new(handle)) })
+    }
+}

@@ -1,0 +1,68 @@
+//! What stores state of themselves.
+
+use crate::Extensions;
+
+/// What a pool states of itself. Stated, not checked per request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capabilities {
+    /// Messages of one producer are read in the order posted.
+    pub fifo: bool,
+    /// Claims are supported.
+    pub claims: bool,
+    /// An acknowledged write outlives a crash.
+    pub durability: bool,
+    /// At-least-once delivery.
+    pub at_least_once: bool,
+    /// Fit for high throughput.
+    pub high_throughput: bool,
+    /// The store is reached over a network: a post's outcome can be unknown, so hosts give it keys.
+    pub remote: bool,
+    /// The most messages of one post; none: any number.
+    pub max_batch: Option<u32>,
+    /// The most bytes of one post's bodies; none: any number.
+    pub max_batch_bytes: Option<u64>,
+    /// See [`Extensions`].
+    pub extensions: Extensions,
+}
+
+impl Capabilities {
+    /// The names that flavors show, in their fixed order (spec: pools and flavors).
+    pub fn names(&self) -> Vec<&'static str> {
+        [
+            (self.fifo, "FIFO"),
+            (self.claims, "CLAIMS"),
+            (self.durability, "DURABILITY"),
+            (self.at_least_once, "AOD"),
+            (self.high_throughput, "HIGH_THROUGHPUT"),
+        ]
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name))
+        .collect()
+    }
+}
+
+impl Default for Capabilities {
+    /// Everything but durability and a network; no bound on a batch.
+    fn default() -> Self {
+        Capabilities {
+            fifo: true,
+            claims: true,
+            durability: false,
+            at_least_once: true,
+            high_throughput: true,
+            remote: false,
+            max_batch: None,
+            max_batch_bytes: None,
+            extensions: Extensions::new(),
+        }
+    }
+}
+
+/// A store that answers, and what its operator should know all the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Health {
+    /// One sentence each, for logs and health pages: what can go wrong, and the mend.
+    pub warnings: Vec<String>,
+    /// See [`Extensions`].
+    pub extensions: Extensions,
+}

@@ -1,0 +1,54 @@
+//! The contract of a catalog.
+
+use std::future::Future;
+
+use crate::{Call, Change, Commit, Health, Record, RecordKey, Result};
+
+/// An ordered record store. What queues, pools, flavors, subscriptions and topics mean is not its
+/// matter: it keeps opaque values under names.
+///
+/// # Promises
+///
+/// 1. **Linearizable.** A read sees every commit that was acknowledged before it began, from
+///    whatever host.
+/// 2. **Atomic and durable.** A commit happens whole or not at all; `Done` means that it outlives
+///    a crash.
+/// 3. **Ordered.** Listings are in bytewise order of the names.
+/// 4. **Expiry** is decided on the store's clock: an expired record is absent to every operation.
+///
+/// Conformance cases: `catalog.*`. Cost: O(log n + k).
+pub trait Catalog: Send + Sync + 'static {
+    /// Reads one record.
+    fn get(&self, call: &Call, key: RecordKey) -> impl Future<Output = Result<Option<Record>>> + Send;
+
+    /// Reads records of a kind and project in the order of their names, `after` excluded, which
+    /// need not exist; fewer than `limit` means that there are no more.
+    fn list(
+        &self,
+        call: &Call,
+        kind: String,
+        project: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Record>>> + Send;
+
+    /// Counts the records of a kind and project.
+    fn count(&self, call: &Call, kind: String, project: String) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Makes up to 100 changes, each of another record: all, or none.
+    ///
+    /// # Errors
+    /// `TooLarge`: more than 100 changes. `Invalid`: two of one record.
+    fn commit(&self, call: &Call, changes: Vec<Change>) -> impl Future<Output = Result<Commit>> + Send;
+
+    /// Removes what has expired, in a bounded step; `true` while there is more.
+    fn sweep(&self, call: &Call, limit: u32) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Whether the store answers and can write, and what its operator should be warned about.
+    fn health(&self, call: &Call) -> impl Future<Output = Result<Health>> + Send;
+
+    /// The host is ending: called once, and awaited for a bounded time.
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}

@@ -1,0 +1,95 @@
+//! The export macro.
+
+/// Makes the library a plugin: names its settings and what it provides.
+///
+/// Each function has the shape `async fn(Open<Settings>) -> Result<T>`, with `T` a
+/// [`Catalog`](crate::Catalog), [`Pool`](crate::Pool), [`Filter`](crate::Filter) or
+/// [`Notifier`](crate::Notifier). Sections without contents are left out; their order is fixed:
+/// `settings`, `catalogs`, `pools`, `filters`, `notifiers`, `services`, `runtime`.
+///
+/// `services` names what the filters provide beyond their hooks, for instance `["encryption"]`.
+/// `runtime: none` is for plugins that need no tokio: they get no worker thread.
+#[macro_export]
+macro_rules! export_plugin {
+    (
+        settings: $settings:ty
+        $(, catalogs: { $($catalog:literal => $open_catalog:expr),* $(,)? })?
+        $(, pools: { $($pool:literal => $open_pool:expr),* $(,)? })?
+        $(, filters: { $($filter:literal => $open_filter:expr),* $(,)? })?
+        $(, notifiers: { $($notifier:literal => $open_notifier:expr),* $(,)? })?
+        $(, services: [$($service:literal),* $(,)?])?
+        $(, runtime: $runtime:ident)?
+        $(,)?
+    ) => {
+        const _: () = {
+            struct SukkalPlugin;
+
+            impl $crate::__export::Plugin for SukkalPlugin {
+                type Settings = $settings;
+                const RUNTIME: bool = $crate::export_plugin!(@runtime $($runtime)?);
+
+                fn manifest() -> $crate::Manifest {
+                    let name = env!("CARGO_PKG_NAME");
+                    $crate::Manifest {
+                        name: name.strip_prefix("sukkal-").unwrap_or(name).to_owned(),
+                        version: env!("CARGO_PKG_VERSION").to_owned(),
+                        sdk: String::new(),
+                        description: env!("CARGO_PKG_DESCRIPTION").to_owned(),
+                        catalogs: vec![$($($catalog.to_owned()),*)?],
+                        pools: vec![$($($pool.to_owned()),*)?],
+                        filters: vec![$($($filter.to_owned()),*)?],
+                        notifiers: vec![$($($notifier.to_owned()),*)?],
+                        services: vec![$($($service.to_owned()),*)?],
+                        settings_schema: $crate::__export::schema::<$settings>(),
+                    }
+                }
+
+                fn catalog(
+                    which: &str,
+                    open: $crate::Open<$settings>,
+                ) -> $crate::__export::Opening<$crate::__export::LoadedCatalog> {
+                    $crate::export_plugin!(@open which, open, LoadedCatalog, $($($catalog => $open_catalog,)*)?)
+                }
+
+                fn pool(
+                    which: &str,
+                    open: $crate::Open<$settings>,
+                ) -> $crate::__export::Opening<$crate::__export::LoadedPool> {
+                    $crate::export_plugin!(@open which, open, LoadedPool, $($($pool => $open_pool,)*)?)
+                }
+
+                fn filter(
+                    which: &str,
+                    open: $crate::Open<$settings>,
+                ) -> $crate::__export::Opening<$crate::__export::LoadedFilter> {
+                    $crate::export_plugin!(@open which, open, LoadedFilter, $($($filter => $open_filter,)*)?)
+                }
+
+                fn notifier(
+                    which: &str,
+                    open: $crate::Open<$settings>,
+                ) -> $crate::__export::Opening<$crate::__export::LoadedNotifier> {
+                    $crate::export_plugin!(@open which, open, LoadedNotifier, $($($notifier => $open_notifier,)*)?)
+                }
+            }
+
+            #[allow(non_upper_case_globals)]
+            #[unsafe(no_mangle)]
+            pub static sukkal_plugin: $crate::__export::LibHeader = $crate::__export::header::<SukkalPlugin>();
+        };
+    };
+    (@runtime) => { true };
+    (@runtime none) => { false };
+    (@open $which:ident, $open:ident, $loaded:ident,) => {{
+        let _ = $open;
+        $crate::__export::unknown($which)
+    }};
+    (@open $which:ident, $open:ident, $loaded:ident, $($name:literal => $function:expr,)+) => {
+        match $which {
+            $($name => $crate::__export::opening(async move {
+                $function($open).await.map($crate::__export::$loaded::new)
+            }),)+
+            _ => $crate::__export::unknown($which),
+        }
+    };
+}

@@ -1,0 +1,186 @@
+//! The identifiers of queues, places, messages and claims, and their text forms.
+//!
+//! Text forms use the digits `0-9a-v` (base 32, lower case, fixed width), so they sort as text as
+//! they sort as numbers, and need no escaping in paths, lists and links.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A queue's incarnation: 64 random bits, drawn by the service when the queue is made.
+///
+/// A queue that is deleted and made anew under its old name has another id, so nothing of the old
+/// one can be taken for the new one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueId(pub u64);
+
+/// Where a message stands in its queue. Given by the store when it commits, ascending, never reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place(pub u64);
+
+/// A message's identity: its queue and its place there. 26 characters as text.
+///
+/// Since it states a place it is a marker for paging as well, also when its message is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId {
+    /// The queue's incarnation.
+    pub queue: QueueId,
+    /// The place in it.
+    pub place: Place,
+}
+
+/// A claim's identity: 128 random bits, drawn by the host that makes the claim. 26 characters as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClaimId(pub u128);
+
+/// The identity of one request, for logs on both sides of the boundary. A UUID as text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u128);
+
+/// The text is no id of the kind that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseIdError;
+
+impl fmt::Display for ParseIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a well-formed id")
+    }
+}
+
+impl std::error::Error for ParseIdError {}
+
+const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+const WIDTH_64: usize = 13;
+const WIDTH_128: usize = 26;
+
+impl QueueId {
+    /// The 13 characters of the id.
+    pub fn text(self) -> String {
+        encode::<WIDTH_64>(u128::from(self.0))
+    }
+}
+
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl FromStr for QueueId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        decode::<WIDTH_64>(text.as_bytes())?.try_into().map(QueueId).map_err(|_| ParseIdError)
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 2 * WIDTH_64];
+        let (queue, place) = text.split_at_mut(WIDTH_64);
+        encode_into(u128::from(self.queue.0), queue);
+        encode_into(u128::from(self.place.0), place);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let (queue, place) = text.as_bytes().split_at_checked(WIDTH_64).ok_or(ParseIdError)?;
+        let half = |text| decode::<WIDTH_64>(text)?.try_into().map_err(|_| ParseIdError);
+        Ok(MessageId { queue: QueueId(half(queue)?), place: Place(half(place)?) })
+    }
+}
+
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode::<WIDTH_128>(self.0))
+    }
+}
+
+impl FromStr for ClaimId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        decode::<WIDTH_128>(text.as_bytes()).map(ClaimId)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            id >> 96,
+            (id >> 80) & 0xffff,
+            (id >> 64) & 0xffff,
+            (id >> 48) & 0xffff,
+            id & 0xffff_ffff_ffff
+        )
+    }
+}
+
+fn encode<const WIDTH: usize>(value: u128) -> String {
+    let mut text = [0; WIDTH];
+    encode_into(value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn encode_into(mut value: u128, text: &mut [u8]) {
+    for slot in text.iter_mut().rev() {
+        *slot = DIGITS[(value & 31) as usize];
+        value >>= 5;
+    }
+}
+
+fn decode<const WIDTH: usize>(text: &[u8]) -> Result<u128, ParseIdError> {
+    if text.len() != WIDTH {
+        return Err(ParseIdError);
+    }
+    text.iter().try_fold(0_u128, |value, character| {
+        let digit = match character {
+            b'0'..=b'9' => character - b'0',
+            b'a'..=b'v' => character - b'a' + 10,
+            _ => return Err(ParseIdError),
+        };
+        // The widths hold a few bits more than the numbers: a text that uses them is no id.
+        if value >> 123 != 0 {
+            return Err(ParseIdError);
+        }
+        Ok((value << 5) | u128::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_their_text_form_and_sort_alike() {
+        let id = |queue, place| MessageId { queue: QueueId(queue), place: Place(place) };
+        for (low, high) in [(id(1, 1), id(1, 2)), (id(1, 31), id(1, 32)), (id(1, u64::MAX), id(2, 0))] {
+            assert!(low.to_string() < high.to_string());
+            assert_eq!(low.to_string().parse(), Ok(low));
+            assert_eq!(high.to_string().len(), 26);
+        }
+        let claim = ClaimId(u128::MAX);
+        assert_eq!(claim.to_string().parse(), Ok(claim));
+    }
+
+    #[test]
+    fn text_that_is_no_id_is_refused() {
+        for text in [
+            "",
+            "x",
+            "not-an-id",
+            "zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "vvvvvvvvvvvvvvvvvvvvvvvvvv",
+            "é0000000000000000000000000",
+        ] {
+            assert_eq!(text.parse::<MessageId>(), Err(ParseIdError), "{text}");
+        }
+        assert_eq!("vvvvvvvvvvvvvvvvvvvvvvvvvv".parse::<ClaimId>(), Err(ParseIdError));
+    }
+}
