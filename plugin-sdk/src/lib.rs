@@ -72,6 +72,8 @@ mod action;
 mod capability;
 mod catalog;
 mod claim;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod export;
 mod extensions;

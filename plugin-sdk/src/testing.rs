@@ -16,7 +16,20 @@ use crate::{Call, Host, RequestId, Timestamp, millis};
 #[derive(Clone)]
 pub struct TestClock(&'static TestServices);
 
+impl Default for TestClock {
+    fn default() -> Self {
+        TestClock(Box::leak(Box::new(TestServices { started: Instant::now(), advanced: AtomicI64::new(0) })))
+    }
+}
+
 impl TestClock {
+    /// What a loaded library is given for a host: this clock, and a log on standard error. All that
+    /// is opened of one library shares it.
+    #[cfg(feature = "load")]
+    pub fn services(&self) -> &'static dyn HostServices {
+        self.0
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.0.advanced.fetch_add(millis(by), Ordering::SeqCst);
@@ -56,9 +69,8 @@ impl HostServices for TestServices {
 
 /// A host whose plugins keep their files in a directory. The clock outlives them all.
 pub fn host(data_dir: &Path) -> (Host, TestClock) {
-    let services: &'static TestServices =
-        Box::leak(Box::new(TestServices { started: Instant::now(), advanced: AtomicI64::new(0) }));
-    (host_with(data_dir, &TestClock(services)), TestClock(services))
+    let clock = TestClock::default();
+    (host_with(data_dir, &clock), clock)
 }
 
 /// A further host on the same clock, for instance after a restart.

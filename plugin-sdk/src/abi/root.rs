@@ -1,4 +1,6 @@
 //! What a library exports: one header that leads to its root module.
+// Only a host calls the root module's functions.
+#![cfg_attr(not(feature = "load"), allow(dead_code))]
 
 use abi_stable::StableAbi;
 use abi_stable::library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult};
@@ -16,8 +18,7 @@ use super::pool::LoadedPool;
 use super::types::{Ffi, ManifestForm};
 use crate::{Error, Host, Manifest, Open, RequestId, Result, runtime};
 
-/// The functions of a library. Only a host calls them.
-#[cfg_attr(not(feature = "load"), allow(dead_code))]
+/// The functions of a library.
 #[repr(C)]
 #[derive(StableAbi)]
 #[sabi(kind(Prefix(prefix_ref = RootRef)))]

@@ -1,0 +1,24 @@
+//! The promises of the contracts as executable cases.
+//!
+//! A store's author runs them on the built library with `sukkal plugin verify FILE --uri URI`. Each
+//! case makes its own queue or project, says in one sentence what it holds a store to, and returns a
+//! reason where the store fails; a failure does not stop the next case. Time is advanced, not waited
+//! for: it comes from the host's clock ([`crate::Host::now`]).
+
+mod bench;
+mod case;
+mod catalog;
+mod pool;
+
+pub use bench::{CatalogBench, PoolBench, Reopen};
+pub use case::{Case, Failure, Report, Verdict, run};
+
+/// Every case for catalogs.
+pub fn catalog_cases() -> Vec<Case<CatalogBench>> {
+    catalog::cases()
+}
+
+/// Every case for pools.
+pub fn pool_cases() -> Vec<Case<PoolBench>> {
+    pool::cases()
+}

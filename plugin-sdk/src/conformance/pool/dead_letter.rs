@@ -1,0 +1,154 @@
+//! Promise 5: dead letters.
+
+use crate::conformance::bench::{HOUR, MINUTE, Queue, new_claim, texts};
+use crate::conformance::case::{cases, ensure, ensure_eq};
+use crate::conformance::{Failure, PoolBench};
+use crate::{Budget, DeadLetterRule, Header, NewClaim, QueueRef, Reason, Release};
+use std::time::Duration;
+
+cases! { PoolBench:
+    "pool.dead_letter.by_claim" by_claim "the next claim moves what has used up its claims, and is not given it"
+    "pool.dead_letter.by_sweep" by_sweep "a sweep moves it when nobody claims"
+    "pool.dead_letter.new_message" new_message "a dead letter is a new message with its body, client and origin"
+    "pool.dead_letter.ttl" ttl "a dead letter lives the rule's ttl from its move, or else its own end"
+    "pool.dead_letter.never_popped" never_popped "what has used up its claims is not popped"
+    "pool.dead_letter.last_claim" last_claim "the last allowed claim still holds its message until it ends"
+    "pool.dead_letter.gone" gone "without its dead letter queue a message stays, hidden and counted, and moves when that is there"
+    "pool.dead_letter.later_rule" later_rule "a rule that comes later holds for messages that have been claimed before"
+}
+
+/// A queue whose messages may be claimed `max_claims` times, and its dead letter queue.
+async fn pair(bench: &PoolBench, max_claims: u32, ttl: Option<Duration>) -> Result<(Queue, Queue), Failure> {
+    let target = bench.queue().await?;
+    let rule = DeadLetterRule { queue: target.reference.clone(), max_claims, ttl };
+    let header = Header { dead_letter: Some(rule), ..Header::default() };
+    Ok((bench.queue_with(Some(&target.reference), header).await?, target))
+}
+
+/// Claims one message, and releases it.
+async fn use_up(queue: &Queue) -> Result<(), Failure> {
+    let claim = new_claim(1);
+    let claimed = queue.claim_as(claim.clone()).await?.batch.messages;
+    ensure_eq!(claimed.len(), 1, "messages that can still be claimed");
+    Ok(queue.pool().claim_release(&queue.call(), &queue.reference, claim.id, Release::default()).await?)
+}
+
+async fn by_claim(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    queue.post(&["good"]).await?;
+    ensure_eq!(texts(&queue.claim(2).await?.batch.messages), ["good"], "the claim that meets both");
+    ensure_eq!(target.bodies().await?, ["bad"], "the dead letters");
+    let stats = queue.pool().stats(&queue.call(), &queue.reference).await?;
+    ensure_eq!((stats.free, stats.claimed), (0, 1), "free and claimed in the source");
+    let stats = target.pool().stats(&target.call(), &target.reference).await?;
+    ensure_eq!((stats.free, stats.claimed), (1, 0), "free and claimed in the dead letter queue");
+    Ok(())
+}
+
+async fn by_sweep(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 2, None).await?;
+    queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    queue.claim_as(NewClaim { ttl: MINUTE, ..new_claim(1) }).await?;
+    queue.advance(2 * MINUTE);
+    queue.sweep().await?;
+    ensure_eq!(target.bodies().await?, ["bad"], "the dead letters after a sweep");
+    ensure!(queue.bodies().await?.is_empty(), "the source still lists it");
+    Ok(())
+}
+
+async fn new_message(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    target.post(&["first"]).await?;
+    let places = queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    queue.sweep().await?;
+    let letters = target.list(Default::default()).await?.messages;
+    ensure_eq!(texts(&letters), ["first", "bad"], "the dead letter queue: letters come at its end");
+    let letter = &letters[1];
+    ensure_eq!((letter.claims, letter.claim, letter.client.as_str()), (0, None, "c"), "count, claim and client");
+    let Some(origin) = &letter.origin else { return Err(Failure::Broken("the letter has no origin".to_owned())) };
+    ensure_eq!((origin.id.queue, origin.id.place), (queue.reference.id(), places[0]), "the origin's id");
+    ensure_eq!((origin.claims, origin.reason), (1, Reason::ClaimsExhausted), "the origin's claims and reason");
+    ensure_eq!(origin.label, format!("conformance\0{}", queue.reference.id()), "the origin's label");
+    ensure!(queue.get(&places).await?.is_empty(), "the source still has it");
+    ensure_eq!(texts(&target.claim(2).await?.batch.messages), ["first", "bad"], "a claim of letters");
+    Ok(())
+}
+
+async fn ttl(bench: PoolBench) -> Result<(), Failure> {
+    for (rule, left, gone) in [(Some(5 * MINUTE), 4 * MINUTE, 2 * MINUTE), (None, 57 * MINUTE, 5 * MINUTE)] {
+        let (queue, target) = pair(&bench, 1, rule).await?;
+        queue.post_with(&["bad"], HOUR, Duration::ZERO).await?;
+        use_up(&queue).await?;
+        queue.sweep().await?;
+        queue.advance(left);
+        ensure_eq!(target.bodies().await?, ["bad"], "a letter before its end, with rule {rule:?}");
+        queue.advance(gone);
+        ensure_eq!(target.bodies().await?, Vec::<String>::new(), "a letter after its end, with rule {rule:?}");
+    }
+    Ok(())
+}
+
+async fn never_popped(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    ensure_eq!(queue.pop(1).await?, Vec::<String>::new(), "the pop");
+    queue.sweep().await?;
+    ensure_eq!(target.bodies().await?, ["bad"], "the dead letters");
+    Ok(())
+}
+
+async fn last_claim(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["a"]).await?;
+    let claim = new_claim(1);
+    queue.claim_as(claim.clone()).await?;
+    queue.sweep().await?;
+    ensure!(target.bodies().await?.is_empty(), "a message of a live claim was moved");
+    let read = queue.pool().claim_get(&queue.call(), &queue.reference, claim.id).await?;
+    ensure_eq!(read.map(|claim| texts(&claim.messages)), Some(vec!["a".to_owned()]), "the live claim's messages");
+    Ok(())
+}
+
+async fn gone(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["bad"]).await?;
+    let dropped = target.at_epoch(2);
+    dropped.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
+    let budget = Budget { items: 1_000, time: MINUTE };
+    while !dropped.pool().drop_queue(&dropped.call(), &dropped.reference, budget).await?.done {}
+    use_up(&queue).await?;
+    queue.sweep().await?;
+    ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed without its dead letter queue");
+    let stats = queue.pool().stats(&queue.call(), &queue.reference).await?;
+    ensure_eq!((stats.free, stats.exhausted), (1, 1), "free, and of those exhausted");
+    let again = bench.queue_with(Some(&queue.reference), Header::default()).await?;
+    let later = queue.at_epoch(2);
+    later.configure(header_for(&again.reference, 2)).await?;
+    later.sweep().await?;
+    ensure_eq!(again.bodies().await?, ["bad"], "the dead letters when there is a queue again");
+    Ok(())
+}
+
+async fn later_rule(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    use_up(&queue).await?;
+    let target = bench.queue_with(Some(&queue.reference), Header::default()).await?;
+    let queue = queue.at_epoch(2);
+    queue.configure(header_for(&target.reference, 2)).await?;
+    ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed a third time");
+    queue.sweep().await?;
+    ensure_eq!(target.bodies().await?, ["bad"], "the dead letters");
+    Ok(())
+}
+
+fn header_for(target: &QueueRef, epoch: u64) -> Header {
+    let rule = DeadLetterRule { queue: target.clone(), max_claims: 1, ttl: None };
+    Header { epoch, label: "conformance".into(), dead_letter: Some(rule), ..Header::default() }
+}

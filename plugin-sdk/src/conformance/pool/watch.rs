@@ -1,0 +1,68 @@
+//! Promise 7: hints are never silently missing.
+
+use crate::conformance::bench::{HOUR, MINUTE, Queue, new_claim};
+use crate::conformance::case::{cases, ensure};
+use crate::conformance::{Failure, PoolBench};
+use crate::{NewClaim, Release, WatchChange};
+use std::time::Duration;
+
+cases! { PoolBench:
+    "pool.watch.posted" posted "a post to a watched queue gives a hint"
+    "pool.watch.released" released "a release in a watched queue gives a hint"
+    "pool.watch.due" due "a delay and a claim that end give a hint"
+}
+
+/// How long a hint may take. The pool's clock may be ahead of its timers by what was advanced.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn watch(queue: &Queue) -> Result<(), Failure> {
+    let change = WatchChange { add: vec![queue.reference.clone()], ..WatchChange::default() };
+    Ok(queue.pool().watch(&queue.call(), change).await?)
+}
+
+/// Waits until the queue is hinted at.
+async fn hinted(queue: &Queue, after: &str) -> Result<(), Failure> {
+    let wait = async {
+        loop {
+            let hints = queue.pool().hints(&queue.call()).await?;
+            if hints.lost || hints.queues.contains(&queue.reference.id()) {
+                return Ok::<(), Failure>(());
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, wait).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::Broken(format!("no hint after {after}"))),
+    }
+}
+
+async fn posted(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    watch(&queue).await?;
+    queue.post(&["a"]).await?;
+    hinted(&queue, "a post").await
+}
+
+async fn released(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    queue.post(&["a"]).await?;
+    let claim = new_claim(1);
+    queue.claim_as(claim.clone()).await?;
+    watch(&queue).await?;
+    queue.pool().claim_release(&queue.call(), &queue.reference, claim.id, Release::default()).await?;
+    hinted(&queue, "a release").await
+}
+
+async fn due(bench: PoolBench) -> Result<(), Failure> {
+    let (delayed, claimed) = (bench.queue().await?, bench.queue().await?);
+    delayed.post_with(&["a"], HOUR, MINUTE).await?;
+    claimed.post(&["a"]).await?;
+    claimed.claim_as(NewClaim { ttl: MINUTE, ..new_claim(1) }).await?;
+    watch(&delayed).await?;
+    watch(&claimed).await?;
+    bench.clock.advance(2 * MINUTE);
+    hinted(&delayed, "a delay's end").await?;
+    let free = claimed.claim(1).await?.batch.messages;
+    ensure!(free.len() == 1, "the claim has not ended");
+    Ok(())
+}
