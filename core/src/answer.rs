@@ -80,12 +80,13 @@ pub struct QueueView {
 }
 
 /// What the request of a page gave, so that the next one's can repeat it: the known parameters in
-/// the order of the spec, `marker` and `limit` first where they were given (spec: REST §1, paging).
+/// the order of the spec (spec: REST §1, paging).
 #[derive(Clone, Debug, Default)]
 pub struct Paging {
-    /// Whether the request had a marker: decides where the next link's stands.
+    /// Whether the request had a marker: the next link's stands first then, else last.
     pub had_marker: bool,
-    /// The others, name and value, in order. Values are not percent-encoded yet.
+    /// The others, name and value, in the order of the link, `limit` first where it was given.
+    /// Values are not percent-encoded yet.
     pub params: Vec<(String, String)>,
     /// The last item's marker; none: the page is empty, and so are the links.
     pub next_marker: Option<String>,
@@ -141,6 +142,15 @@ pub struct ClaimView {
     pub age: u64,
     /// What it holds.
     pub messages: Vec<MessageView>,
+}
+
+impl Paging {
+    /// Notes a parameter that was given, in the order of the spec.
+    pub(crate) fn note(&mut self, name: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.params.push((name.to_owned(), value.to_string()));
+        }
+    }
 }
 
 impl QueueStats {

@@ -102,7 +102,7 @@ impl Engine {
             outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
         let mut response = match outcome {
             Ok(answer) => encode(&request, &self.service.limits, Ok(answer)),
-            Err(Stop::Respond(response)) => response,
+            Err(Stop::Respond(response)) => *response,
             Err(Stop::Error(error)) => {
                 log(&request, &error);
                 encode(&request, &self.service.limits, Err(error))

@@ -10,7 +10,7 @@ pub enum Stop {
     /// It is refused, or fails.
     Error(Error),
     /// A filter answers in our place.
-    Respond(sdk::Response),
+    Respond(Box<sdk::Response>),
 }
 
 impl From<Error> for Stop {

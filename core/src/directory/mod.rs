@@ -15,7 +15,7 @@ use sukkal_plugin_sdk::load::LoadedCatalog;
 use sukkal_plugin_sdk::{Call, Change, Commit};
 use tokio::sync::Notify;
 
-pub use self::queues::{Listed, Queue};
+pub use self::queues::Queue;
 pub use self::record::{DROPPING, Dropping};
 use crate::error::Result;
 use crate::pools::Pools;

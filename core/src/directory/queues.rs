@@ -275,5 +275,5 @@ fn raw(object: &Object) -> Result<Box<RawValue>> {
 }
 
 fn contended() -> Error {
-    Error::new(ErrorKind::Unavailable, "The queue is being changed by others. Please try again in a few seconds.")
+    Error::new(ErrorKind::Unavailable, "The queue is being changed by others.")
 }

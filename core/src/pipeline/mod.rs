@@ -198,7 +198,7 @@ impl FilterSpec {
     fn obey(&self, moment: Moment, verdict: Verdict) -> Result<(), Stop> {
         match verdict {
             Verdict::Continue => Ok(()),
-            Verdict::Respond(response) => Err(Stop::Respond(response)),
+            Verdict::Respond(response) => Err(Stop::Respond(Box::new(response))),
             Verdict::Skip => Err(self.broken(moment, "it skipped what is no delivery").into()),
         }
     }

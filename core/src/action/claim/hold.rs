@@ -1,0 +1,65 @@
+//! Messages held by a claim while they are on their way to a client.
+
+use std::sync::Arc;
+
+use sukkal_plugin_sdk::{Applied, Batch, ClaimId, Message, NewClaim, Release, Request};
+
+use crate::directory::Queue;
+use crate::engine::Context;
+use crate::stop::Stop;
+
+/// What a claim got, and from which incarnation of the queue.
+pub(crate) struct Hold {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) batch: Batch,
+}
+
+/// Claims messages of a queue. `None`: there is nothing to claim, and no claim.
+pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewClaim) -> Result<Option<Hold>, Stop> {
+    let call = context.call;
+    let claimed = context.service.directory.on(call, queue.clone(), |queue| {
+        let claim = claim.clone();
+        async move {
+            let claimed = queue.pool.claim(call, &queue.reference, claim).await?;
+            Ok(Hold { queue, batch: claimed.batch })
+        }
+    });
+    match claimed.await {
+        Ok(hold) => Ok(hold.filter(|hold| !hold.batch.messages.is_empty())),
+        Err(error) => {
+            // The claim may be there, and nobody will ever learn its id.
+            if error.applied == Applied::Unknown {
+                release(context, &queue, claim.id).await;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Lets the filters see what a claim got. Where that ends the request nobody gets the messages, so
+/// they are free again, and the claim does not count.
+pub(crate) async fn egress(
+    context: &mut Context<'_>,
+    request: &Request,
+    queue: &Arc<Queue>,
+    id: ClaimId,
+    messages: Vec<Message>,
+) -> Result<Vec<Message>, Stop> {
+    let outcome = context.egress(request, messages).await;
+    if outcome.is_err() {
+        release(context, queue, id).await;
+    }
+    outcome
+}
+
+/// Where it fails the messages are free when the claim expires.
+async fn release(context: &Context<'_>, queue: &Arc<Queue>, id: ClaimId) {
+    let call = context.call;
+    let release = context.service.directory.on(call, queue.clone(), |queue| async move {
+        let release = Release { uncounted: true, ..Release::default() };
+        queue.pool.claim_release(call, &queue.reference, id, release).await
+    });
+    if let Err(error) = release.await {
+        tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");
+    }
+}

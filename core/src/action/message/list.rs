@@ -1,0 +1,74 @@
+//! `message_list`: a page of a queue's messages, or, with `ids`, messages by id.
+
+use sukkal_plugin_sdk::{Batch, List, Request};
+
+use super::view::Shown;
+use super::{get_many, place};
+use crate::answer::{Answer, MessagePage, Paging};
+use crate::engine::Context;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::query::{self, message_limit};
+use crate::stop::Stop;
+
+/// What a listing asks for.
+struct Listing {
+    marker: Option<String>,
+    list: List,
+    claim_counts: bool,
+    paging: Paging,
+}
+
+pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
+    let mut listing = decode(request, &context.service.limits)?;
+    let ids = query::list(request.params(), "ids");
+    if !ids.is_empty() {
+        return get_many::read(context, request, ids).await;
+    }
+    let (directory, call) = (&context.service.directory, context.call);
+    let Some(queue) = directory.find(call, request.queue()).await? else {
+        return Ok(Answer::Messages(MessagePage::default()));
+    };
+    let Listing { marker, list, .. } = &listing;
+    let read = directory.on(call, queue, |queue| {
+        let after = marker.as_deref().map(|marker| place(marker, queue.id()));
+        let list = List { after: after.flatten(), ..list.clone() };
+        async move {
+            // A marker that is no id of this queue stands nowhere in it: nothing comes after it.
+            let nowhere = after == Some(None);
+            let batch = if nowhere { Batch::default() } else { queue.pool.list(call, &queue.reference, list).await? };
+            Ok((queue.id(), batch))
+        }
+    });
+    let Some((queue, batch)) = read.await? else {
+        return Ok(Answer::Messages(MessagePage::default()));
+    };
+    let shown = Shown::new(context, queue, batch.now).claims(listing.claim_counts);
+    listing.paging.next_marker = batch.messages.last().map(|message| shown.id(message.place).to_string());
+    let messages = context.egress(request, batch.messages).await?;
+    Ok(Answer::Messages(MessagePage { messages: shown.views(messages), paging: listing.paging }))
+}
+
+fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
+    let params = request.params();
+    let marker = query::text(params, "marker").map(str::to_owned);
+    let limit = query::int(params, "limit")?;
+    let echo = query::boolean(params, "echo")?;
+    let claimed = query::boolean(params, "include_claimed")?;
+    let delayed = query::boolean(params, "include_delayed")?;
+    let claim_counts = query::boolean(params, "claim_count")?;
+    let mut paging = Paging { had_marker: marker.is_some(), ..Paging::default() };
+    paging.note("limit", limit);
+    paging.note("echo", echo);
+    paging.note("include_claimed", claimed);
+    paging.note("include_delayed", delayed);
+    paging.note("claim_count", claim_counts);
+    let list = List {
+        limit: query::page_limit(limit, limits.max_messages_per_page, message_limit)?,
+        not_from: (!echo.unwrap_or(false)).then(|| request.client().to_owned()),
+        claimed: claimed.unwrap_or(false),
+        delayed: delayed.unwrap_or(false),
+        ..List::default()
+    };
+    Ok(Listing { marker, list, claim_counts: claim_counts.unwrap_or(false), paging })
+}

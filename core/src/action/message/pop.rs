@@ -1,0 +1,78 @@
+//! The popping half of `message_delete_many`: takes the oldest messages out of the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::{ClaimId, Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
+
+use super::view::Shown;
+use crate::action::claim::hold::{self, Hold};
+use crate::answer::{Answer, MessageView};
+use crate::directory::Queue;
+use crate::engine::Context;
+use crate::error::{Error, ErrorKind};
+use crate::stop::Stop;
+
+/// Pops up to `limit` messages: in one step of the pool where no filter has to see them first.
+pub(super) async fn run(context: &mut Context<'_>, request: &Request, limit: u32) -> Result<Answer, Stop> {
+    let Some(queue) = context.service.directory.find(context.call, request.queue()).await? else {
+        return Ok(Answer::Popped(Vec::new()));
+    };
+    let popped = match context.wants_egress(request) {
+        true => through_filters(context, request, queue, limit).await?,
+        false => at_once(context, queue, limit).await?,
+    };
+    Ok(Answer::Popped(popped))
+}
+
+async fn at_once(context: &Context<'_>, queue: Arc<Queue>, limit: u32) -> Result<Vec<MessageView>, Stop> {
+    let call = context.call;
+    let pop = context.service.directory.on(call, queue, |queue| async move {
+        let batch = queue.pool.pop(call, &queue.reference, limit).await?;
+        Ok((queue, batch))
+    });
+    Ok(match pop.await? {
+        Some((queue, batch)) => views(context, &queue, batch.now, batch.messages),
+        None => Vec::new(),
+    })
+}
+
+/// A filter that fails must not cost the messages: they are claimed, without counting that, until
+/// they have passed, and only then deleted.
+async fn through_filters(
+    context: &mut Context<'_>,
+    request: &Request,
+    queue: Arc<Queue>,
+    limit: u32,
+) -> Result<Vec<MessageView>, Stop> {
+    let claim = NewClaim {
+        id: ClaimId(rand::random()),
+        limit,
+        // The request has ended by then.
+        ttl: Duration::from_secs(context.service.limits.request_timeout),
+        grace: Duration::ZERO,
+        uncounted: true,
+        extensions: Extensions::new(),
+    };
+    let id = claim.id;
+    let Some(Hold { queue, batch }) = hold::claim(context, queue, claim).await? else { return Ok(Vec::new()) };
+    let places = batch.messages.iter().map(|message| message.place).collect();
+    let messages = hold::egress(context, request, &queue, id, batch.messages).await?;
+    let delete = Delete { places, guard: Guard::Claim(id), ..Delete::default() };
+    let call = context.call;
+    let deleted = context.service.directory.on(call, queue.clone(), |queue| {
+        let delete = delete.clone();
+        async move { queue.pool.delete(call, &queue.reference, delete).await }
+    });
+    if deleted.await?.is_some_and(|deleted| deleted.refused.is_some()) {
+        // The claim has run out meanwhile: they may be somebody else's by now.
+        return Err(Error::new(ErrorKind::TimedOut, "The messages took too long to pass the filters.").into());
+    }
+    Ok(views(context, &queue, batch.now, messages))
+}
+
+fn views(context: &Context<'_>, queue: &Queue, now: Timestamp, messages: Vec<Message>) -> Vec<MessageView> {
+    let shown = Shown::new(context, queue.id(), now).claims(true);
+    let unclaimed = |message| MessageView { claim: None, ..shown.view(message) };
+    messages.into_iter().map(unclaimed).collect()
+}

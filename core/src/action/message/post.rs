@@ -1,0 +1,172 @@
+//! `message_post`: stores messages, all of a post or none; makes the queue if need be.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sukkal_plugin_sdk::{Extensions, MessageId, NewMessage, Post, Request};
+
+use super::draft::{self, Draft};
+use crate::action::no_body;
+use crate::answer::{Answer, Object};
+use crate::directory::Queue;
+use crate::engine::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{Limits, MIN_TTL};
+use crate::metadata::{Metadata, message_ttl_text};
+use crate::stop::Stop;
+
+/// The service that a filter must provide where a queue's messages are to be encrypted.
+const ENCRYPTION: &str = "encryption";
+
+/// How often a post is tried whose queue is deleted under it.
+const TRIES: usize = 3;
+
+pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Result<Answer, Stop> {
+    let service = context.service;
+    let queue = service.directory.find(context.call, request.queue()).await?;
+    let body = request.has_body().then(|| request.take_body());
+    let messages = decode(body.as_ref(), queue.as_ref().map(|queue| &queue.metadata), &service.limits)?;
+    if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !service.provides(ENCRYPTION) {
+        let text = "Messages of this queue are to be encrypted, and encryption is not configured.";
+        return Err(Error::new(ErrorKind::Unavailable, text).into());
+    }
+    let messages = context.ingress(request, messages).await?;
+    let post = Post { client: request.client().to_owned(), messages, ..Post::default() };
+    store(context, request.queue(), queue, post).await
+}
+
+/// Stores what passed the filters. A queue that is deleted meanwhile is made anew.
+async fn store(context: &Context<'_>, name: &str, mut found: Option<Arc<Queue>>, post: Post) -> Result<Answer, Stop> {
+    let (directory, call) = (&context.service.directory, context.call);
+    for _ in 0..TRIES {
+        let queue = match found.take() {
+            Some(queue) => queue,
+            None => directory.create(call, name, Object::new()).await?.0,
+        };
+        let stored = directory.on(call, queue, |queue| {
+            let post = post.clone();
+            async move {
+                let posted = queue.pool.post(call, &queue.reference, post).await?;
+                let id = |place| MessageId { queue: queue.id(), place };
+                Ok(posted.places.into_iter().map(id).collect())
+            }
+        });
+        if let Some(ids) = stored.await? {
+            return Ok(Answer::Posted(ids));
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, "The queue is being deleted by others.").into())
+}
+
+/// Reads and checks the body of a post to a queue that has these metadata.
+fn decode(body: Option<&Bytes>, queue: Option<&Metadata>, limits: &Limits) -> Result<Vec<NewMessage>> {
+    let body = body.ok_or_else(no_body)?;
+    check_size(body.len(), queue.and_then(|queue| queue.max_post_size), limits)?;
+    let drafts = draft::read(body)?;
+    if drafts.is_empty() {
+        return Err(Error::value("No messages to enqueu."));
+    }
+    let default_ttl = queue.and_then(|queue| queue.default_ttl).unwrap_or(limits.default_message_ttl);
+    let default_delay = queue.and_then(|queue| queue.default_delay).unwrap_or(limits.default_message_delay);
+    drafts.into_iter().map(|draft| new_message(draft, default_ttl, default_delay, limits)).collect()
+}
+
+fn check_size(bytes: usize, of_queue: Option<u64>, limits: &Limits) -> Result<()> {
+    let of_service = limits.max_messages_post_size;
+    let max = of_queue.map_or(of_service, |of_queue| of_queue.min(of_service));
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= max) {
+        return Ok(());
+    }
+    let text = match of_queue {
+        None => format!("Message collection size is too large. Max size {of_service}"),
+        Some(of_queue) => format!(
+            "Message collection size is too large. The max size for current queue is {max}. It is calculated by \
+             max size = min(max_messages_post_size_config: {of_service}, max_messages_post_size_queue: {of_queue})."
+        ),
+    };
+    Err(Error::value(text))
+}
+
+fn new_message(draft: Draft, default_ttl: u64, default_delay: u64, limits: &Limits) -> Result<NewMessage> {
+    let max_delay = limits.max_message_delay;
+    let ttl = seconds(draft.ttl, default_ttl, MIN_TTL..=limits.max_message_ttl, || message_ttl_text(limits))?;
+    let delay = seconds(draft.delay, default_delay, 0..=max_delay, || {
+        format!("The Delay TTL for a message may not exceed {max_delay} seconds,and must be at least 0 seconds long.")
+    })?;
+    Ok(NewMessage { body: draft.body, ttl, delay, extensions: Extensions::new() })
+}
+
+fn seconds(
+    asked: Option<i64>,
+    default: u64,
+    range: RangeInclusive<u64>,
+    refusal: impl FnOnce() -> String,
+) -> Result<Duration> {
+    let seconds = match asked {
+        None => default,
+        Some(asked) => {
+            let within = u64::try_from(asked).ok().filter(|asked| range.contains(asked));
+            within.ok_or_else(|| Error::value(refusal()))?
+        }
+    };
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(text: &str, queue: Option<&Metadata>) -> Result<Vec<NewMessage>> {
+        decode(Some(&Bytes::copy_from_slice(text.as_bytes())), queue, &Limits::default())
+    }
+
+    /// The posts among the vectors that are refused for their bodies, and those that are not.
+    #[test]
+    fn the_vectors_hold() {
+        let vectors = crate::json::object(include_str!("../../../../tests/vectors/requests.json").as_bytes());
+        let vectors = vectors.unwrap_or_default();
+        let mut seen = 0;
+        for case in vectors["cases"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let request = &case["request"];
+            let body = request["body"].as_str().filter(|body| !body.starts_with('<'));
+            let posted = request["method"] == "POST" && request["path"] == "/v2/queues/bad/messages";
+            let (true, Some(body)) = (posted, body) else { continue };
+            let expected = case.get("sukkal").unwrap_or(&case["original"]);
+            let refusal = post(body, None).err().map(|error| {
+                let title =
+                    if error.kind == ErrorKind::BadBody { "Invalid request body" } else { "Invalid API request" };
+                (title.to_owned(), error.message)
+            });
+            let text = |name: &str| expected[name].as_str().map(str::to_owned);
+            assert_eq!(refusal, text("title").zip(text("description")), "{body}");
+            seen += 1;
+        }
+        assert!(seen > 30, "{seen}");
+        assert_eq!(decode(None, None, &Limits::default()), Err(no_body()));
+    }
+
+    #[test]
+    fn what_a_message_leaves_out_the_queue_says_then_the_service() {
+        let text = r#"{"messages":[{"body":1},{"body":2,"ttl":60,"delay":0}]}"#;
+        let queue = crate::json::object(br#"{"_default_message_ttl":120,"_default_message_delay":10}"#);
+        let queue = Metadata::of(queue.unwrap_or_default());
+        let times = |queue| -> Vec<_> {
+            let messages = post(text, queue).unwrap_or_default();
+            messages.iter().map(|message| (message.ttl.as_secs(), message.delay.as_secs())).collect()
+        };
+        assert_eq!(times(Some(&queue)), [(120, 10), (60, 0)]);
+        assert_eq!(times(None), [(3600, 0), (60, 0)]);
+    }
+
+    #[test]
+    fn size_comes_before_form() {
+        let queue = Metadata { max_post_size: Some(10), ..Metadata::default() };
+        let refusal = post("no JSON, and long", Some(&queue)).map_err(|error| error.message);
+        assert!(refusal.is_err_and(|text| text.contains("The max size for current queue is 10.")));
+        let long = "x".repeat(262_145);
+        let refusal = post(&long, None).map_err(|error| error.message);
+        assert_eq!(refusal, Err("Message collection size is too large. Max size 262144".to_owned()));
+    }
+}

@@ -1,0 +1,12 @@
+//! `queue_delete`: a queue goes, with all that it holds.
+
+use sukkal_plugin_sdk::Request;
+
+use crate::answer::Answer;
+use crate::engine::Context;
+use crate::stop::Stop;
+
+pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
+    context.service.directory.delete(context.call, request.queue()).await?;
+    Ok(Answer::QueueDeleted)
+}

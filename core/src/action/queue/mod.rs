@@ -1,0 +1,23 @@
+//! Queues and their metadata (spec: REST §3).
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod exists;
+pub(super) mod get;
+pub(super) mod list;
+pub(super) mod purge;
+pub(super) mod stats;
+pub(super) mod update;
+
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+
+/// The refusal of metadata that are too long.
+fn too_large(limits: &Limits, kind: ErrorKind) -> Error {
+    Error::new(kind, format!("Queue metadata is too large. Max size: {}", limits.max_queue_metadata))
+}
+
+/// Whether so many bytes are more than metadata may have.
+fn is_too_large(bytes: usize, limits: &Limits) -> bool {
+    u64::try_from(bytes).is_ok_and(|bytes| bytes > limits.max_queue_metadata)
+}

@@ -1,0 +1,162 @@
+//! What actions do on stores and with filters; what they refuse is tested beside them.
+
+mod service;
+mod stores;
+
+use sukkal_plugin_sdk::Action;
+
+use self::service::Service;
+
+const NO_ID: &str = "not-an-id";
+
+#[tokio::test]
+async fn nothing_but_a_post_makes_the_queue() {
+    let service = Service::start();
+    let outcome = async |action, name: &str, value: &str| service.ask(action).param(name, value).send().await;
+    assert_eq!(outcome(Action::ClaimCreate, "", "").await, "Claimed(None)");
+    assert_eq!(outcome(Action::MessageList, "", "").await, "");
+    assert_eq!(outcome(Action::MessageDeleteMany, "pop", "1").await, "");
+    assert_eq!(outcome(Action::MessageDeleteMany, "ids", "a,b").await, "Deleted");
+    assert_eq!(
+        outcome(Action::MessageList, "ids", "a,b").await,
+        "NotFound No messages with IDs: ['a', 'b'] found in the queue q for project p."
+    );
+    assert_eq!(outcome(Action::QueueStats, "", "").await, "Stats(None)");
+    assert_eq!(outcome(Action::QueuePurge, "", "").await, "Purged");
+    assert_eq!(service.ask(Action::MessageDelete).item(NO_ID).send().await, "Deleted");
+    assert_eq!(service.ask(Action::ClaimDelete).item(NO_ID).send().await, "ClaimReleased");
+    assert_eq!(
+        service.ask(Action::ClaimGet).item(NO_ID).send().await,
+        "NotFound Claim not-an-id does not exist in queue q for project p"
+    );
+    assert_eq!(
+        service.ask(Action::MessageGet).item(NO_ID).send().await,
+        "NotFound Queue q does not exist for project p"
+    );
+    assert_eq!(service.ask(Action::QueueExists).send().await, "QueueExists(false)");
+    service.post(&["1"]).await;
+    assert_eq!(service.ask(Action::QueueExists).send().await, "QueueExists(true)");
+}
+
+#[tokio::test]
+async fn a_refused_post_makes_no_queue() {
+    let service = Service::filtered();
+    let post = || service.ask(Action::MessagePost);
+    post().body("{\"messages\":[{\"body\":1},{}]}").send().await;
+    let broken = post().header("break", "").body("{\"messages\":[{\"body\":1}]}").send().await;
+    assert!(broken.starts_with("Unavailable"), "{broken}");
+    assert_eq!(service.ask(Action::QueueExists).send().await, "QueueExists(false)");
+}
+
+#[tokio::test]
+async fn a_queue_that_wants_encryption_takes_nothing_in_plain() {
+    let service = Service::start();
+    service.ask(Action::QueueCreate).body("{\"_enable_encrypt_messages\":true}").send().await;
+    let outcome = service.post(&["1"]).await.join(" ");
+    assert!(outcome.starts_with("Unavailable Messages of this queue are to be encrypted"), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_pop_that_fails_on_its_way_out_loses_nothing() {
+    let service = Service::filtered();
+    service.post(&["1", "2", "3"]).await;
+    let pop = || service.ask(Action::MessageDeleteMany).param("pop", "2");
+    let broken = pop().header("break", "").send().await;
+    assert!(broken.starts_with("Unavailable"), "{broken}");
+    assert_eq!(pop().send().await, "1 2");
+    assert_eq!(pop().send().await, "3");
+    assert_eq!(service.bodies().await, "");
+}
+
+#[tokio::test]
+async fn a_claim_that_fails_on_its_way_out_does_not_count() {
+    let service = Service::filtered();
+    service.post(&["1"]).await;
+    let broken = service.ask(Action::ClaimCreate).header("break", "").send().await;
+    assert!(broken.starts_with("Unavailable"), "{broken}");
+    let claimed = service.ask(Action::ClaimCreate).send().await;
+    assert!(claimed.ends_with(" count 1 1"), "{claimed}");
+}
+
+#[tokio::test]
+async fn a_claimed_message_is_deleted_with_its_claim_alone() {
+    let service = Service::start();
+    let id = service.post(&["1"]).await.remove(0);
+    let claimed = service.ask(Action::ClaimCreate).send().await;
+    let claim = claimed.split(' ').next().unwrap_or_default();
+    let delete = |claim: &str| service.ask(Action::MessageDelete).item(&id).param("claim_id", claim);
+    assert!(delete("").send().await.starts_with("DeleteForbidden This message is claimed;"));
+    assert!(delete(NO_ID).send().await.starts_with("UnableToDelete The specified claim does not exist"));
+    assert_eq!(service.ask(Action::ClaimGet).item(claim).send().await, "1");
+    assert_eq!(delete(claim).send().await, "Deleted");
+    assert_eq!(delete(NO_ID).send().await, "Deleted", "what is not there is no error, whatever the claim");
+}
+
+#[tokio::test]
+async fn ids_and_markers_are_of_one_incarnation() {
+    let service = Service::start();
+    let old = service.post(&["1", "2"]).await;
+    assert_eq!(service.ask(Action::QueueDelete).send().await, "QueueDeleted");
+    let new = service.post(&["3", "4"]).await;
+    let list = |marker: &str| service.ask(Action::MessageList).param("echo", "true").param("marker", marker);
+    assert_eq!(list(&new[0]).send().await, "4");
+    assert_eq!(list(&old[0]).send().await, "");
+    assert_eq!(list(NO_ID).send().await, "");
+    assert!(service.ask(Action::MessageGet).item(&old[0]).send().await.starts_with("NotFound Message"));
+    service.ask(Action::MessageDelete).item(&old[0]).send().await;
+    service.ask(Action::MessageDeleteMany).param("ids", &old.join(",")).send().await;
+    assert_eq!(service.bodies().await, "3 4");
+}
+
+#[tokio::test]
+async fn a_host_that_knows_a_deleted_queue_is_not_deceived() {
+    let [one, other] = Service::pair();
+    let old = one.post(&["1", "2"]).await;
+    assert_eq!(other.bodies().await, "1 2");
+    one.ask(Action::QueueDelete).send().await;
+    assert_eq!(other.ask(Action::ClaimCreate).send().await, "Claimed(None)");
+    other.post(&["3"]).await;
+    one.ask(Action::MessageDeleteMany).param("ids", &old.join(",")).send().await;
+    assert_eq!(one.bodies().await, "3");
+    other.ask(Action::QueueDelete).send().await;
+    one.post(&["4"]).await;
+    assert_eq!(other.bodies().await, "4", "the post made the queue anew");
+}
+
+#[tokio::test]
+async fn a_purge_goes_on_until_the_queue_is_empty() {
+    let service = Service::start();
+    service.post(&["1", "2", "3"]).await;
+    let subscriptions = service.ask(Action::QueuePurge).body("{\"resource_types\":[\"subscriptions\"]}").send().await;
+    assert_eq!((subscriptions.as_str(), service.bodies().await.as_str()), ("Purged", "1 2 3"));
+    service.ask(Action::QueuePurge).send().await;
+    assert_eq!(service.bodies().await, "");
+}
+
+#[tokio::test]
+async fn small_patches_do_not_grow_metadata_beyond_their_bound() {
+    let service = Service::start();
+    service.ask(Action::QueueCreate).send().await;
+    let patch = async |key: &str| {
+        let value = "x".repeat(40_000);
+        let body = format!("[{{\"op\":\"add\",\"path\":\"/metadata/{key}\",\"value\":\"{value}\"}}]");
+        let ask = service.ask(Action::QueueUpdate).body(&body);
+        ask.header("content-type", "application/openstack-messaging-v2.0-json-patch; charset=utf-8").send().await
+    };
+    assert!(patch("a").await.starts_with("Metadata("));
+    assert_eq!(patch("b").await, "BadBody Queue metadata is too large. Max size: 65536");
+}
+
+#[tokio::test]
+async fn a_filtered_page_is_full_wherever_its_queues_stand() {
+    let service = Service::start();
+    for index in 0..250 {
+        let wanted = i32::from(index % 100 == 99 || index == 5);
+        let create = service.ask(Action::QueueCreate).queue(&format!("q{index:03}"));
+        create.body(&format!("{{\"wanted\":{wanted}}}")).send().await;
+    }
+    let list = |limit: &str| service.ask(Action::QueueList).param("wanted", "1").param("limit", limit);
+    assert_eq!(list("2").send().await, "q005 q099");
+    assert_eq!(list("10").send().await, "q005 q099 q199");
+    assert_eq!(list("10").param("marker", "q099").send().await, "q199");
+}

@@ -1,0 +1,185 @@
+//! A service over stores in memory, and requests to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::{LoadedCatalog, LoadedFilter, LoadedPool};
+use sukkal_plugin_sdk::{
+    Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response, Target,
+    Timestamp, Transport, Verdict,
+};
+
+use super::stores::{Messages, Records};
+use crate::admission::{Arrival, Route};
+use crate::answer::{Answer, MessageView};
+use crate::engine::{Engine, Parts};
+use crate::error::Error;
+use crate::limits::{Api, Limits};
+use crate::pipeline::{FilterSpec, OnError};
+
+pub(super) struct Service(Arc<Engine>);
+
+/// A filter that refuses messages on their way out while a request has the header `break`.
+struct Breaking;
+
+impl Filter for Breaking {
+    type State = ();
+
+    fn interest(&self) -> Interest {
+        Interest::none().all(Moment::Egress).all(Moment::Ingress)
+    }
+
+    async fn ingress(
+        &self,
+        _call: &Call,
+        _state: &mut (),
+        request: &Request,
+        _messages: &mut Vec<NewMessage>,
+    ) -> sukkal_plugin_sdk::Result<Verdict> {
+        broken(request)
+    }
+
+    async fn egress(
+        &self,
+        _call: &Call,
+        _state: &mut (),
+        reader: &Reader<'_>,
+        _messages: &mut Vec<Message>,
+    ) -> sukkal_plugin_sdk::Result<Verdict> {
+        broken(reader.request())
+    }
+}
+
+fn broken(request: &Request) -> sukkal_plugin_sdk::Result<Verdict> {
+    match request.headers().get("break") {
+        Some(_) => Err(sukkal_plugin_sdk::Error::unavailable("the filter is broken")),
+        None => Ok(Verdict::Continue),
+    }
+}
+
+impl Service {
+    pub(super) fn start() -> Self {
+        let [service, _] = Service::pair();
+        service
+    }
+
+    /// Two hosts on the same stores.
+    pub(super) fn pair() -> [Self; 2] {
+        let catalog = LoadedCatalog::new(Records::default());
+        let pool = LoadedPool::new(Messages::default());
+        [(); 2].map(|()| Service::with(catalog.clone(), pool.clone(), Vec::new()))
+    }
+
+    /// With a filter that sees every message, and breaks on request.
+    pub(super) fn filtered() -> Self {
+        let filter = FilterSpec {
+            name: "breaking".to_owned(),
+            filter: LoadedFilter::new(Breaking),
+            timeout: Duration::from_secs(5),
+            on_error: OnError::Refuse,
+            projects: Vec::new(),
+            queues: Vec::new(),
+            actions: Vec::new(),
+        };
+        let (catalog, pool) = (LoadedCatalog::new(Records::default()), LoadedPool::new(Messages::default()));
+        Service::with(catalog, pool, vec![filter])
+    }
+
+    fn with(catalog: LoadedCatalog, pool: LoadedPool, filters: Vec<FilterSpec>) -> Self {
+        Service(Engine::start(Parts {
+            catalog,
+            default_pool: Some(pool),
+            filters,
+            services: Vec::new(),
+            limits: Limits::default(),
+            api: Api::default(),
+            clock: Arc::new(|| Timestamp(1_893_456_000_000)),
+            host_id: "test".to_owned(),
+        }))
+    }
+
+    /// A request about the queue `q`, to be completed and sent.
+    pub(super) fn ask(&self, action: Action) -> Ask<'_> {
+        let mut request = Request::new(RequestId(1), action, Transport::Rest);
+        request.headers_mut().add("client-id", "3381af92-2b9e-11e3-b191-71861300734c");
+        request.headers_mut().add("x-project-id", "p");
+        Ask { service: self, request, target: Target { queue: "q".to_owned(), ..Target::default() } }
+    }
+
+    /// Posts messages with these bodies; gives their ids.
+    pub(super) async fn post(&self, bodies: &[&str]) -> Vec<String> {
+        let messages: Vec<_> = bodies.iter().map(|body| format!("{{\"body\":{body}}}")).collect();
+        let ask = self.ask(Action::MessagePost).body(&format!("{{\"messages\":[{}]}}", messages.join(",")));
+        ask.send().await.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The bodies of all messages, claimed ones too.
+    pub(super) async fn bodies(&self) -> String {
+        self.ask(Action::MessageList).param("echo", "true").param("include_claimed", "true").send().await
+    }
+}
+
+pub(super) struct Ask<'a> {
+    service: &'a Service,
+    request: Request,
+    target: Target,
+}
+
+impl Ask<'_> {
+    pub(super) fn queue(mut self, name: &str) -> Self {
+        self.target.queue = name.to_owned();
+        self
+    }
+
+    pub(super) fn item(mut self, item: &str) -> Self {
+        self.target.item = item.to_owned();
+        self
+    }
+
+    pub(super) fn param(mut self, name: &str, value: &str) -> Self {
+        self.request.params_mut().add(name, value);
+        self
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request.headers_mut().add(name, value);
+        self
+    }
+
+    pub(super) fn body(mut self, body: &str) -> Self {
+        self.request.set_body(body.to_owned());
+        self
+    }
+
+    /// What comes of it, in short: bodies or ids separated by blanks, else the answer's name, or
+    /// the refusal's kind and text.
+    pub(super) async fn send(mut self) -> String {
+        self.request.set_target(self.target);
+        let arrival = Arrival { route: Route::Known, form_body: false, not_acceptable: false };
+        let mut response = self.service.0.handle(self.request, arrival, encode).await;
+        String::from_utf8_lossy(&response.take_body()).into_owned()
+    }
+}
+
+fn encode(_request: &Request, _limits: &Limits, outcome: Result<Answer, Error>) -> Response {
+    let text = match outcome {
+        Ok(Answer::Posted(ids)) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Ok(Answer::Messages(page)) => bodies(&page.messages),
+        Ok(Answer::MessagesById(messages) | Answer::Popped(messages)) => bodies(&messages),
+        Ok(Answer::Message(message)) => bodies(&[message]),
+        Ok(Answer::Claimed(Some(claim))) => {
+            let counts = claim.messages.iter().map(|message| message.claims).max().unwrap_or(0);
+            format!("{} count {counts} {}", claim.id, bodies(&claim.messages))
+        }
+        Ok(Answer::Claim(claim)) => bodies(&claim.messages),
+        Ok(Answer::Queues(page)) => page.queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>().join(" "),
+        Ok(other) => format!("{other:?}"),
+        Err(error) => format!("{:?} {}", error.kind, error.message),
+    };
+    Response::json(200, text)
+}
+
+fn bodies(messages: &[MessageView]) -> String {
+    let bodies = messages.iter().map(|message| String::from_utf8_lossy(&message.body));
+    bodies.collect::<Vec<_>>().join(" ")
+}

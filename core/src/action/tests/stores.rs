@@ -1,0 +1,249 @@
+//! A catalog and a pool that remember just enough for an action, and nothing beyond a test.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sukkal_plugin_sdk::{
+    Batch, Budget, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Delete, Deleted, Error,
+    ErrorKind, Expect, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message, NewClaim, Place, Pool,
+    Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal, Result, Stats, Swept,
+    Timestamp, Write,
+};
+
+/// The one instant of these stores.
+const NOW: Timestamp = Timestamp(1_893_456_000_000);
+
+#[derive(Default)]
+pub(super) struct Records(Mutex<(BTreeMap<RecordKey, Record>, u64)>);
+
+impl Catalog for Records {
+    async fn get(&self, _call: &Call, key: RecordKey) -> Result<Option<Record>> {
+        Ok(lock(&self.0).0.get(&key).cloned())
+    }
+
+    async fn list(
+        &self,
+        _call: &Call,
+        kind: String,
+        project: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<Record>> {
+        let records = lock(&self.0);
+        let wanted = records.0.values().filter(|record| record.key.kind == kind && record.key.project == project);
+        let beyond = wanted.filter(|record| after.as_ref().is_none_or(|after| record.key.name > *after));
+        Ok(beyond.take(limit as usize).cloned().collect())
+    }
+
+    async fn count(&self, call: &Call, kind: String, project: String) -> Result<u64> {
+        self.list(call, kind, project, None, u32::MAX).await.map(|records| records.len() as u64)
+    }
+
+    async fn commit(&self, _call: &Call, changes: Vec<Change>) -> Result<Commit> {
+        let (records, last) = &mut *lock(&self.0);
+        for (index, change) in (0..).zip(&changes) {
+            let revision = records.get(&change.key).map(|record| record.revision);
+            let holds = match change.expect {
+                Expect::Any => true,
+                Expect::Absent => revision.is_none(),
+                Expect::Revision(expected) => revision == Some(expected),
+            };
+            if !holds {
+                return Ok(Commit::Failed(index));
+            }
+        }
+        let revisions = changes.into_iter().map(|Change { key, write, .. }| match write {
+            Write::Put { value, extensions, .. } => {
+                *last += 1;
+                records.insert(key.clone(), Record { key, revision: *last, value, expires: None, extensions });
+                *last
+            }
+            Write::Delete => {
+                records.remove(&key);
+                0
+            }
+            Write::Check => 0,
+        });
+        Ok(Commit::Done(revisions.collect()))
+    }
+
+    async fn sweep(&self, _call: &Call, _limit: u32) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn health(&self, _call: &Call) -> Result<Health> {
+        Ok(Health::default())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Messages(Mutex<BTreeMap<QueueId, Queue>>);
+
+#[derive(Default)]
+struct Queue {
+    header: Header,
+    messages: BTreeMap<Place, Message>,
+    last: u64,
+}
+
+impl Messages {
+    fn on<T>(&self, queue: &QueueRef, operation: impl FnOnce(&mut Queue) -> T) -> Result<T> {
+        let mut queues = lock(&self.0);
+        match queues.get_mut(&queue.id()).filter(|queue| !queue.header.dropping) {
+            None => Err(Error::new(ErrorKind::Gone, "no such queue")),
+            Some(known) if queue.epoch() < known.header.epoch => Err(Error::new(ErrorKind::Stale, "an old record")),
+            Some(known) => Ok(operation(known)),
+        }
+    }
+}
+
+fn batch(messages: impl Iterator<Item = Message>) -> Batch {
+    Batch { now: NOW, messages: messages.collect(), ..Batch::default() }
+}
+
+impl Pool for Messages {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    async fn configure(&self, _call: &Call, queue: &QueueRef, header: Header) -> Result<()> {
+        lock(&self.0).entry(queue.id()).or_default().header = header;
+        Ok(())
+    }
+
+    async fn post(&self, _call: &Call, queue: &QueueRef, post: Post) -> Result<Posted> {
+        self.on(queue, |queue| {
+            let mut places = Vec::new();
+            for new in post.messages {
+                queue.last += 1;
+                let place = Place(queue.last);
+                let message = Message {
+                    place,
+                    lane: Lane::Main,
+                    body: new.body,
+                    client: post.client.clone(),
+                    posted: NOW,
+                    ttl: new.ttl,
+                    expires: NOW.after(new.ttl),
+                    due: NOW.after(new.delay),
+                    claim: None,
+                    claimed_until: NOW,
+                    claims: 0,
+                    origin: None,
+                    extensions: new.extensions,
+                };
+                queue.messages.insert(place, message);
+                places.push(place);
+            }
+            Posted { places, ..Posted::default() }
+        })
+    }
+
+    async fn posted(&self, _call: &Call, _queue: &QueueRef, _key: Key) -> Result<Option<Posted>> {
+        Ok(None)
+    }
+
+    async fn list(&self, _call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
+        self.on(queue, |queue| {
+            let wanted = queue.messages.values().filter(|message| {
+                list.after.is_none_or(|after| message.place > after)
+                    && (list.claimed || message.claim.is_none())
+                    && list.not_from.as_ref().is_none_or(|client| message.client != *client)
+            });
+            batch(wanted.take(list.limit as usize).cloned())
+        })
+    }
+
+    async fn get(&self, _call: &Call, queue: &QueueRef, places: Vec<Place>) -> Result<Batch> {
+        self.on(queue, |queue| batch(places.iter().filter_map(|place| queue.messages.get(place)).cloned()))
+    }
+
+    async fn delete(&self, _call: &Call, queue: &QueueRef, delete: Delete) -> Result<Deleted> {
+        self.on(queue, |queue| {
+            let claims: Vec<_> = delete.places.iter().filter_map(|place| queue.messages.get(place)?.claim).collect();
+            let refused = match delete.guard {
+                Guard::Unclaimed if !claims.is_empty() => Some(Refused::Claimed),
+                Guard::Claim(id) if claims.iter().any(|claim| *claim != id) => Some(Refused::ClaimGone),
+                _ => None,
+            };
+            if refused.is_none() {
+                delete.places.iter().for_each(|place| drop(queue.messages.remove(place)));
+            }
+            Deleted { refused, ..Deleted::default() }
+        })
+    }
+
+    async fn pop(&self, _call: &Call, queue: &QueueRef, limit: u32) -> Result<Batch> {
+        self.on(queue, |queue| {
+            let free = queue.messages.values().filter(|message| message.claim.is_none());
+            let places: Vec<Place> = free.map(|message| message.place).take(limit as usize).collect();
+            batch(places.iter().filter_map(|place| queue.messages.remove(place)))
+        })
+    }
+
+    async fn claim(&self, _call: &Call, queue: &QueueRef, claim: NewClaim) -> Result<Claimed> {
+        self.on(queue, |queue| {
+            let free = queue.messages.values_mut().filter(|message| message.claim.is_none());
+            let held = free.take(claim.limit as usize).map(|message| {
+                message.claim = Some(claim.id);
+                message.claims += u32::from(!claim.uncounted);
+                message.clone()
+            });
+            Claimed { batch: batch(held), ..Claimed::default() }
+        })
+    }
+
+    async fn claim_get(&self, _call: &Call, queue: &QueueRef, id: ClaimId) -> Result<Option<Claim>> {
+        self.on(queue, |queue| {
+            let held = queue.messages.values().filter(|message| message.claim == Some(id));
+            let messages: Vec<Message> = held.cloned().collect();
+            let ttl = std::time::Duration::from_secs(60);
+            let claim = Claim { id, renewed: NOW, ttl, now: NOW, messages, extensions: Extensions::new() };
+            Some(claim).filter(|claim| !claim.messages.is_empty())
+        })
+    }
+
+    async fn claim_renew(&self, _call: &Call, queue: &QueueRef, id: ClaimId, _renewal: Renewal) -> Result<bool> {
+        self.on(queue, |queue| queue.messages.values().any(|message| message.claim == Some(id)))
+    }
+
+    async fn claim_release(&self, _call: &Call, queue: &QueueRef, id: ClaimId, release: Release) -> Result<()> {
+        self.on(queue, |queue| {
+            for message in queue.messages.values_mut().filter(|message| message.claim == Some(id)) {
+                message.claim = None;
+                message.claims -= message.claims.min(u32::from(release.uncounted));
+            }
+        })
+    }
+
+    async fn stats(&self, _call: &Call, queue: &QueueRef) -> Result<Stats> {
+        self.on(queue, |queue| Stats { free: queue.messages.len() as u64, now: NOW, ..Stats::default() })
+    }
+
+    async fn purge(&self, _call: &Call, queue: &QueueRef, _budget: Budget) -> Result<Progress> {
+        self.on(queue, |queue| {
+            queue.messages.pop_first();
+            Progress { done: queue.messages.is_empty(), count: 1 }
+        })
+    }
+
+    async fn drop_queue(&self, _call: &Call, _queue: &QueueRef, _budget: Budget) -> Result<Progress> {
+        Ok(Progress { done: true, count: 0 })
+    }
+
+    async fn sweep(&self, _call: &Call, _budget: Budget) -> Result<Swept> {
+        Ok(Swept::default())
+    }
+
+    async fn queues(&self, _call: &Call, _after: Option<QueueId>, _limit: u32) -> Result<Vec<KnownQueue>> {
+        Ok(Vec::new())
+    }
+
+    async fn health(&self, _call: &Call) -> Result<Health> {
+        Ok(Health::default())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
