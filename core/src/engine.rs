@@ -85,11 +85,11 @@ impl Engine {
     /// Answers a request. It runs to its end even when the caller stops waiting.
     pub async fn handle(self: &Arc<Self>, request: Request, arrival: Arrival, encode: Encode) -> Response {
         let engine = self.clone();
-        let blank = Request::new(request.id(), request.action(), request.transport());
+        let (id, action, transport) = (request.id(), request.action(), request.transport());
         let task = tokio::spawn(async move { engine.run(request, &arrival, encode).await });
         task.await.unwrap_or_else(|error| {
-            tracing::error!(%error, request = %blank.id(), action = %blank.action(), "a request failed");
-            encode(&blank, &self.service.limits, Err(Error::new(ErrorKind::Internal, "Unexpected error.")))
+            tracing::error!(%error, request = %id, %action, "a request failed");
+            encode(&Request::new(id, action, transport), &self.service.limits, Err(Error::new(ErrorKind::Internal, "Unexpected error.")))
         })
     }
 

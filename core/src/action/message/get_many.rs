@@ -11,13 +11,9 @@ use crate::limits::Limits;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
 
+/// Reads messages by id. REST refuses a request that finds none; the websocket does not.
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let ids = query::list(request.params(), "ids");
-    read(context, request, ids).await
-}
-
-/// Reads messages by id. REST refuses a request that finds none; the websocket does not.
-pub(super) async fn read(context: &mut Context<'_>, request: &Request, ids: Vec<String>) -> Result<Answer, Stop> {
     check_count(&ids, &context.service.limits)?;
     let claim_counts = query::boolean(request.params(), "claim_count")?.unwrap_or(false);
     let (directory, call) = (&context.service.directory, context.call);

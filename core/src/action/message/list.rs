@@ -1,9 +1,9 @@
-//! `message_list`: a page of a queue's messages, or, with `ids`, messages by id.
+//! `message_list`: a page of a queue's messages.
 
 use sukkal_plugin_sdk::{Batch, List, Request};
 
 use super::view::Shown;
-use super::{get_many, place};
+use super::place;
 use crate::answer::{Answer, MessagePage, Paging};
 use crate::engine::Context;
 use crate::error::Result;
@@ -21,10 +21,6 @@ struct Listing {
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let mut listing = decode(request, &context.service.limits)?;
-    let ids = query::list(request.params(), "ids");
-    if !ids.is_empty() {
-        return get_many::read(context, request, ids).await;
-    }
     let (directory, call) = (&context.service.directory, context.call);
     let Some(queue) = directory.find(call, request.queue()).await? else {
         return Ok(Answer::Messages(MessagePage::default()));

@@ -18,7 +18,7 @@ async fn nothing_but_a_post_makes_the_queue() {
     assert_eq!(outcome(Action::MessageDeleteMany, "pop", "1").await, "");
     assert_eq!(outcome(Action::MessageDeleteMany, "ids", "a,b").await, "Deleted");
     assert_eq!(
-        outcome(Action::MessageList, "ids", "a,b").await,
+        outcome(Action::MessageGetMany, "ids", "a,b").await,
         "NotFound No messages with IDs: ['a', 'b'] found in the queue q for project p."
     );
     assert_eq!(outcome(Action::QueueStats, "", "").await, "Stats(None)");

@@ -1,0 +1,105 @@
+//! A plugin's settings: free in form, until its own schema checks them.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::mistake::{Mistake, Origin};
+use super::raw::{Node, Table, Value};
+
+/// The settings of one plugin or filter, secrets resolved. Not to be shown: it may hold secrets.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// A JSON object.
+    pub object: Map<String, Json>,
+    /// Where each value stands, by its JSON pointer; the empty one is the section's.
+    origins: Vec<(String, Origin)>,
+}
+
+impl Settings {
+    /// Reads a section, all keys but some.
+    pub fn read(section: &str, node: &Node, table: &Table, without: &[&str], mistakes: &mut Vec<Mistake>) -> Self {
+        let mut settings = Settings { object: Map::new(), origins: vec![(String::new(), node.origin.clone())] };
+        for (key, value) in table.0.iter().filter(|(key, _)| !without.contains(&key.as_str())) {
+            let path = format!("{section}.{key}");
+            if let Some(json) = settings.value(&format!("/{key}"), &path, value, mistakes) {
+                settings.object.insert(key.clone(), json);
+            }
+        }
+        settings
+    }
+
+    /// Where the value of a JSON pointer stands, or what is nearest above it.
+    pub fn origin(&self, pointer: &str) -> Origin {
+        let above = self.origins.iter().filter(|(known, _)| pointer.starts_with(known.as_str()));
+        above.max_by_key(|(known, _)| known.len()).map(|(_, origin)| origin.clone()).unwrap_or_default()
+    }
+
+    fn value(&mut self, pointer: &str, path: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Json> {
+        self.origins.push((pointer.to_owned(), node.origin.clone()));
+        Some(match &node.value {
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Integer(number) => Json::from(*number),
+            Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
+            Value::Bool(flag) => Json::from(*flag),
+            Value::Env(text) => from_env(text),
+            Value::List(items) => {
+                let item = |(index, item)| self.value(&format!("{pointer}/{index}"), path, item, mistakes);
+                Json::Array(items.iter().enumerate().filter_map(item).collect())
+            }
+            Value::Table(table) => match secret(table) {
+                Some((kind, source)) => match resolve(kind, source) {
+                    Ok(secret) => Json::from(secret),
+                    Err(problem) => {
+                        mistakes.push(Mistake::new(&node.origin, path, problem, ""));
+                        return None;
+                    }
+                },
+                None => {
+                    let entry = |(key, value): &(String, Node)| {
+                        let json =
+                            self.value(&format!("{pointer}/{key}"), &format!("{path}.{key}"), value, mistakes)?;
+                        Some((key.clone(), json))
+                    };
+                    Json::Object(table.0.iter().filter_map(entry).collect())
+                }
+            },
+        })
+    }
+}
+
+/// What a text of the environment stands for: any JSON but a text needs no quotes.
+fn from_env(text: &str) -> Json {
+    match serde_json::from_str(text) {
+        Ok(Json::String(_)) | Err(_) => Json::from(text),
+        Ok(json) => json,
+    }
+}
+
+/// Where a secret is kept.
+#[derive(Clone, Copy)]
+enum Kept {
+    Env,
+    File,
+}
+
+/// `{ env = "NAME" }` or `{ file = "path" }`.
+fn secret(table: &Table) -> Option<(Kept, &str)> {
+    let [(key, node)] = table.0.as_slice() else { return None };
+    let kept = match key.as_str() {
+        "env" => Kept::Env,
+        "file" => Kept::File,
+        _ => return None,
+    };
+    Some((kept, node.text()?))
+}
+
+fn resolve(kept: Kept, source: &str) -> Result<String, String> {
+    match kept {
+        Kept::Env => {
+            std::env::var(source).map_err(|_| format!("names the environment variable {source}, which is not set"))
+        }
+        Kept::File => match std::fs::read_to_string(source) {
+            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(error) => Err(format!("names the file {source}, which cannot be read: {error}")),
+        },
+    }
+}

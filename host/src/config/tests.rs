@@ -1,0 +1,142 @@
+use super::*;
+
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sukkal.toml");
+    std::fs::write(&path, text).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(Some(&path), env).map_err(|mistakes| {
+        let prefix = format!("{}/", dir.path().display());
+        mistakes.iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect()
+    })
+}
+
+fn mistakes(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    load(text, env).err().unwrap_or_default()
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let config = load("", &[]).ok().unwrap();
+    assert_eq!(config.catalog.value, "sqlite:catalog.db");
+    assert_eq!(config.rest.listen.to_string(), "127.0.0.1:8888");
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn file_and_environment_lie_over_the_defaults() {
+    let text = r#"
+        default_pool = ""
+        pipeline = ["audit"]
+        [rest]
+        listen = "0.0.0.0:1"
+        [limits]
+        max_message_ttl = 100_000
+        [api]
+        client_id_uuid_safe = "off"
+        [filters.rate-limit]
+        on_error = "pass"
+        per_second = 5
+        [log]
+        plugins = { sqlite = "debug" }
+    "#;
+    let env = [
+        ("SUKKAL_REST__LISTEN", "[::1]:2"),
+        ("SUKKAL_API__ADMIN_MODE", "true"),
+        ("SUKKAL_FILTERS__RATE_LIMIT__PER_SECOND", "7"),
+        ("SUKKAL_CONFIG", "x"),
+        ("HOME", "/"),
+    ];
+    let config = load(text, &env).ok().unwrap();
+    assert!(config.default_pool.is_none() && config.api.admin_mode);
+    assert_eq!(config.api.client_id_uuid_safe, sukkal_core::ClientIds::Off);
+    assert_eq!(config.rest.listen.to_string(), "[::1]:2");
+    assert_eq!(config.limits.max_message_ttl, 100_000);
+    assert_eq!(config.filters["rate-limit"].on_error, OnError::Pass);
+    assert_eq!(config.filters["rate-limit"].settings.object["per_second"], 7);
+    assert_eq!(config.log.plugins["sqlite"].value, LevelFilter::DEBUG);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_lines() {
+    let text = r#"max_message_ttl = 5
+catalog = "nothing"
+[limits]
+max_message_ttI = 100
+max-claim-ttl = 100
+max_claim_grace = 59
+max_message_delay = "long"
+listen = "127.0.0.1:1"
+[rest]
+listen = "localhost"
+[filters.audit]
+on_error = "maybe"
+actions = ["message_pots"]
+[nosuch]
+"#;
+    let told =
+        mistakes(text, &[("SUKKAL_LOG__LEVEL", "loud"), ("SUKKAL_NOSUCH_KEY", "1"), ("SUKKAL_REST_LISTEN", "1")]);
+    let expected = [
+        "sukkal.toml:1: `max_message_ttl` is not known; it belongs into [limits]",
+        "sukkal.toml:2: `catalog` must be a URI; begin it with a scheme, for instance \"sqlite:catalog.db\"",
+        "sukkal.toml:4: `limits.max_message_ttI` is not known; did you mean `max_message_ttl`?",
+        "sukkal.toml:5: `limits.max-claim-ttl` is not known; did you mean `max_claim_ttl`?",
+        "sukkal.toml:6: `limits.max_claim_grace` is 59, and must be from 60 to 3155760000",
+        "sukkal.toml:7: `limits.max_message_delay` must be a whole number, 0 or more",
+        "sukkal.toml:8: `limits.listen` is not known; it belongs into [rest]",
+        "sukkal.toml:10: `rest.listen` must be an IP address and a port, for instance \"127.0.0.1:8888\"",
+        "sukkal.toml:12: `filters.audit.on_error` must be \"refuse\" or \"pass\"",
+        "sukkal.toml:13: `filters.audit.actions` names `message_pots`, which is no action; did you mean `message_post`?",
+        "environment variable SUKKAL_LOG__LEVEL: `log.level` must be one of",
+        "environment variable SUKKAL_REST_LISTEN: `rest_listen` is not known; did you mean SUKKAL_REST__LISTEN?",
+    ];
+    for line in expected {
+        assert!(told.iter().any(|told| told.starts_with(line)), "{line}\nin {told:#?}");
+    }
+    assert!(told.iter().any(|told| told.starts_with("sukkal.toml:14: `nosuch` is not known")), "{told:#?}");
+    assert!(
+        told.iter().any(|told| told.starts_with("environment variable SUKKAL_NOSUCH_KEY: `nosuch_key` is not known")),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_its_line() {
+    let told = mistakes("a = 1\na = 2\n[rest\n", &[]);
+    assert!(told.iter().any(|told| told.starts_with("sukkal.toml:2: ") && told.contains("duplicate")), "{told:#?}");
+    assert!(told.iter().any(|told| told.starts_with("sukkal.toml:3: ")), "{told:#?}");
+    let missing = Config::load(Some(Path::new("/nonexistent/x.toml")), []).err().unwrap();
+    assert!(missing[0].problem.contains("cannot be read"));
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told() {
+    let told = mistakes("[limits]\nmax_message_ttl = 60\n", &[]);
+    assert_eq!(
+        told,
+        [
+            "sukkal.toml:2: `limits.max_message_ttl` does not fit: `default_message_ttl` is 3600, and `max_message_ttl` only 60; set both"
+        ]
+    );
+}
+
+#[test]
+fn secrets_are_read_from_where_they_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secret");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let text = format!(
+        "[plugins.redis]\npassword = {{ file = \"{}\" }}\nkey = {{ env = \"SUKKAL_TEST_NOT_SET\" }}\n",
+        file.display()
+    );
+    let told = mistakes(&text, &[]);
+    assert_eq!(
+        told,
+        ["sukkal.toml:3: `plugins.redis.key` names the environment variable SUKKAL_TEST_NOT_SET, which is not set"]
+    );
+    let config = load(text.lines().take(2).collect::<Vec<_>>().join("\n").as_str(), &[]).ok().unwrap();
+    assert_eq!(config.plugins["redis"].object["password"], "s3cret");
+    // A variable that the file names is no setting, however it is called.
+    assert_eq!(mistakes(&text, &[("SUKKAL_TEST_NOT_SET", "x")]).len(), 1);
+    assert_eq!(config.plugins["redis"].origin("/password/x").to_string().rsplit_once(':').unwrap().1, "2");
+}

@@ -1,0 +1,69 @@
+//! Keys that nobody reads, and what was probably meant by them.
+
+use super::check::{FILTER_KEYS, SECTIONS, known_keys};
+use super::mistake::{Mistake, Origin, nearest};
+use super::raw::{Node, Table, Value};
+
+/// Finds every key that is not known.
+pub fn find(root: &Table, mistakes: &mut Vec<Mistake>) {
+    let top = known_keys("");
+    for (key, node) in &root.0 {
+        match &node.value {
+            Value::Table(table) if SECTIONS.contains(&key.as_str()) => section(key, table, mistakes),
+            _ if SECTIONS.contains(&key.as_str()) => {
+                mistakes.push(Mistake::new(&node.origin, key, "is a section and holds keys", format!("write [{key}]")));
+            }
+            _ if top.contains(key) => {}
+            _ => mistakes.push(unknown("", key, node, top.iter().map(String::as_str).chain(SECTIONS.iter().copied()))),
+        }
+    }
+}
+
+fn section(name: &str, table: &Table, mistakes: &mut Vec<Mistake>) {
+    // Their keys are names; what is inside is checked by the plugin's schema.
+    if matches!(name, "filters" | "plugins") {
+        let plain = table.0.iter().filter(|(_, node)| !matches!(node.value, Value::Table(_)));
+        for (key, node) in plain {
+            let mend = format!("write [{name}.NAME], or [{name}.{key}] with keys of its own");
+            mistakes.push(Mistake::new(&node.origin, format!("{name}.{key}"), "must be a section", mend));
+        }
+        return;
+    }
+    let known = known_keys(name);
+    for (key, node) in table.0.iter().filter(|(key, _)| !known.contains(key)) {
+        mistakes.push(unknown(name, key, node, known.iter().map(String::as_str)));
+    }
+}
+
+fn unknown<'a>(section: &str, key: &str, node: &Node, known: impl Iterator<Item = &'a str>) -> Mistake {
+    let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    let known: Vec<&str> = known.collect();
+    if let Some(variable) = with_two_underscores(key, node) {
+        return Mistake::new(&node.origin, path, "is not known", format!("did you mean {variable}?"));
+    }
+    let mend = match (nearest(key, known.iter().copied()), elsewhere(section, key)) {
+        (_, Some(section)) => format!("it belongs into {section}"),
+        (Some(name), None) => format!("did you mean `{name}`?"),
+        (None, None) => format!("known here: {}", known.join(", ")),
+    };
+    Mistake::new(&node.origin, path, "is not known", mend)
+}
+
+/// Section and key are parted by two underscores; one is a likely mistake.
+fn with_two_underscores(key: &str, node: &Node) -> Option<String> {
+    let Origin::Env(_) = node.origin else { return None };
+    let parts = SECTIONS.iter().find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));
+    parts.map(|(section, key)| format!("SUKKAL_{section}__{key}").to_uppercase())
+}
+
+/// The section that has a key of exactly this name.
+fn elsewhere(section: &str, key: &str) -> Option<String> {
+    let sections = SECTIONS.iter().copied().chain([""]).filter(|name| *name != section);
+    let has = |name: &&str| known_keys(name).iter().any(|known| known == key);
+    match sections.into_iter().find(has) {
+        Some("") => Some("the top of the file, above all sections".to_owned()),
+        Some(name) => Some(format!("[{name}]")),
+        None if FILTER_KEYS.contains(&key) => Some("[filters.NAME]".to_owned()),
+        None => None,
+    }
+}

@@ -1,0 +1,20 @@
+//! The host: what turns the service into a program.
+//!
+//! [`cli`] reads the command line, [`config`] the settings, [`plugin`] loads the libraries,
+//! [`serve`] puts them together with the engine and starts the transports, [`shutdown`] ends them.
+//!
+//! # Invariants
+//!
+//! - Nothing outside `config` sees settings as they were typed: a [`config::Config`] is valid.
+//! - The host knows no plugin by name: everything is found by URI scheme or by name.
+//! - A transport decodes and encodes; what a request means is core's.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod config;
+pub mod log;
+pub mod plugin;
+pub mod serve;
+pub mod shutdown;
+pub mod transport;

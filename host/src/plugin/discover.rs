@@ -1,0 +1,74 @@
+//! Which files may be plugins.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Mistake, Origin};
+
+/// Every file of the plugin directories that is named like a library, in the order of the paths, so
+/// that nothing depends on the order in which a directory lists its files.
+///
+/// # Errors
+/// A directory that was named cannot be read, or the executable's own is not known.
+pub fn candidates(config: &Config) -> Result<Vec<PathBuf>, Vec<Mistake>> {
+    let mut found = Vec::new();
+    let mut mistakes = Vec::new();
+    for (dir, origin) in directories(config, &mut mistakes) {
+        match libraries(&dir) {
+            Ok(files) => found.extend(files),
+            Err(error) => {
+                let problem = format!("names {}, which cannot be read: {error}", dir.display());
+                mistakes.push(Mistake::new(&origin, "plugin_dirs", problem, "make it, or take it out"));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
+}
+
+fn directories(config: &Config, mistakes: &mut Vec<Mistake>) -> Vec<(PathBuf, Origin)> {
+    if let Some(dirs) = &config.plugin_dirs {
+        return dirs.iter().map(|dir| (dir.value.clone(), dir.origin.clone())).collect();
+    }
+    match std::env::current_exe() {
+        Ok(program) => program.parent().map(|dir| (dir.to_owned(), Origin::Default)).into_iter().collect(),
+        Err(error) => {
+            let problem = format!("is not set, and the executable's own directory is not known: {error}");
+            mistakes.push(Mistake::new(&Origin::Default, "plugin_dirs", problem, "set it"));
+            Vec::new()
+        }
+    }
+}
+
+/// Sub-directories, dangling links and other extensions are nobody's mistake and are passed over.
+fn libraries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "so") && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_named_like_libraries_are_candidates() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.so", "a.so", "c.txt"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("d.so")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.path().join("e.so")).unwrap();
+        let located = crate::config::Located { value: dir.path().to_owned(), origin: Origin::Default };
+        let config = Config { plugin_dirs: Some(vec![located.clone(), located]), ..Config::default() };
+        let names: Vec<_> =
+            candidates(&config).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["a.so", "b.so"]);
+    }
+}

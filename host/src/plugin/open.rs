@@ -1,0 +1,245 @@
+//! Opens what the settings name: catalog, pool, filters.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::Value;
+use sukkal_core::FilterSpec;
+use sukkal_plugin_sdk::load::{Library, LoadedCatalog, LoadedPool, OpenArgs};
+use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
+
+use super::records;
+use super::registry::{Kind, Registry};
+use super::schema;
+use crate::config::{Config, FilterConfig, Located, Mistake, Settings, nearest, scheme};
+
+/// How long a plugin may take to open something.
+const OPENING: Duration = Duration::from_secs(60);
+/// How long each may take to close, when another cannot be opened.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What the service stands on.
+pub struct Opened {
+    /// Where queues are recorded.
+    pub catalog: LoadedCatalog,
+    /// Where queues without a flavor live.
+    pub default_pool: Option<LoadedPool>,
+    /// The filters, in their order.
+    pub filters: Vec<FilterSpec>,
+    /// Named services that they provide.
+    pub services: Vec<String>,
+}
+
+/// What is to be opened, and from which library.
+struct Plan<'a> {
+    catalog: &'a Library,
+    default_pool: Option<(&'a Library, &'a Located<String>)>,
+    filters: Vec<(&'a Library, &'a str)>,
+}
+
+/// Checks that everything that the settings name is there and accepts its own settings.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn check(config: &Config, registry: &Registry) -> Result<(), Vec<Mistake>> {
+    plan(config, registry).map(|_| ())
+}
+
+/// Opens it, each for a bounded time.
+///
+/// # Errors
+/// What [`check`] finds; or what cannot be opened, in the plugin's words.
+pub async fn open(config: &Config, registry: &Registry, host_id: &str) -> Result<Opened, Vec<Mistake>> {
+    let plan = plan(config, registry)?;
+    let opener = Opener { config, host_id };
+    let open_catalog =
+        opener.store("catalog", &config.catalog, plan.catalog, |library, args| library.open_catalog(args));
+    let services = services(&plan);
+    let mut opened = Opened { catalog: open_catalog.await?, default_pool: None, filters: Vec::new(), services };
+    match opener.open_rest(&plan, &mut opened).await {
+        Ok(()) => Ok(opened),
+        Err(mistakes) => {
+            opened.close().await;
+            Err(mistakes)
+        }
+    }
+}
+
+impl Opened {
+    /// Closes what is open when the rest cannot be opened.
+    async fn close(&self) {
+        let call = Call::new(RequestId(0), "", Timestamp::MAX);
+        for filter in &self.filters {
+            let _ = tokio::time::timeout(CLOSING, filter.filter.shutdown(&call)).await;
+        }
+        if let Some(pool) = &self.default_pool {
+            let _ = tokio::time::timeout(CLOSING, pool.shutdown(&call)).await;
+        }
+        let _ = tokio::time::timeout(CLOSING, self.catalog.shutdown(&call)).await;
+    }
+}
+
+fn services(plan: &Plan<'_>) -> Vec<String> {
+    let provided = plan.filters.iter().flat_map(|(library, _)| library.manifest().services.clone());
+    let mut services: Vec<String> = provided.collect();
+    services.sort();
+    services.dedup();
+    services
+}
+
+fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    unknown_names(config, registry, &mut mistakes);
+    let mut noted = |found: Result<&'a Library, Mistake>| found.map_err(|mistake| mistakes.push(mistake)).ok();
+    let catalog = noted(store(registry, Kind::Catalog, "catalog", &config.catalog));
+    let pool = config.default_pool.as_ref();
+    let default_pool = pool.and_then(|uri| Some((noted(store(registry, Kind::Pool, "default_pool", uri))?, uri)));
+    let filters: Vec<(&Library, &str)> = config
+        .pipeline
+        .iter()
+        .filter_map(|name| {
+            Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name))?, name.value.as_str()))
+        })
+        .collect();
+    check_settings(config, registry, &mut mistakes);
+    match catalog {
+        Some(catalog) if mistakes.is_empty() => Ok(Plan { catalog, default_pool, filters }),
+        _ => Err(mistakes),
+    }
+}
+
+fn store<'a>(registry: &'a Registry, kind: Kind, key: &str, uri: &Located<String>) -> Result<&'a Library, Mistake> {
+    registry.needed(kind, scheme(&uri.value).unwrap_or(""), key, uri)
+}
+
+/// The settings of whatever is loaded, in use or not; and those of what is in use, set or not.
+fn check_settings(config: &Config, registry: &Registry, mistakes: &mut Vec<Mistake>) {
+    let nothing = Settings::default();
+    for library in registry.libraries() {
+        let name = &library.manifest().name;
+        let in_use =
+            used_schemes(config).any(|(kind, scheme)| registry.find(kind, scheme).is_some_and(|of| same(of, library)));
+        match config.plugins.get(name) {
+            Some(settings) => schema::check(library, &format!("plugins.{name}"), settings, mistakes),
+            None if in_use => schema::check(library, &format!("plugins.{name}"), &nothing, mistakes),
+            None => {}
+        }
+    }
+    for name in registry.names(Kind::Filter) {
+        let Some(library) = registry.find(Kind::Filter, name) else { continue };
+        let in_use = config.pipeline.iter().any(|used| used.value == name);
+        match config.filters.get(name) {
+            Some(filter) => schema::check(library, &format!("filters.{name}"), &filter.settings, mistakes),
+            None if in_use => schema::check(library, &format!("filters.{name}"), &nothing, mistakes),
+            None => {}
+        }
+    }
+}
+
+fn used_schemes(config: &Config) -> impl Iterator<Item = (Kind, &str)> {
+    let catalog = scheme(&config.catalog.value).map(|scheme| (Kind::Catalog, scheme));
+    let pool = config.default_pool.as_ref().and_then(|uri| scheme(&uri.value)).map(|scheme| (Kind::Pool, scheme));
+    catalog.into_iter().chain(pool)
+}
+
+fn same(left: &Library, right: &Library) -> bool {
+    left.path() == right.path()
+}
+
+/// Sections of plugins and filters that are not loaded are probably misspelt.
+fn unknown_names(config: &Config, registry: &Registry, mistakes: &mut Vec<Mistake>) {
+    let plugins: Vec<&str> = registry.libraries().iter().map(|library| library.manifest().name.as_str()).collect();
+    let filters: Vec<&str> = registry.names(Kind::Filter).collect();
+    let sections = config.plugins.iter().map(|(name, settings)| ("plugins", name, settings.origin(""), &plugins));
+    let sections =
+        sections.chain(config.filters.iter().map(|(name, filter)| ("filters", name, filter.origin.clone(), &filters)));
+    let levels = config.log.plugins.iter().map(|(name, level)| ("log.plugins", name, level.origin.clone(), &plugins));
+    for (section, name, origin, loaded) in sections.chain(levels) {
+        if !loaded.contains(&name.as_str()) {
+            let mend = match nearest(name, loaded.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    format!("loaded are: {}", if loaded.is_empty() { "none".to_owned() } else { loaded.join(", ") })
+                }
+            };
+            mistakes.push(Mistake::new(&origin, format!("{section}.{name}"), "is not loaded", mend));
+        }
+    }
+}
+
+struct Opener<'a> {
+    config: &'a Config,
+    host_id: &'a str,
+}
+
+impl Opener<'_> {
+    /// Opens what comes after the catalog.
+    async fn open_rest(&self, plan: &Plan<'_>, opened: &mut Opened) -> Result<(), Vec<Mistake>> {
+        if let Some((library, uri)) = plan.default_pool {
+            let pool = self.store("default_pool", uri, library, |library, args| library.open_pool(args)).await?;
+            opened.default_pool = Some(pool);
+        }
+        for (library, name) in &plan.filters {
+            opened.filters.push(self.filter(library, name, &opened.catalog).await?);
+        }
+        Ok(())
+    }
+
+    /// Opens a catalog or a pool by its URI.
+    async fn store<'a, T, F>(
+        &self,
+        key: &str,
+        uri: &Located<String>,
+        library: &'a Library,
+        open: impl FnOnce(&'a Library, OpenArgs) -> F,
+    ) -> Result<T, Vec<Mistake>>
+    where
+        F: Future<Output = sukkal_plugin_sdk::Result<T>>,
+    {
+        let settings = self.config.plugins.get(&library.manifest().name);
+        let args = self.args(scheme(&uri.value).unwrap_or(""), &uri.value, settings);
+        in_time(library, open(library, args)).await.map_err(|problem| vec![Mistake::new(&uri.origin, key, problem, "")])
+    }
+
+    async fn filter(&self, library: &Library, name: &str, catalog: &LoadedCatalog) -> Result<FilterSpec, Vec<Mistake>> {
+        let default = FilterConfig::default();
+        let set = self.config.filters.get(name).unwrap_or(&default);
+        let mut args = self.args(name, name, Some(&set.settings));
+        args.records = Some(records::of_plugin(catalog, &library.manifest().name));
+        let filter = in_time(library, library.open_filter(args)).await;
+        let filter =
+            filter.map_err(|problem| vec![Mistake::new(&set.origin, format!("filters.{name}"), problem, "")])?;
+        Ok(FilterSpec {
+            name: name.to_owned(),
+            filter,
+            timeout: set.timeout,
+            on_error: set.on_error,
+            projects: set.projects.clone(),
+            queues: set.queues.clone(),
+            actions: set.actions.clone(),
+        })
+    }
+
+    fn args(&self, which: &str, uri: &str, settings: Option<&Settings>) -> OpenArgs {
+        OpenArgs {
+            which: which.to_owned(),
+            uri: uri.to_owned(),
+            settings: Value::Object(settings.map(|settings| settings.object.clone()).unwrap_or_default()).to_string(),
+            data_dir: self.config.data_dir.to_string_lossy().into_owned(),
+            host_id: self.host_id.to_owned(),
+            records: None,
+        }
+    }
+}
+
+async fn in_time<T>(
+    library: &Library,
+    opening: impl Future<Output = sukkal_plugin_sdk::Result<T>>,
+) -> Result<T, String> {
+    let plugin = &library.manifest().name;
+    match tokio::time::timeout(OPENING, opening).await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(error)) => Err(format!("cannot be opened by the plugin `{plugin}`: {error}")),
+        Err(_) => Err(format!("was not opened by the plugin `{plugin}` within {} s", OPENING.as_secs())),
+    }
+}

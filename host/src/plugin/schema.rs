@@ -1,0 +1,56 @@
+//! Checks a plugin's settings against its own schema.
+
+use serde_json::Value;
+use sukkal_plugin_sdk::load::Library;
+
+use crate::config::{Mistake, Origin, Settings, nearest};
+
+/// Every way in which the settings of a section do not fit the plugin.
+pub fn check(library: &Library, section: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
+    let name = &library.manifest().name;
+    let broken = |error: &dyn std::fmt::Display| {
+        let problem =
+            format!("{}: the plugin `{name}` has no valid schema of its settings: {error}", library.path().display());
+        Mistake::new(&Origin::Default, section, problem, "ask its author")
+    };
+    let schema: Value = match serde_json::from_str(&library.manifest().settings_schema) {
+        Ok(schema) => schema,
+        Err(error) => return mistakes.push(broken(&error)),
+    };
+    let validator = match jsonschema::validator_for(&schema) {
+        Ok(validator) => validator,
+        Err(error) => return mistakes.push(broken(&error)),
+    };
+    for error in validator.iter_errors(&Value::Object(settings.object.clone())) {
+        let pointer = error.instance_path().as_str().to_owned();
+        match error.kind() {
+            jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
+                mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, &schema, &pointer, key)));
+            }
+            // The text of a wrong value repeats it, which a secret must not be.
+            _ => mistakes.push(Mistake::new(&settings.origin(&pointer), dotted(section, &pointer), masked(&error), "")),
+        }
+    }
+}
+
+fn masked(error: &jsonschema::ValidationError<'_>) -> String {
+    format!("does not fit the plugin's settings: {}", error.masked_with("the value"))
+}
+
+fn dotted(section: &str, pointer: &str) -> String {
+    format!("{section}{}", pointer.replace('/', "."))
+}
+
+fn unknown(section: &str, settings: &Settings, schema: &Value, pointer: &str, key: &str) -> Mistake {
+    let path = format!("{pointer}/{key}");
+    let known: Vec<&str> = match schema.get("properties") {
+        Some(Value::Object(properties)) if pointer.is_empty() => properties.keys().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let mend = match nearest(key, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "take it out".to_owned(),
+        None => format!("known here: {}", known.join(", ")),
+    };
+    Mistake::new(&settings.origin(&path), dotted(section, &path), "is not known", mend)
+}

@@ -1,0 +1,176 @@
+//! What hyper read → a [`Request`]. Nothing is refused here: core answers each at its step.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use sukkal_core::Arrival;
+use sukkal_plugin_sdk::{Action, Params, Request, RequestId, Transport};
+use warp::http::HeaderMap;
+use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+
+use super::route::Resolved;
+
+/// The head of a request as it was read.
+pub struct Head {
+    /// `GET` and the like.
+    pub method: warp::http::Method,
+    /// The path as it was sent.
+    pub path: warp::path::FullPath,
+    /// What follows the question mark.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl Head {
+    /// Whether a body was sent, be it empty (spec: REST §1.6; chunked bodies are bodies too).
+    pub fn has_body(&self) -> bool {
+        self.headers.contains_key(CONTENT_LENGTH) || self.headers.contains_key(TRANSFER_ENCODING)
+    }
+}
+
+/// The request and what was found about it.
+pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Bytes>) -> (Request, Arrival) {
+    let arrival = Arrival {
+        route: resolved.route,
+        form_body: body.is_some() && is_form(&head.headers),
+        not_acceptable: !accepts_json(&head.headers),
+    };
+    let params = params(&head.query);
+    let action = match resolved.action {
+        // The wire has two names for what REST has one path for.
+        Action::MessageList if params.get_all("ids").any(|ids| ids.bytes().any(|byte| byte != b',')) => {
+            Action::MessageGetMany
+        }
+        action => action,
+    };
+    let mut request = Request::new(id, action, Transport::Rest);
+    request.set_route(head.method.as_str(), head.path.as_str());
+    request.set_target(resolved.target);
+    *request.params_mut() = params;
+    for (name, value) in &head.headers {
+        request.headers_mut().add(name.as_str(), &text(value));
+    }
+    if let Some(body) = body {
+        request.set_body(body);
+    }
+    (request, arrival)
+}
+
+/// A header's value. What is no UTF-8 is read byte by byte, so that two values never become one.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.as_bytes().iter().copied().map(char::from).collect()),
+    }
+}
+
+/// The parameters of a query, in their order.
+fn params(query: &str) -> Params {
+    let mut params = Params::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        params.add(&percent(name, true), &percent(value, true));
+    }
+    params
+}
+
+/// Decodes `%XX`, and in queries `+`. What does not decode stays as it is.
+pub fn percent(text: &str, plus: bool) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| byte == b'%' || (plus && byte == b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    while let Some((&first, rest)) = bytes.split_first() {
+        let (byte, rest) = match (first, rest) {
+            (b'%', [high, low, rest @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, rest),
+                _ => (first, &bytes[1..]),
+            },
+            (b'+', rest) if plus => (b' ', rest),
+            (byte, rest) => (byte, rest),
+        };
+        out.push(byte);
+        bytes = rest;
+    }
+    match String::from_utf8(out) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// Exactly a form, in any case and without parameters (spec: REST §1.6).
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
+}
+
+/// Whether the client takes JSON (spec: REST §1.7): of the ranges that cover it the nearest decides.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut best: Option<(u8, bool)> = None;
+    let mut any = false;
+    for value in headers.get_all(ACCEPT) {
+        let value = text(value);
+        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            any = true;
+            let mut parts = range.split(';').map(str::trim);
+            let nearness = match parts.next().unwrap_or("") {
+                kind if kind.eq_ignore_ascii_case("application/json") => 3,
+                kind if kind.eq_ignore_ascii_case("application/*") => 2,
+                "*/*" | "*" => 1,
+                _ => continue,
+            };
+            let wanted = !parts.any(is_zero_quality);
+            best = best.max(Some((nearness, wanted)));
+        }
+    }
+    best.map_or(!any, |(_, wanted)| wanted)
+}
+
+fn is_zero_quality(parameter: &str) -> bool {
+    let quality = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="));
+    quality.is_some_and(|quality| quality.trim().parse::<f32>().is_ok_and(|quality| quality == 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_decoding_is_lenient() {
+        assert_eq!(percent("a%20b+c", true), "a b c");
+        assert_eq!(percent("a+b", false), "a+b");
+        assert_eq!(percent("%", true), "%");
+        assert_eq!(percent("%zz%4", true), "%zz%4");
+        assert_eq!(percent("%C5%93", true), "œ");
+        assert_eq!(percent("%ff", true), "\u{fffd}");
+    }
+
+    #[test]
+    fn parameters_keep_their_order_and_repetitions() {
+        let params = params("limit=3&limit=4&detailed&&a=b=c");
+        let all: Vec<_> = params.iter().collect();
+        assert_eq!(all, [("limit", "3"), ("limit", "4"), ("detailed", ""), ("a", "b=c")]);
+    }
+
+    #[test]
+    fn accept_is_read_by_the_nearest_range() {
+        let accepts = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(value));
+            accepts_json(&headers)
+        };
+        assert!(accepts_json(&HeaderMap::new()));
+        for value in ["*/*", "application/*", "text/html;q=0.3, application/*", "application/json; charset=utf-8", ""] {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["text/html", "application/xml", "application/json;q=0, */*", "*/*;q=0.0"] {
+            assert!(!accepts(value), "{value}");
+        }
+    }
+}

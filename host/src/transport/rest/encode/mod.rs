@@ -1,0 +1,140 @@
+//! Core's answers and errors → status, headers and body (spec: REST §1–§5). Pure.
+
+mod failure;
+mod instant;
+mod message;
+mod paging;
+
+use sukkal_core::{Answer, Error, Limits, MessagePage, QueuePage, QueueStats, with_reserved};
+use sukkal_plugin_sdk::{Request, Response};
+
+pub use self::failure::failure;
+use self::instant::iso8601;
+use self::message::{claim, listed, message, popped, room};
+use self::paging::links;
+use super::home;
+use super::json::Json;
+
+/// The response to a request.
+pub fn response(request: &Request, limits: &Limits, outcome: Result<Answer, Error>) -> Response {
+    match outcome {
+        Ok(answer) => success(request, limits, answer),
+        Err(error) => failure(&error),
+    }
+}
+
+fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
+    let queue = request.queue();
+    match answer {
+        Answer::Versions => Response::json(300, home::VERSIONS),
+        Answer::Home { admin } => home_document(admin),
+        Answer::Ping(works) => Response::new(if works || request.method() == "HEAD" { 204 } else { 503 }),
+        Answer::Health(object) => json(200, 512, |json| json.value(&object)),
+        Answer::Metadata(object) => json(200, 512, |json| json.value(&with_reserved(&object, limits))),
+        Answer::Queues(page) => queues(request, limits, &page),
+        Answer::QueueCreated(made) => located(Response::new(if made { 201 } else { 204 }), &queue_path(queue)),
+        Answer::QueueExists(true)
+        | Answer::QueueDeleted
+        | Answer::Purged
+        | Answer::Deleted
+        | Answer::ClaimRenewed
+        | Answer::ClaimReleased
+        | Answer::Claimed(None) => Response::new(204),
+        Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {queue} does not exist"))),
+        Answer::Stats(stats) => json(200, 256, |json| counts(json, queue, stats.as_ref())),
+        Answer::Posted(ids) => posted(queue, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Answer::Messages(page) => messages(request, &page),
+        Answer::MessagesById(found) => listed(200, queue, &found),
+        Answer::Message(view) => json(200, view.body.len() + 256, |json| message(json, queue, &view)),
+        Answer::Popped(taken) => {
+            json(200, room(&taken), |json| json.raw(r#"{"messages":"#).list(&taken, popped).raw("}"))
+        }
+        Answer::Claimed(Some(claim)) => {
+            located(listed(201, queue, &claim.messages), &format!("{}/claims/{}", queue_path(queue), claim.id))
+        }
+        Answer::Claim(view) => json(200, room(&view.messages) + 128, |json| claim(json, queue, &view)),
+    }
+}
+
+fn home_document(admin: bool) -> Response {
+    let mut response = Response::new(200);
+    response.headers_mut().add("content-type", "application/json-home");
+    response.headers_mut().add("cache-control", "max-age=86400");
+    response.set_body(home::document(admin));
+    response
+}
+
+fn json(status: u16, capacity: usize, write: impl FnOnce(&mut Json) -> &mut Json) -> Response {
+    let mut json = Json::with_capacity(capacity);
+    write(&mut json);
+    Response::json(status, json.finish())
+}
+
+fn located(mut response: Response, location: &str) -> Response {
+    response.headers_mut().add("location", location);
+    response
+}
+
+/// Names that passed admission need no escapes in a path.
+fn queue_path(queue: &str) -> String {
+    format!("/v2/queues/{queue}")
+}
+
+fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
+    json(200, 256 + 96 * page.queues.len(), |json| {
+        json.raw(r#"{"queues":"#).list(&page.queues, |json, queue| {
+            json.raw(r#"{"name":"#).value(&queue.name);
+            json.raw(r#","href":"#).value(&queue_path(&queue.name));
+            if page.detailed {
+                json.raw(r#","metadata":"#).value(&with_reserved(&queue.metadata, limits));
+            }
+            json.raw("}");
+        });
+        links(json, request, &page.paging);
+        // A count of zero is left out, as in the original (spec: REST §3).
+        if let Some(count) = page.count.filter(|count| *count > 0) {
+            json.raw(r#","count":"#).number(count);
+        }
+        json.raw("}")
+    })
+}
+
+fn counts<'a>(json: &'a mut Json, queue: &str, stats: Option<&QueueStats>) -> &'a mut Json {
+    let (free, claimed) = stats.map_or((0, 0), |stats| (stats.stats.free, stats.stats.claimed));
+    json.raw(r#"{"messages":{"claimed":"#).number(claimed);
+    json.raw(r#","free":"#).number(free).raw(r#","total":"#).number(free + claimed);
+    for (key, spot) in stats.iter().flat_map(|stats| [("oldest", stats.stats.oldest), ("newest", stats.stats.newest)]) {
+        let (Some(stats), Some(spot)) = (stats, spot) else { continue };
+        if free + claimed == 0 {
+            continue;
+        }
+        json.raw(",").value(key).raw(r#":{"href":""#);
+        json.raw(format!("{}/messages/{}", queue_path(queue), stats.id(spot.place))).raw(r#"","age":"#);
+        json.number(stats.age(spot.posted)).raw(r#","created":""#).raw(iso8601(spot.posted)).raw(r#""}"#);
+    }
+    json.raw("}}")
+}
+
+fn posted(queue: &str, ids: &[String]) -> Response {
+    let path = format!("{}/messages", queue_path(queue));
+    let response = json(201, 32 + ids.len() * (path.len() + 32), |json| {
+        let add = |json: &mut Json, id: &String| {
+            json.raw("\"").raw(&path).raw("/").raw(id).raw("\"");
+        };
+        json.raw(r#"{"resources":"#).list(ids, add).raw("}")
+    });
+    located(response, &format!("{path}?ids={}", ids.join(",")))
+}
+
+fn messages(request: &Request, page: &MessagePage) -> Response {
+    json(200, room(&page.messages) + 256, |json| {
+        json.raw(r#"{"messages":"#).list(&page.messages, |json, view| {
+            message(json, request.queue(), view);
+        });
+        links(json, request, &page.paging);
+        json.raw("}")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! One request and its answer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::Stream;
+use sukkal_core::{Engine, Error, Route};
+use sukkal_plugin_sdk as sdk;
+use sukkal_plugin_sdk::RequestId;
+use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::{Method, StatusCode};
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use super::body::{self, Unread};
+use super::decode::{self, Head};
+use super::{encode, route};
+
+/// The REST API of an engine.
+pub struct Rest {
+    /// What answers.
+    pub engine: Arc<Engine>,
+    /// Whether the administrators' paths are served.
+    pub admin_mode: bool,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Rest {
+    /// The API as a warp filter, which answers every request.
+    pub fn filter(self: Arc<Self>) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+        // Cloning the headers copies a table; the values go on sharing the buffer they came in.
+        warp::method()
+            .and(warp::path::full())
+            .and(query())
+            .and(warp::header::headers_cloned())
+            .and(warp::body::stream())
+            .then(move |method, path, query, headers, body| {
+                let rest = self.clone();
+                async move { rest.answer(Head { method, path, query, headers }, body).await }
+            })
+    }
+
+    async fn answer<S, B, E>(&self, head: Head, body: S) -> Response
+    where
+        S: Stream<Item = Result<B, E>> + Send + 'static,
+        B: Buf,
+        E: Send,
+    {
+        let id = RequestId(new_id());
+        let resolved = route::resolve(head.method.as_str(), head.path.as_str(), self.admin_mode);
+        if head.method == Method::OPTIONS && resolved.route != Route::UnknownPath {
+            return with_id(id, allowed(resolved.allow));
+        }
+        let body = match self.body(&head, body).await {
+            Ok(body) => body,
+            Err(unread) => return with_id(id, closing(&unread)),
+        };
+        let (request, arrival) = decode::request(id, &head, resolved, body);
+        let response = self.engine.handle(request, arrival, encode::response).await;
+        with_id(id, http(response))
+    }
+
+    async fn body<S, B, E>(&self, head: &Head, body: S) -> Result<Option<Bytes>, Unread>
+    where
+        S: Stream<Item = Result<B, E>> + Send + 'static,
+        B: Buf,
+        E: Send,
+    {
+        if !head.has_body() {
+            return Ok(None);
+        }
+        body::read(body, self.engine.limits().max_body(), self.body_timeout).await.map(Some)
+    }
+}
+
+fn query() -> impl Filter<Extract = (String,), Error = Infallible> + Copy {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
+
+/// The answer to a request that panicked.
+pub fn panicked() -> Response {
+    let error = Error::new(sukkal_core::ErrorKind::Internal, "Unexpected error.");
+    with_id(RequestId(new_id()), http(encode::failure(&error)))
+}
+
+/// A random UUID of version 4.
+fn new_id() -> u128 {
+    const VERSION: u128 = 0xf << 76;
+    const VARIANT: u128 = 0x3 << 62;
+    (rand::random::<u128>() & !VERSION & !VARIANT) | (0x4 << 76) | (0x2 << 62)
+}
+
+/// `OPTIONS` asks for nothing and needs nothing (spec: REST §1.2).
+fn allowed(allow: &'static str) -> Response {
+    let mut response = Response::default();
+    response.headers_mut().insert(warp::http::header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// A body that did not arrive: nobody knows where the next request would begin.
+fn closing(unread: &Unread) -> Response {
+    tracing::debug!(?unread, "a body could not be read");
+    let error = Error::body(match unread {
+        Unread::Slow => "Request body could not be read in time.",
+        Unread::Broken => "Request body could not be read.",
+    });
+    let mut response = http(encode::failure(&error));
+    response.headers_mut().insert(warp::http::header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A response as hyper sends it. What a filter made that HTTP does not allow is left out.
+fn http(mut response: sdk::Response) -> Response {
+    let mut http = Response::new(response.take_body().into());
+    *http.status_mut() = StatusCode::from_u16(response.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers().iter() {
+        if (name, value) == ("content-type", "application/json") {
+            http.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        } else if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            http.headers_mut().append(name, value);
+        }
+    }
+    http
+}
+
+fn with_id(id: RequestId, mut response: Response) -> Response {
+    static NAME: HeaderName = HeaderName::from_static("x-openstack-request-id");
+    if let Ok(value) = HeaderValue::try_from(format!("req-{id}")) {
+        response.headers_mut().insert(NAME.clone(), value);
+    }
+    response
+}

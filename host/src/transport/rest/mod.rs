@@ -1,0 +1,16 @@
+//! The REST API over HTTP/1.1.
+//!
+//! [`server`] accepts connections, `connection` is the life of one, `exchange` one request and its
+//! answer; `route`, `decode` and `encode` are pure.
+
+mod body;
+mod connection;
+mod decode;
+mod encode;
+mod exchange;
+mod home;
+mod json;
+mod route;
+pub mod server;
+
+pub use exchange::Rest;
