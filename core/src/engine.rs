@@ -84,20 +84,18 @@ impl Engine {
 
     /// Answers a request. It runs to its end even when the caller stops waiting.
     pub async fn handle(self: &Arc<Self>, request: Request, arrival: Arrival, encode: Encode) -> Response {
-        let engine = self.clone();
         let (id, action, transport) = (request.id(), request.action(), request.transport());
-        let task = tokio::spawn(async move { engine.run(request, &arrival, encode).await });
-        task.await.unwrap_or_else(|error| {
+        tokio::spawn(self.clone().run(request, arrival, encode)).await.unwrap_or_else(|error| {
             tracing::error!(%error, request = %id, %action, "a request failed");
             encode(&Request::new(id, action, transport), &self.service.limits, Err(Error::new(ErrorKind::Internal, "Unexpected error.")))
         })
     }
 
-    async fn run(&self, mut request: Request, arrival: &Arrival, encode: Encode) -> Response {
+    async fn run(self: Arc<Self>, mut request: Request, arrival: Arrival, encode: Encode) -> Response {
         let time = Duration::from_secs(self.service.limits.request_timeout);
         let deadline = self.service.now().after(time);
         let mut passage = Passage::default();
-        let outcome = tokio::time::timeout(time, self.serve(&mut request, arrival, &mut passage, deadline)).await;
+        let outcome = tokio::time::timeout(time, self.serve(&mut request, &arrival, &mut passage, deadline)).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
         let mut response = match outcome {

@@ -67,8 +67,9 @@ pub struct Message {
     pub client: String,
     /// When it was posted, on the store's clock.
     pub posted: Timestamp,
-    /// How long it lives. A claim that would outlast it moves its end to the claim's end plus
-    /// grace, and this is then the claim's ttl plus grace (spec: semantics, Claims).
+    /// How long it lives. A claim that would outlast it by a second or more (clients count whole
+    /// seconds) moves its end to the claim's end plus grace, and this is then the claim's ttl plus
+    /// grace (spec: semantics, Claims).
     pub ttl: Duration,
     /// When it ends. Not always `posted + ttl`: see [`Message::ttl`].
     pub expires: Timestamp,

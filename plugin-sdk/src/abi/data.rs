@@ -20,6 +20,12 @@ pub struct Pairs {
 }
 
 impl Pairs {
+    /// Makes room for so many pairs of so many bytes in all.
+    fn reserve(&mut self, pairs: usize, bytes: usize) {
+        self.text.reserve(bytes);
+        self.ends.reserve(2 * pairs);
+    }
+
     fn add(&mut self, name: &str, value: &str) {
         for part in [name, value] {
             self.text.push_str(part);
@@ -53,6 +59,11 @@ impl Headers {
     /// None.
     pub fn new() -> Self {
         Headers::default()
+    }
+
+    /// Makes room for so many headers of so many bytes in all, names and values.
+    pub fn reserve(&mut self, headers: usize, bytes: usize) {
+        self.0.reserve(headers, bytes);
     }
 
     /// Adds one, beside others of its name.

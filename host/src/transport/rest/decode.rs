@@ -48,6 +48,8 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Byte
     request.set_route(head.method.as_str(), head.path.as_str());
     request.set_target(resolved.target);
     *request.params_mut() = params;
+    let bytes = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    request.headers_mut().reserve(head.headers.len(), bytes);
     for (name, value) in &head.headers {
         request.headers_mut().add(name.as_str(), &text(value));
     }
