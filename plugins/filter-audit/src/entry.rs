@@ -1,0 +1,57 @@
+//! One line.
+
+use sukkal_plugin_sdk::{Error, Request, Response, Result, Serialize, Timestamp, serde_json};
+
+/// What is written of a request. Neither bodies nor headers: they may hold secrets.
+#[derive(Serialize)]
+#[serde(crate = "sukkal_plugin_sdk::serde")]
+pub struct Entry<'a> {
+    /// When it ended: milliseconds since 1970.
+    time: i64,
+    /// As in the host's log and the answer's `X-Openstack-Request-Id`.
+    request: String,
+    transport: &'static str,
+    action: &'static str,
+    project: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    client: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    queue: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    item: &'a str,
+    status: u16,
+    /// Milliseconds.
+    duration: u64,
+}
+
+impl<'a> Entry<'a> {
+    /// The entry of a request and its answer.
+    pub fn of(request: &'a Request, response: &Response, began: Timestamp, now: Timestamp) -> Self {
+        let duration = if began == Timestamp::default() { 0 } else { now.since(began).as_millis() };
+        Entry {
+            time: now.0,
+            request: request.id().to_string(),
+            transport: request.transport().name(),
+            action: request.action().name(),
+            project: request.project(),
+            user: request.identity().map(|identity| identity.user),
+            client: request.client(),
+            queue: request.queue(),
+            item: request.item(),
+            status: response.status(),
+            duration: u64::try_from(duration).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The line, with its end.
+    ///
+    /// # Errors
+    /// `Internal`: never, as far as is known.
+    pub fn line(&self) -> Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)
+            .map_err(|error| Error::internal("an audit entry cannot be written").detail(error))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}

@@ -1,0 +1,87 @@
+//! Writes a JSON line for each request: who, what, outcome, duration.
+#![forbid(unsafe_code)]
+
+mod entry;
+mod trail;
+
+use sukkal_plugin_sdk::{
+    Call, Deserialize, Filter, Host, Interest, JsonSchema, Moment, Open, Request, Response, Result, Timestamp, Verdict,
+};
+
+use crate::entry::Entry;
+use crate::trail::Trail;
+
+sukkal_plugin_sdk::export_plugin! {
+    settings: Settings,
+    filters: { "audit" => Audit::open },
+    runtime: none,
+}
+
+/// Settings of the audit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(crate = "sukkal_plugin_sdk::serde", deny_unknown_fields, default)]
+#[schemars(crate = "sukkal_plugin_sdk::schemars")]
+pub struct Settings {
+    /// The file that lines are appended to, relative to the data directory. Default `audit.jsonl`.
+    /// It is opened anew after it was moved away, so it can be rotated.
+    pub path: String,
+    /// How many lines may wait for the disk; a request that finds no room waits for it.
+    /// Default 10,000.
+    pub backlog: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { path: "audit.jsonl".to_owned(), backlog: 10_000 }
+    }
+}
+
+/// Writes a line for each request that entered, refusals and failures too.
+pub struct Audit {
+    trail: Trail,
+    host: Host,
+}
+
+/// When a request came by; zero where it ended before it could.
+#[derive(Default)]
+pub struct Began(Timestamp);
+
+impl Audit {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// `Unavailable`: it cannot be written.
+    pub async fn open(open: Open<Settings>) -> Result<Self> {
+        let path = open.host.data_dir().join(&open.settings.path);
+        Ok(Audit { trail: Trail::open(path, open.settings.backlog)?, host: open.host })
+    }
+}
+
+impl Filter for Audit {
+    type State = Began;
+
+    fn interest(&self) -> Interest {
+        Interest::none().all(Moment::Authenticate).all(Moment::Response)
+    }
+
+    async fn authenticate(&self, _call: &Call, began: &mut Began, _request: &mut Request) -> Result<Verdict> {
+        began.0 = self.host.now();
+        Ok(Verdict::Continue)
+    }
+
+    async fn response(
+        &self,
+        _call: &Call,
+        began: &mut Began,
+        request: &Request,
+        response: &mut Response,
+    ) -> Result<()> {
+        let now = self.host.now();
+        let entry = Entry::of(request, response, began.0, now);
+        self.trail.write(entry.line()?).await
+    }
+
+    async fn shutdown(&self) {
+        self.trail.close().await;
+    }
+}

@@ -1,0 +1,114 @@
+//! The file, written by a thread of its own: a slow disk holds no thread of the host.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use sukkal_plugin_sdk::tokio::sync::mpsc::{Receiver, Sender, channel};
+use sukkal_plugin_sdk::{Error, Result, tracing};
+
+/// At most so many lines in one write.
+const TOGETHER: usize = 1_000;
+
+/// The file.
+pub struct Trail {
+    lines: Mutex<Option<Sender<Vec<u8>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Trail {
+    /// Opens the file to append to it.
+    ///
+    /// # Errors
+    /// `Unavailable`: it cannot be written.
+    pub fn open(path: PathBuf, backlog: usize) -> Result<Self> {
+        let file = append(&path).map_err(|error| {
+            Error::unavailable(format!("the audit file {} cannot be written", path.display())).detail(error)
+        })?;
+        let (sender, receiver) = channel(backlog.max(1));
+        let writer = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || write_all(path, file, receiver))
+            .map_err(|error| Error::unavailable("no thread is left for the audit").detail(error))?;
+        Ok(Trail { lines: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Hands a line over; waits while too many wait for the disk.
+    ///
+    /// # Errors
+    /// `Unavailable`: the file was closed.
+    pub async fn write(&self, line: Vec<u8>) -> Result<()> {
+        let sender = lock(&self.lines).clone();
+        let closed = || Error::unavailable("the audit file is closed");
+        sender.ok_or_else(closed)?.send(line).await.map_err(|_| closed())
+    }
+
+    /// Writes what waits, and closes the file.
+    pub async fn close(&self) {
+        lock(&self.lines).take();
+        if let Some(writer) = lock(&self.writer).take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing under these locks can panic half-way.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+fn write_all(path: PathBuf, mut file: File, mut lines: Receiver<Vec<u8>>) {
+    let mut waiting = Vec::new();
+    while lines.blocking_recv_many(&mut waiting, TOGETHER) > 0 {
+        if let Some(anew) = moved_away(&path, &file) {
+            file = anew;
+        }
+        if let Err(error) = file.write_all(&waiting.concat()) {
+            tracing::error!(%error, lines = waiting.len(), path = %path.display(), "audit lines are lost");
+        }
+        waiting.clear();
+    }
+}
+
+/// The file under the path, where that is no more the one that is open.
+fn moved_away(path: &Path, file: &File) -> Option<File> {
+    let open = file.metadata().ok()?;
+    let there = std::fs::metadata(path).ok();
+    let same = there.is_some_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino()));
+    if same { None } else { append(path).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        sukkal_plugin_sdk::tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn lines_are_there_when_it_is_closed_and_a_moved_file_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let trail = Trail::open(path.clone(), 2).unwrap();
+        run(async {
+            trail.write(b"one\n".to_vec()).await.unwrap();
+            while std::fs::read(&path).unwrap().is_empty() {
+                sukkal_plugin_sdk::tokio::task::yield_now().await;
+            }
+            std::fs::rename(&path, directory.path().join("old")).unwrap();
+            trail.write(b"two\n".to_vec()).await.unwrap();
+            trail.close().await;
+            assert!(trail.write(b"three\n".to_vec()).await.is_err());
+        });
+        assert_eq!(std::fs::read_to_string(directory.path().join("old")).unwrap(), "one\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
+    }
+}
