@@ -1,0 +1,97 @@
+//! Opening a file: what each connection is set to, and why.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use sukkal_plugin_sdk::Result;
+
+use crate::error::of_driver;
+use crate::schema::Schema;
+use crate::settings::{Settings, Synchronous};
+
+/// Statements kept prepared by each connection: more than there are.
+const STATEMENTS: usize = 128;
+/// Only programs other than hosts (a backup, a shell) can make us wait for a lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connection that writes. Makes the file if there is none.
+///
+/// # Errors
+/// `Invalid`: the file is not ours to open; `Unavailable`: the disk refuses.
+pub fn writer(path: &Path, schema: Schema, settings: &Settings) -> Result<Connection> {
+    let open = || {
+        let connection = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        connection.busy_timeout(PATIENCE)?;
+        // These two hold only for a file without tables, and must come before the log.
+        connection.pragma_update(None, "page_size", settings.page_size)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        tune(&connection, settings, settings.cache_kib)?;
+        // Copying the log into the file is the checkpointer's work, so that commits do not stall.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.pragma_update(None, "journal_size_limit", (i64::from(settings.checkpoint_mib) * 8) << 20)?;
+        Ok(connection)
+    };
+    let connection = open().map_err(|error| of_driver(&error))?;
+    schema.apply(&connection)?;
+    bound(&connection, settings).map_err(|error| of_driver(&error))?;
+    Ok(connection)
+}
+
+/// A connection that reads.
+///
+/// # Errors
+/// `Unavailable`: the disk refuses.
+pub fn reader(path: &Path, settings: &Settings) -> Result<Connection> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        tune(&connection, settings, settings.reader_cache_kib)?;
+        Ok(connection)
+    };
+    open().map_err(|error| of_driver(&error))
+}
+
+/// The connection that copies the log into the file.
+///
+/// # Errors
+/// `Unavailable`: the disk refuses.
+pub fn checkpointer(path: &Path, settings: &Settings) -> Result<Connection> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        tune(&connection, settings, 64)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(connection)
+    };
+    open().map_err(|error| of_driver(&error))
+}
+
+fn tune(connection: &Connection, settings: &Settings, cache_kib: u32) -> rusqlite::Result<()> {
+    let synchronous = match settings.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    // A negative number counts KiB.
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+fn bound(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+    // The pages' size is the file's own, which an older setting may have made.
+    let page_size: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let pages = match settings.max_mib {
+        0 => i64::from(u32::MAX) - 1,
+        mib => (i64::from(mib) << 20) / page_size.max(1),
+    };
+    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}

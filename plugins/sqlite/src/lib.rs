@@ -1,0 +1,22 @@
+//! SQLite: a catalog and a pool in one library.
+#![forbid(unsafe_code)]
+
+mod backlog;
+mod catalog;
+mod connection;
+mod error;
+mod lock;
+mod pool;
+mod reader;
+mod schema;
+mod settings;
+mod store;
+mod wal;
+mod writer;
+
+sukkal_plugin_sdk::export_plugin! {
+    settings: settings::Settings,
+    catalogs: { "sqlite" => catalog::Catalog::open },
+    pools: { "sqlite" => pool::Pool::open },
+    runtime: none,
+}

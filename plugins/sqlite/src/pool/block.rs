@@ -1,0 +1,376 @@
+//! The states of the messages at 64 neighbouring places of a lane.
+//!
+//! A message's body never changes, its state does: ready, delayed, claimed, exhausted. Kept apart and
+//! side by side, the states of 64 messages are one small row: claiming ten messages rewrites one
+//! row and no index, and so does freeing or deleting them. A block knows when the first thing in it
+//! falls due, so that one index over blocks finds expired messages, ended claims and passed delays.
+
+use sukkal_plugin_sdk::{ClaimId, Lane, Timestamp};
+
+use crate::error::{Fail, Outcome};
+
+/// The form in which blocks are written; a reader refuses others.
+const FORM: u8 = 1;
+
+/// What a message is at present, as it was last written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Available.
+    Ready,
+    /// Held by a claim until `until`.
+    Claimed,
+    /// Hidden until `until`.
+    Delayed,
+    /// Has used up its claims; its move is tried (again) at `until`.
+    Exhausted,
+}
+
+/// What a message is at an instant, whatever was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Expired: not there.
+    Gone,
+    /// Neither hidden nor held. It may have used up its claims.
+    Free,
+    /// Held by a live claim.
+    Claimed,
+    /// Hidden by a delay.
+    Delayed,
+}
+
+/// One message of a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Where in the block.
+    pub offset: u8,
+    /// As it was last written; see [`Entry::view`].
+    pub state: State,
+    /// The client that posted it: an index into the block's.
+    pub client: u8,
+    /// How often it was claimed.
+    pub claims: u32,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// Its life in ms, where that is not from its post to its end.
+    pub ttl: Option<i64>,
+    /// Until when the state lasts; once passed, kept for a delay alone.
+    pub until: Timestamp,
+    /// The claim, where the state is `Claimed`.
+    pub claim: ClaimId,
+}
+
+impl Entry {
+    /// What the message is at an instant.
+    pub fn view(&self, now: Timestamp) -> View {
+        match self.state {
+            _ if self.expires <= now => View::Gone,
+            State::Claimed if self.until > now => View::Claimed,
+            State::Delayed if self.until > now => View::Delayed,
+            State::Ready | State::Exhausted | State::Claimed | State::Delayed => View::Free,
+        }
+    }
+
+    /// Whether a live claim holds it, and this one.
+    pub fn held_by(&self, claim: ClaimId, now: Timestamp) -> bool {
+        self.view(now) == View::Claimed && self.claim == claim
+    }
+
+    /// When the next thing happens to it by itself.
+    pub fn wakes(&self) -> Timestamp {
+        match self.state {
+            State::Ready => self.expires,
+            State::Claimed | State::Delayed | State::Exhausted => self.expires.min(self.until),
+        }
+    }
+}
+
+/// What the table's columns say of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// 1: holds ready messages; 2: none, but exhausted ones; 0: neither.
+    pub ready: i64,
+    /// When the first thing in it falls due.
+    pub wakes: Timestamp,
+    /// Of other lanes than the main one: from when on something in it is ready.
+    pub avail: Option<Timestamp>,
+}
+
+/// The messages at 64 neighbouring places.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    entries: Vec<Entry>,
+    clients: Vec<Box<str>>,
+}
+
+impl Block {
+    /// Its messages, in the order of their places.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Its messages, to change; not their offsets.
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries
+    }
+
+    /// The message at an offset.
+    pub fn get(&self, offset: u8) -> Option<&Entry> {
+        self.position(offset).ok().map(|index| &self.entries[index])
+    }
+
+    /// The message at an offset, to change.
+    pub fn get_mut(&mut self, offset: u8) -> Option<&mut Entry> {
+        self.position(offset).ok().map(|index| &mut self.entries[index])
+    }
+
+    /// Takes out the message at an offset.
+    pub fn remove(&mut self, offset: u8) -> Option<Entry> {
+        self.position(offset).ok().map(|index| self.entries.remove(index))
+    }
+
+    /// Puts in a message; gives back the one that was there.
+    pub fn put(&mut self, mut entry: Entry, client: &str) -> Option<Entry> {
+        entry.client = self.client_index(client);
+        match self.position(entry.offset) {
+            Ok(index) => Some(std::mem::replace(&mut self.entries[index], entry)),
+            Err(index) => {
+                self.entries.insert(index, entry);
+                None
+            }
+        }
+    }
+
+    /// The client that posted a message of this block.
+    pub fn client(&self, entry: &Entry) -> &str {
+        self.clients.get(usize::from(entry.client)).map_or("", |client| client)
+    }
+
+    /// What the table's columns must say.
+    pub fn summary(&self, lane: Lane) -> Summary {
+        let has = |state| self.entries.iter().any(|entry| entry.state == state);
+        let ready = if has(State::Ready) { 1 } else { i64::from(has(State::Exhausted)) * 2 };
+        let wakes = self.entries.iter().map(Entry::wakes).min().unwrap_or(Timestamp::MAX);
+        let due = |entry: &Entry| if entry.state == State::Delayed { entry.until } else { Timestamp(0) };
+        let avail = if lane == Lane::Main { None } else { self.entries.iter().map(due).min() };
+        Summary { ready, wakes, avail }
+    }
+
+    fn position(&self, offset: u8) -> Result<usize, usize> {
+        // Most often it is the next one, or nothing is missing before it.
+        match self.entries.last() {
+            Some(last) if last.offset < offset => Err(self.entries.len()),
+            None => Err(0),
+            Some(_) => self.entries.binary_search_by_key(&offset, |entry| entry.offset),
+        }
+    }
+
+    fn client_index(&mut self, client: &str) -> u8 {
+        // At most one a place, so the index fits.
+        let found = self.clients.iter().rposition(|known| &**known == client);
+        let index = found.unwrap_or_else(|| {
+            self.clients.push(client.into());
+            self.clients.len() - 1
+        });
+        u8::try_from(index).unwrap_or(u8::MAX)
+    }
+}
+
+const HAS_TTL: u8 = 4;
+const HAS_CLAIMS: u8 = 8;
+const HAS_UNTIL: u8 = 16;
+
+impl Block {
+    /// Writes it in the table's form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.push(FORM);
+        write(out, self.clients.len() as u64);
+        for client in &self.clients {
+            write(out, client.len() as u64);
+            out.extend_from_slice(client.as_bytes());
+        }
+        let mut claims: Vec<ClaimId> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| entry.state == State::Claimed) {
+            if claims.last() != Some(&entry.claim) && !claims.contains(&entry.claim) {
+                claims.push(entry.claim);
+            }
+        }
+        write(out, claims.len() as u64);
+        claims.iter().for_each(|claim| out.extend_from_slice(&claim.0.to_le_bytes()));
+        write(out, self.entries.len() as u64);
+        for entry in &self.entries {
+            encode_entry(entry, &claims, out);
+        }
+    }
+
+    /// Reads what [`Block::encode`] wrote.
+    ///
+    /// # Errors
+    /// `Corrupt`: it is nothing of the kind.
+    pub fn decode(data: &[u8]) -> Outcome<Block> {
+        decode(data).ok_or(Fail::Corrupt("a block of message states cannot be read"))
+    }
+}
+
+fn encode_entry(entry: &Entry, claims: &[ClaimId], out: &mut Vec<u8>) {
+    let mut flags = match entry.state {
+        State::Ready => 0,
+        State::Claimed => 1,
+        State::Delayed => 2,
+        State::Exhausted => 3,
+    };
+    let has_until = entry.until.0 != 0;
+    flags |= if entry.ttl.is_some() { HAS_TTL } else { 0 };
+    flags |= if entry.claims > 0 { HAS_CLAIMS } else { 0 };
+    flags |= if has_until { HAS_UNTIL } else { 0 };
+    out.extend_from_slice(&[entry.offset, flags, entry.client]);
+    write(out, entry.expires.0.cast_unsigned());
+    if let Some(ttl) = entry.ttl {
+        write(out, ttl.cast_unsigned());
+    }
+    if entry.claims > 0 {
+        write(out, entry.claims.into());
+    }
+    if has_until {
+        write(out, entry.until.0.cast_unsigned());
+    }
+    if entry.state == State::Claimed {
+        let index = claims.iter().position(|claim| *claim == entry.claim).unwrap_or(0);
+        write(out, index as u64);
+    }
+}
+
+fn decode(mut data: &[u8]) -> Option<Block> {
+    let input = &mut data;
+    if byte(input)? != FORM {
+        return None;
+    }
+    let mut block = Block::default();
+    for _ in 0..read(input)? {
+        let length = usize::try_from(read(input)?).ok()?;
+        block.clients.push(std::str::from_utf8(bytes(input, length)?).ok()?.into());
+    }
+    let mut claims = Vec::new();
+    for _ in 0..read(input)? {
+        let id: [u8; 16] = bytes(input, 16)?.try_into().ok()?;
+        claims.push(ClaimId(u128::from_le_bytes(id)));
+    }
+    let length = usize::try_from(read(input)?).ok().filter(|length| *length <= 64)?;
+    block.entries.reserve_exact(length);
+    for _ in 0..length {
+        block.entries.push(decode_entry(input, &claims)?);
+    }
+    data.is_empty().then_some(block)
+}
+
+fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
+    let (offset, flags, client) = (byte(input)?, byte(input)?, byte(input)?);
+    let state = match flags & 3 {
+        0 => State::Ready,
+        1 => State::Claimed,
+        2 => State::Delayed,
+        _ => State::Exhausted,
+    };
+    let expires = Timestamp(read(input)?.cast_signed());
+    let ttl = if flags & HAS_TTL != 0 { Some(read(input)?.cast_signed()) } else { None };
+    let count = if flags & HAS_CLAIMS != 0 { u32::try_from(read(input)?).ok()? } else { 0 };
+    let until = if flags & HAS_UNTIL != 0 { Timestamp(read(input)?.cast_signed()) } else { Timestamp(0) };
+    let claim = match state {
+        State::Claimed => *claims.get(usize::try_from(read(input)?).ok()?)?,
+        State::Ready | State::Delayed | State::Exhausted => ClaimId(0),
+    };
+    Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim })
+}
+
+/// Seven bits a byte, the lowest first; the top bit says that more follow.
+fn write(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn read(input: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let next = byte(input)?;
+        value |= u64::from(next & 0x7f) << shift;
+        if next & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn byte(input: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = input.split_first()?;
+    *input = rest;
+    Some(*first)
+}
+
+fn bytes<'a>(input: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = input.split_at_checked(length)?;
+    *input = rest;
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries() -> impl Strategy<Value = Vec<(Entry, String)>> {
+        let state = prop_oneof![Just(State::Ready), Just(State::Claimed), Just(State::Delayed), Just(State::Exhausted)];
+        let entry = (0_u8..64, state, any::<u32>(), any::<i64>(), any::<Option<i64>>(), any::<i64>(), any::<u128>());
+        let entry =
+            (entry, "[a-zé]{0,40}").prop_map(|((offset, state, claims, expires, ttl, until, claim), client)| {
+                let claim = ClaimId(if state == State::Claimed { claim } else { 0 });
+                let (expires, until) = (Timestamp(expires), Timestamp(until));
+                (Entry { offset, state, client: 0, claims, expires, ttl, until, claim }, client)
+            });
+        prop::collection::vec(entry, 0..64)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(entries in entries()) {
+            let mut block = Block::default();
+            for (entry, client) in entries {
+                let offset = entry.offset;
+                block.put(entry, &client);
+                let put = block.get(offset).unwrap();
+                prop_assert_eq!(block.client(put), client);
+            }
+            let mut data = Vec::new();
+            block.encode(&mut data);
+            prop_assert_eq!(Block::decode(&data).unwrap(), block);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(data in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Block::decode(&data);
+        }
+    }
+
+    #[test]
+    fn a_state_that_has_passed_is_seen_as_what_comes_after() {
+        let mut entry = Entry {
+            offset: 0,
+            state: State::Claimed,
+            client: 0,
+            claims: 1,
+            expires: Timestamp(100),
+            ttl: None,
+            until: Timestamp(50),
+            claim: ClaimId(7),
+        };
+        assert_eq!(entry.view(Timestamp(49)), View::Claimed);
+        assert_eq!(entry.view(Timestamp(50)), View::Free);
+        assert_eq!(entry.view(Timestamp(100)), View::Gone);
+        entry.state = State::Delayed;
+        assert_eq!(entry.view(Timestamp(49)), View::Delayed);
+        assert_eq!(entry.wakes(), Timestamp(50));
+    }
+}

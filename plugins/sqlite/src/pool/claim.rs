@@ -1,0 +1,371 @@
+//! Claiming, renewing, releasing, popping.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sukkal_plugin_sdk::{
+    Batch, ClaimId, Claimed, Error, ErrorKind, Extensions, Lane, NewClaim, Place, QueueId, QueueRef, Release, Renewal,
+    Timestamp, millis,
+};
+
+use super::block::{Entry, State};
+use super::body::{self, Pick};
+use super::id::{LaneKey, block_of, id_in, offset_of, place_of, queue_key};
+use super::ledger::Ledger;
+use super::queue::{self, Queue};
+use super::{count, settle};
+use crate::error::{Fail, Outcome};
+
+pub const GET: &str = "SELECT queue, generation, renewed, ttl, ends, places, extensions FROM claim WHERE id = ?1";
+pub const PUT: &str = "INSERT OR REPLACE INTO claim (id, queue, generation, renewed, ttl, ends, places, extensions) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub const RENEW: &str = "UPDATE claim SET renewed = ?2, ttl = ?3, ends = ?4 WHERE id = ?1";
+pub const PROLONG: &str = "UPDATE claim SET ends = max(ends, ?2) WHERE id = ?1";
+pub const DELETE: &str = "DELETE FROM claim WHERE id = ?1";
+pub const DELETE_ENDED: &str =
+    "DELETE FROM claim WHERE id IN (SELECT id FROM claim WHERE ends <= ?1 ORDER BY ends LIMIT ?2)";
+
+/// What the table says of a claim.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub queue: QueueId,
+    pub generation: i64,
+    pub renewed: Timestamp,
+    pub ttl: i64,
+    pub ends: Timestamp,
+    pub places: Vec<Place>,
+    pub extensions: Extensions,
+}
+
+/// A step of something that must settle the queue first.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// More has fallen due than one step settles: to be called again, so that others get their turn.
+    Again,
+    /// Done.
+    Done(T),
+}
+
+/// Claims the oldest available messages.
+pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<Step<Claimed>> {
+    ledger.with(queue, |ledger, queue| {
+        if let Some(kept) = get(&ledger.connection, new.id)?.filter(|kept| kept.ends > ledger.now) {
+            if kept.queue != queue.id {
+                let message = "a claim of another queue has this id; draw another";
+                return Err(Fail::Refused(Error::new(ErrorKind::Conflict, message)));
+            }
+            if kept.generation == queue.tally.generation {
+                let messages = held(ledger, queue, new.id, &kept)?;
+                let batch = Batch { now: ledger.now, messages, ..Batch::default() };
+                return Ok(Step::Done(Claimed { batch, ..Claimed::default() }));
+            }
+        }
+        if !settle::settle(ledger, queue)? {
+            return Ok(Step::Again);
+        }
+        let ids = oldest(ledger, queue, new.limit)?;
+        if ids.is_empty() {
+            let next_due = next_due(ledger, queue)?;
+            let batch = Batch { now: ledger.now, ..Batch::default() };
+            return Ok(Step::Done(Claimed { batch, next_due, ..Claimed::default() }));
+        }
+        let picks = hold(ledger, queue, new, &ids)?;
+        keep(ledger, queue, new, &ids)?;
+        let messages = body::read(&ledger.connection, picks, ledger.now)?;
+        let batch = Batch { now: ledger.now, messages, ..Batch::default() };
+        Ok(Step::Done(Claimed { batch, ..Claimed::default() }))
+    })
+}
+
+/// Takes the oldest available messages out.
+pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Batch>> {
+    ledger.with(queue, |ledger, queue| {
+        if !settle::settle(ledger, queue)? {
+            return Ok(Step::Again);
+        }
+        let mut ids = oldest(ledger, queue, limit)?;
+        let mut picks = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let key = block_of(*id);
+            let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
+            let Some(entry) = block.get(offset_of(*id)).cloned() else { continue };
+            picks.push(Pick::new(key, block, &entry));
+            block.remove(entry.offset);
+            count::removed(ledger, queue, Lane::Main, entry.state);
+        }
+        let messages = body::read(&ledger.connection, picks, ledger.now)?;
+        body::delete(&ledger.connection, &mut ids)?;
+        Ok(Step::Done(Batch { now: ledger.now, messages, ..Batch::default() }))
+    })
+}
+
+/// Renews a live claim, or some of its messages.
+pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renewal) -> Outcome<bool> {
+    ledger.with(queue, |ledger, queue| {
+        let generation = queue.tally.generation;
+        let Some(kept) = live(&ledger.connection, queue.id, generation, id, ledger.now)? else { return Ok(false) };
+        let end = ledger.now.after(renewal.ttl);
+        let (ttl, grace) = (millis(renewal.ttl), millis(renewal.grace));
+        each_held(ledger, queue, id, &kept, renewal.places.as_deref(), |queue, entry, _| {
+            entry.until = end;
+            outlive(entry, ttl, grace);
+            queue.wake_by(entry.wakes());
+        })?;
+        let blob = &id.0.to_be_bytes()[..];
+        match renewal.places {
+            // The claim itself lives on as it did, but not shorter than what it holds.
+            Some(_) => ledger.connection.prepare_cached(PROLONG)?.execute(params![blob, end.0])?,
+            None => ledger.connection.prepare_cached(RENEW)?.execute(params![blob, ledger.now.0, ttl, end.0])?,
+        };
+        Ok(true)
+    })
+}
+
+/// Ends a claim, or frees some of its messages.
+pub fn release(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, release: &Release) -> Outcome<()> {
+    ledger.with(queue, |ledger, queue| {
+        let generation = queue.tally.generation;
+        let Some(kept) = live(&ledger.connection, queue.id, generation, id, ledger.now)? else { return Ok(()) };
+        let (now, delay) = (ledger.now, millis(release.delay));
+        let due = now.after(release.delay);
+        each_held(ledger, queue, id, &kept, release.places.as_deref(), |queue, entry, key| {
+            if release.uncounted {
+                entry.claims = entry.claims.saturating_sub(1);
+            }
+            free(queue, entry, now);
+            if entry.state == State::Ready && delay > 0 {
+                entry.state = State::Delayed;
+                entry.until = due;
+            }
+            queue.wake_by(entry.wakes());
+            queue.stir(key);
+        })?;
+        if release.places.is_none() {
+            ledger.connection.prepare_cached(DELETE)?.execute([&id.0.to_be_bytes()[..]])?;
+        }
+        Ok(())
+    })
+}
+
+/// Turns a message that no claim holds any more into what it is now.
+pub fn free(queue: &Queue, entry: &mut Entry, now: Timestamp) {
+    entry.claim = ClaimId(0);
+    if exhausted(queue, entry) {
+        entry.state = State::Exhausted;
+        entry.until = now;
+    } else {
+        entry.state = State::Ready;
+        entry.until = Timestamp(0);
+    }
+}
+
+/// Whether a message has had all the claims that the queue's rule allows.
+pub fn exhausted(queue: &Queue, entry: &Entry) -> bool {
+    queue.rule.as_ref().is_some_and(|rule| entry.claims >= rule.max_claims)
+}
+
+/// A claim of this queue, if it lives.
+///
+/// # Errors
+/// The driver's.
+pub fn live(
+    connection: &Connection,
+    queue: QueueId,
+    generation: i64,
+    id: ClaimId,
+    now: Timestamp,
+) -> Outcome<Option<Kept>> {
+    let kept = get(connection, id)?;
+    Ok(kept.filter(|kept| kept.queue == queue && kept.generation == generation && kept.ends > now))
+}
+
+/// What the table says of a claim.
+///
+/// # Errors
+/// The driver's.
+pub fn get(connection: &Connection, id: ClaimId) -> Outcome<Option<Kept>> {
+    let mut statement = connection.prepare_cached(GET)?;
+    Ok(statement.query_row([&id.0.to_be_bytes()[..]], kept).optional()?)
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    let places = row.get_ref(5)?.as_blob()?;
+    Ok(Kept {
+        queue: super::id::queue_id(row.get(0)?),
+        generation: row.get(1)?,
+        renewed: Timestamp(row.get(2)?),
+        ttl: row.get(3)?,
+        ends: Timestamp(row.get(4)?),
+        places: places.as_chunks::<8>().0.iter().map(|place| Place(u64::from_le_bytes(*place))).collect(),
+        extensions: row.get_ref(6)?.as_blob_or_null()?.map(Extensions::from_bytes).unwrap_or_default(),
+    })
+}
+
+/// Writes a claim.
+///
+/// # Errors
+/// The driver's.
+pub fn put(connection: &Connection, id: ClaimId, claim: &Kept) -> Outcome<()> {
+    let places: Vec<u8> = claim.places.iter().flat_map(|place| place.0.to_le_bytes()).collect();
+    connection.prepare_cached(PUT)?.execute(params![
+        &id.0.to_be_bytes()[..],
+        queue_key(claim.queue),
+        claim.generation,
+        claim.renewed.0,
+        claim.ttl,
+        claim.ends.0,
+        places,
+        queue::extensions(&claim.extensions),
+    ])?;
+    Ok(())
+}
+
+/// The keys of the oldest ready messages. Those that have used up their claims, by a rule that came
+/// later than the claims, are marked so in passing.
+fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64>> {
+    let limit = limit as usize;
+    let lane = LaneKey::new(queue.slot, Lane::Main);
+    let mut ids = Vec::with_capacity(limit.min(64));
+    if queue.tally.total == queue.tally.claimed + queue.tally.exhausted {
+        return Ok(ids);
+    }
+    let mut from = lane.first_block().max(queue.head);
+    while let Some(key) = ledger.blocks.next_ready(&ledger.connection, from, lane.last_block())? {
+        queue.head = key;
+        let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { break };
+        let mut worn = Vec::new();
+        for entry in block.entries().iter().filter(|entry| entry.state == State::Ready) {
+            if exhausted(queue, entry) {
+                worn.push(entry.offset);
+            } else if ids.len() < limit {
+                ids.push(id_in(key, entry.offset));
+            }
+        }
+        wear_out(ledger, queue, key, &worn)?;
+        if ids.len() >= limit {
+            return Ok(ids);
+        }
+        from = key + 1;
+    }
+    Ok(ids)
+}
+
+fn wear_out(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8]) -> Outcome<()> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let now = ledger.now;
+    let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
+    for offset in offsets {
+        if let Some(entry) = block.get_mut(*offset) {
+            entry.state = State::Exhausted;
+            entry.until = now;
+            count::turned(queue, Lane::Main, State::Ready, State::Exhausted);
+        }
+    }
+    queue.wake_by(now);
+    Ok(())
+}
+
+/// Marks messages as held, and prolongs the lives that are too short.
+fn hold(ledger: &mut Ledger, queue: &mut Queue, new: &NewClaim, ids: &[i64]) -> Outcome<Vec<Pick>> {
+    let until = ledger.now.after(new.ttl);
+    let (ttl, grace) = (millis(new.ttl), millis(new.grace));
+    let mut picks = Vec::with_capacity(ids.len());
+    for ids in ids.chunk_by(|one, next| block_of(*one) == block_of(*next)) {
+        let Some(key) = ids.first().map(|id| block_of(*id)) else { continue };
+        let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
+        for offset in ids.iter().map(|id| offset_of(*id)) {
+            let Some(entry) = block.get_mut(offset) else { continue };
+            count::turned(queue, Lane::Main, entry.state, State::Claimed);
+            entry.state = State::Claimed;
+            entry.claim = new.id;
+            entry.until = until;
+            entry.claims = entry.claims.saturating_add(u32::from(!new.uncounted));
+            outlive(entry, ttl, grace);
+            let entry = entry.clone();
+            picks.push(Pick::new(key, block, &entry));
+        }
+    }
+    queue.wake_by(until);
+    Ok(picks)
+}
+
+/// A message that would end before its claim lives for grace longer than that (spec: semantics,
+/// Claims). Clients count whole seconds: one that ends less than a second earlier does not end
+/// earlier to them, and lives as long as the claim, its ttl reading as it did.
+fn outlive(entry: &mut Entry, ttl: i64, grace: i64) {
+    let earlier = entry.until.0.saturating_sub(entry.expires.0);
+    if earlier >= 1000 {
+        entry.expires = Timestamp(entry.until.0.saturating_add(grace));
+        entry.ttl = Some(ttl.saturating_add(grace));
+    } else if earlier > 0 {
+        entry.expires = entry.until;
+    }
+}
+
+fn keep(ledger: &Ledger, queue: &Queue, new: &NewClaim, ids: &[i64]) -> Outcome<()> {
+    let kept = Kept {
+        queue: queue.id,
+        generation: queue.tally.generation,
+        renewed: ledger.now,
+        ttl: millis(new.ttl),
+        ends: ledger.now.after(new.ttl),
+        places: ids.iter().map(|id| place_of(*id)).collect(),
+        extensions: new.extensions.clone(),
+    };
+    put(&ledger.connection, new.id, &kept)
+}
+
+/// The messages that a claim still holds.
+fn held(ledger: &mut Ledger, queue: &Queue, id: ClaimId, kept: &Kept) -> Outcome<Vec<sukkal_plugin_sdk::Message>> {
+    let lane = LaneKey::new(queue.slot, Lane::Main);
+    let mut picks = Vec::with_capacity(kept.places.len());
+    for message in kept.places.iter().filter_map(|place| lane.id(*place)) {
+        let now = ledger.now;
+        let key = block_of(message);
+        let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { continue };
+        if let Some(entry) = block.get(offset_of(message)).filter(|entry| entry.held_by(id, now)) {
+            picks.push(Pick::new(key, block, entry));
+        }
+    }
+    body::read(&ledger.connection, picks, ledger.now)
+}
+
+/// Changes the messages that a claim holds, all or those at some places.
+fn each_held(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    id: ClaimId,
+    kept: &Kept,
+    places: Option<&[Place]>,
+    mut change: impl FnMut(&mut Queue, &mut Entry, i64),
+) -> Outcome<()> {
+    let lane = LaneKey::new(queue.slot, Lane::Main);
+    for message in places.unwrap_or(&kept.places).iter().filter_map(|place| lane.id(*place)) {
+        let now = ledger.now;
+        let key = block_of(message);
+        let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
+        if let Some(entry) = block.get_mut(offset_of(message)).filter(|entry| entry.held_by(id, now)) {
+            change(queue, entry, key);
+            count::turned(queue, Lane::Main, State::Claimed, entry.state);
+        }
+    }
+    Ok(())
+}
+
+/// When the next delay or claim of a queue without available messages ends.
+fn next_due(ledger: &mut Ledger, queue: &Queue) -> Outcome<Option<Timestamp>> {
+    if queue.tally.total == queue.tally.exhausted {
+        return Ok(None);
+    }
+    /// Blocks looked into: those that say too early a wake are few.
+    const LOOKED_INTO: usize = 32;
+    let lane = LaneKey::new(queue.slot, Lane::Main);
+    let mut next = Timestamp::MAX;
+    for key in ledger.blocks.waking(&ledger.connection, lane, Timestamp::MAX, LOOKED_INTO)? {
+        let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { continue };
+        let hidden = |entry: &&Entry| matches!(entry.state, State::Claimed | State::Delayed);
+        let due = block.entries().iter().filter(hidden).map(|entry| entry.until).min();
+        next = next.min(due.unwrap_or(Timestamp::MAX));
+    }
+    Ok(Some(next).filter(|next| *next < Timestamp::MAX))
+}

@@ -1,0 +1,84 @@
+//! Moving messages that have used up their claims to their dead letter queue.
+
+use sukkal_plugin_sdk::{ClaimId, Lane, MessageId, Origin, Place, Reason, Swept, Timestamp};
+
+use super::block::{Entry, State};
+use super::id::{END_OF_PLACES, LaneKey, block_of, id_in, offset_of, place_of};
+use super::ledger::Ledger;
+use super::queue::Queue;
+use super::settle::TRY_AGAIN;
+use super::{body, count};
+use crate::error::Outcome;
+
+/// Moves the exhausted messages of a block, or puts the attempt off if their queue is gone.
+pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<()> {
+    let Some(rule) = queue.rule.clone() else { return Ok(()) };
+    // A queue that names itself is refused by the service; here it would be a loop.
+    let moved = if rule.queue.id() == queue.id {
+        None
+    } else {
+        ledger.with_any(rule.queue.id(), |ledger, target| {
+            let room = target.tally.next_place + (offsets.len() as u64) < END_OF_PLACES;
+            if target.dropping || !room {
+                return Ok(false);
+            }
+            for offset in offsets {
+                move_one(ledger, queue, target, id_in(key, *offset))?;
+            }
+            Ok(true)
+        })?
+    };
+    if moved == Some(true) {
+        swept.moved += offsets.len() as u64;
+        return Ok(());
+    }
+    swept.stuck += offsets.len() as u64;
+    put_off(ledger, key, offsets)
+}
+
+fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> Outcome<()> {
+    let now = ledger.now;
+    let place = Place(to.tally.next_place);
+    let Some(new) = LaneKey::new(to.slot, Lane::Main).id(place) else { return Ok(()) };
+    let Some(block) = ledger.blocks.change(&ledger.connection, block_of(old))? else { return Ok(()) };
+    let Some(entry) = block.remove(offset_of(old)) else { return Ok(()) };
+    let client = block.client(&entry).to_owned();
+    let origin = Origin {
+        label: from.label.clone(),
+        id: MessageId { queue: from.id, place: place_of(old) },
+        claims: entry.claims,
+        reason: Reason::ClaimsExhausted,
+    };
+    body::copy(&ledger.connection, old, new, now, &origin)?;
+    body::delete(&ledger.connection, &mut [old])?;
+    let ttl = from.rule.as_ref().and_then(|rule| rule.ttl);
+    let letter = Entry {
+        offset: offset_of(new),
+        state: State::Ready,
+        client: 0,
+        claims: 0,
+        expires: ttl.map_or(entry.expires, |ttl| now.after(ttl)),
+        ttl: None,
+        until: Timestamp(0),
+        claim: ClaimId(0),
+    };
+    to.wake_by(letter.wakes());
+    ledger.blocks.make(&ledger.connection, block_of(new))?.put(letter, &client);
+    to.tally.next_place += 1;
+    to.stir(block_of(new));
+    count::removed(ledger, from, Lane::Main, entry.state);
+    count::added(ledger, to, Lane::Main, State::Ready);
+    Ok(())
+}
+
+fn put_off(ledger: &mut Ledger, key: i64, offsets: &[u8]) -> Outcome<()> {
+    let until = ledger.now.after(TRY_AGAIN);
+    if let Some(block) = ledger.blocks.change(&ledger.connection, key)? {
+        for offset in offsets {
+            if let Some(entry) = block.get_mut(*offset) {
+                entry.until = until;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! What the writing thread knows of the pool without asking the file.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
+
+use super::blocks::Blocks;
+use super::queue::{self, Queue};
+use super::watch::{Watch, Watched};
+use crate::error::{Outcome, of_driver};
+use crate::writer;
+
+/// Queues kept in memory beyond a transaction.
+const KEPT: usize = 8192;
+
+pub const PUT_TALLY: &str =
+    "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, generation = ?6 WHERE slot = ?1";
+pub const PUT_WAKES: &str = "UPDATE tally SET wakes = ?2 WHERE slot = ?1";
+pub const PUT_TOTAL: &str = "UPDATE total SET queues = queues + ?1, messages = messages + ?2 WHERE one = 0";
+
+/// The writer's side of a pool. Operations are functions over it, one file an algorithm.
+pub struct Ledger {
+    pub connection: Connection,
+    pub blocks: Blocks,
+    /// The instant at which the transaction began: one for all that is in it.
+    pub now: Timestamp,
+    queues: HashMap<QueueId, Queue>,
+    /// Queues whose tally is to be written.
+    changed: Vec<QueueId>,
+    /// By how much the file's totals change: queues, messages.
+    totals: (i64, i64),
+    watched: Watched,
+}
+
+impl Ledger {
+    /// A ledger that knows nothing yet.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn new(connection: Connection, watch: Arc<Watch>) -> Result<Ledger> {
+        // Fails here, with its text, rather than at the first request.
+        connection.prepare_cached(PUT_TALLY).map_err(|error| of_driver(&error))?;
+        Ok(Ledger {
+            connection,
+            blocks: Blocks::default(),
+            now: Timestamp(0),
+            queues: HashMap::new(),
+            changed: Vec::new(),
+            totals: (0, 0),
+            watched: Watched::new(watch),
+        })
+    }
+
+    /// Works on a queue that the caller may act on.
+    ///
+    /// # Errors
+    /// `Gone`, `Stale`; the work's own.
+    pub fn with<T>(
+        &mut self,
+        queue: &QueueRef,
+        work: impl FnOnce(&mut Ledger, &mut Queue) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let outcome = self.with_any(queue.id(), |ledger, known| {
+            queue::admit(queue.epoch(), known.epoch, known.dropping)?;
+            work(ledger, known)
+        })?;
+        outcome.ok_or_else(queue::gone)
+    }
+
+    /// Works on a queue whatever its epoch; `None` if there is no header.
+    ///
+    /// # Errors
+    /// The work's own.
+    pub fn with_any<T>(
+        &mut self,
+        id: QueueId,
+        work: impl FnOnce(&mut Ledger, &mut Queue) -> Outcome<T>,
+    ) -> Outcome<Option<T>> {
+        let Some(mut queue) = self.take(id)? else { return Ok(None) };
+        let outcome = work(self, &mut queue);
+        // Also after a refusal: what was settled before it stays settled.
+        self.put_back(queue);
+        outcome.map(Some)
+    }
+
+    /// Takes a queue out, to be put back: so that it can be changed beside the ledger.
+    pub fn take(&mut self, id: QueueId) -> Outcome<Option<Queue>> {
+        match self.queues.remove(&id) {
+            Some(queue) => Ok(Some(queue)),
+            None => Queue::load(&self.connection, id),
+        }
+    }
+
+    /// Puts back what [`Ledger::take`] gave.
+    pub fn put_back(&mut self, queue: Queue) {
+        if queue.changed || queue.stirred {
+            self.changed.push(queue.id);
+        }
+        match self.queues.entry(queue.id) {
+            Slot::Occupied(mut slot) => {
+                slot.insert(queue);
+            }
+            Slot::Vacant(slot) => {
+                slot.insert(queue);
+            }
+        }
+    }
+
+    /// Changes the file's totals.
+    pub fn total(&mut self, queues: i64, messages: i64) {
+        self.totals.0 += queues;
+        self.totals.1 += messages;
+    }
+
+    /// The queues that somebody waits for.
+    pub fn watched(&mut self) -> &mut Watched {
+        &mut self.watched
+    }
+
+    fn write_tallies(&mut self) -> Outcome<()> {
+        for id in &self.changed {
+            let Some(queue) = self.queues.get_mut(id) else { continue };
+            if queue.changed {
+                queue.changed = false;
+                let tally = &queue.tally;
+                self.connection.prepare_cached(PUT_TALLY)?.execute(params![
+                    queue.slot,
+                    tally.next_place.cast_signed(),
+                    tally.total,
+                    tally.claimed,
+                    tally.exhausted,
+                    tally.generation,
+                ])?;
+                if tally.wakes != queue.stored_wakes {
+                    self.connection.prepare_cached(PUT_WAKES)?.execute(params![queue.slot, tally.wakes.0])?;
+                    queue.stored_wakes = tally.wakes;
+                }
+            }
+        }
+        if self.totals != (0, 0) {
+            self.connection.prepare_cached(PUT_TOTAL)?.execute(params![self.totals.0, self.totals.1])?;
+        }
+        Ok(())
+    }
+}
+
+impl writer::Ledger for Ledger {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn begun(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    fn flush(&mut self) -> Outcome<()> {
+        self.blocks.write(&self.connection)?;
+        self.write_tallies()
+    }
+
+    fn committed(&mut self) {
+        self.totals = (0, 0);
+        for id in self.changed.drain(..) {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                self.watched.touched(id, queue.tally.wakes, std::mem::take(&mut queue.stirred));
+            }
+        }
+        self.watched.tell();
+        self.blocks.trim();
+        if self.queues.len() > KEPT {
+            self.queues.clear();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.totals = (0, 0);
+        self.changed.clear();
+        self.queues.clear();
+        self.blocks.forget();
+        // Who was watched is no matter of the file; what they missed is not known.
+        self.watched.lost();
+    }
+
+    fn idle(&mut self, now: Timestamp) -> Option<Duration> {
+        self.watched.due(now)
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading messages: listings and reads by place. Both are right whether or not what has fallen due
+//! is settled yet.
+
+use rusqlite::{CachedStatement, Connection, params};
+use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, QueueRef, Timestamp};
+
+use super::block::{Block, Entry, View};
+use super::body::{self, Pick};
+use super::id::{LaneKey, block_of, id_in, offset_of};
+use super::{claim, lane, queue};
+use crate::error::Outcome;
+
+pub const ALL: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
+pub const READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND key <= ?2 ORDER BY key";
+// What is neither ready nor hidden: exhausted, or due and not settled yet. Few, as a rule.
+pub const OTHERS: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 \
+    UNION SELECT key FROM block WHERE key >> 34 = ?3 AND wakes <= ?4 AND key >= ?1 ORDER BY key";
+pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
+pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
+
+/// Reads on from a place.
+pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timestamp) -> Outcome<Batch> {
+    let slot = queue::slot(connection, queue)?;
+    if list.lane != Lane::Main {
+        lane::check_fence(connection, queue.id(), list.lane, list.fence)?;
+    }
+    let lane = LaneKey::new(slot, list.lane);
+    let mut batch = Batch { now, ..Batch::default() };
+    let first = list.after.map_or(Some(0), |after| after.0.checked_add(1));
+    let Some(first) = first.and_then(|first| lane.id(Place(first))) else { return Ok(batch) };
+    let mut picks = Vec::with_capacity(list.limit.min(1000) as usize);
+    let mut blocks = Candidates::new(connection, lane, block_of(first), list.claimed || list.delayed, now)?;
+    while let Some(key) = blocks.next()? {
+        let Some(block) = block(connection, key)? else { continue };
+        for entry in block.entries() {
+            if id_in(key, entry.offset) >= first && wanted(list, &block, entry, now) {
+                picks.push(Pick::new(key, &block, entry));
+            }
+            if picks.len() >= list.limit as usize {
+                batch.messages = body::read(connection, picks, now)?;
+                return Ok(batch);
+            }
+        }
+    }
+    batch.messages = body::read(connection, picks, now)?;
+    Ok(batch)
+}
+
+fn wanted(list: &List, block: &Block, entry: &Entry, now: Timestamp) -> bool {
+    let shown = match entry.view(now) {
+        View::Gone => false,
+        View::Free => true,
+        View::Claimed => list.claimed,
+        View::Delayed => list.delayed,
+    };
+    shown && list.not_from.as_deref().is_none_or(|client| client != block.client(entry))
+}
+
+/// The blocks that may hold what a listing shows, in order, each once.
+struct Candidates<'c> {
+    ready: CachedStatement<'c>,
+    to: i64,
+    from: i64,
+    /// Read ahead, in order: blocks that the index of ready ones does not name.
+    others: std::iter::Peekable<std::vec::IntoIter<i64>>,
+    /// Read ahead from the index.
+    ahead: std::collections::VecDeque<i64>,
+    exhausted: bool,
+}
+
+/// Keys read ahead in one go.
+const AHEAD: usize = 256;
+
+impl<'c> Candidates<'c> {
+    fn new(connection: &'c Connection, lane: LaneKey, from: i64, hidden: bool, now: Timestamp) -> Outcome<Self> {
+        let to = lane.last_block();
+        let others = if hidden {
+            Vec::new()
+        } else {
+            let mut statement = connection.prepare_cached(OTHERS)?;
+            let keys = statement.query_map(params![from, to, lane.number(), now.0], |row| row.get(0))?;
+            keys.collect::<Result<Vec<i64>, _>>()?
+        };
+        let ready = connection.prepare_cached(if hidden { ALL } else { READY })?;
+        let others = others.into_iter().peekable();
+        Ok(Candidates { ready, to, from, others, ahead: Default::default(), exhausted: false })
+    }
+
+    fn next(&mut self) -> Outcome<Option<i64>> {
+        self.read_ahead()?;
+        let next = match (self.ahead.front().copied(), self.others.peek().copied()) {
+            (Some(ready), Some(other)) => ready.min(other),
+            (Some(key), None) | (None, Some(key)) => key,
+            (None, None) => return Ok(None),
+        };
+        self.ahead.pop_front_if(|key| *key == next);
+        self.others.next_if_eq(&next);
+        Ok(Some(next))
+    }
+
+    fn read_ahead(&mut self) -> Outcome<()> {
+        if !self.ahead.is_empty() || self.exhausted {
+            return Ok(());
+        }
+        let mut rows = self.ready.query([self.from, self.to])?;
+        while let Some(row) = rows.next()? {
+            self.ahead.push_back(row.get(0)?);
+            if self.ahead.len() >= AHEAD {
+                break;
+            }
+        }
+        self.exhausted = self.ahead.len() < AHEAD;
+        self.from = self.ahead.back().map_or(self.from, |last| last + 1);
+        Ok(())
+    }
+}
+
+/// Reads messages of the main lane by place, whatever their claim or delay.
+pub fn get(connection: &Connection, queue: &QueueRef, places: &[Place], now: Timestamp) -> Outcome<Batch> {
+    let slot = queue::slot(connection, queue)?;
+    let mut asked = places.to_vec();
+    asked.sort_unstable();
+    asked.dedup();
+    let picks = find(connection, slot, &asked, now, |_| true)?;
+    let mut found = body::read(connection, picks, now)?;
+    let order = |message: &Message| places.iter().position(|place| *place == message.place);
+    found.sort_by_key(order);
+    Ok(Batch { now, messages: found, ..Batch::default() })
+}
+
+/// Reads a live claim with what it holds.
+pub fn claim_get(connection: &Connection, queue: &QueueRef, id: ClaimId, now: Timestamp) -> Outcome<Option<Claim>> {
+    let slot = queue::slot(connection, queue)?;
+    let generation = connection.prepare_cached(GENERATION)?.query_row([slot], |row| row.get(0))?;
+    let Some(kept) = claim::live(connection, queue.id(), generation, id, now)? else { return Ok(None) };
+    let picks = find(connection, slot, &kept.places, now, |entry| entry.held_by(id, now))?;
+    Ok(Some(Claim {
+        id,
+        renewed: kept.renewed,
+        ttl: std::time::Duration::from_millis(u64::try_from(kept.ttl).unwrap_or(0)),
+        now,
+        messages: body::read(connection, picks, now)?,
+        extensions: kept.extensions,
+    }))
+}
+
+/// The messages of the main lane at some places, in their order.
+fn find(
+    connection: &Connection,
+    slot: u32,
+    places: &[Place],
+    now: Timestamp,
+    wanted: impl Fn(&Entry) -> bool,
+) -> Outcome<Vec<Pick>> {
+    let lane = LaneKey::new(slot, Lane::Main);
+    let ids: Vec<_> = places.iter().filter_map(|place| lane.id(*place)).collect();
+    let mut picks = Vec::with_capacity(ids.len());
+    for ids in ids.chunk_by(|one, next| block_of(*one) == block_of(*next)) {
+        let Some(key) = ids.first().map(|id| block_of(*id)) else { continue };
+        let Some(block) = block(connection, key)? else { continue };
+        for entry in ids.iter().filter_map(|id| block.get(offset_of(*id))) {
+            if entry.view(now) != View::Gone && wanted(entry) {
+                picks.push(Pick::new(key, &block, entry));
+            }
+        }
+    }
+    Ok(picks)
+}
+
+/// Reads a block.
+///
+/// # Errors
+/// The driver's; `Corrupt`.
+pub fn block(connection: &Connection, key: i64) -> Outcome<Option<Block>> {
+    let mut statement = connection.prepare_cached(GET)?;
+    let mut rows = statement.query([key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Block::decode(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?).map(Some)
+}

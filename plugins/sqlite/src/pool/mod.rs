@@ -1,0 +1,223 @@
+//! The pool: what each method is, file by file.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `id` | how queues, lanes and places become integer keys |
+//! | `block`, `blocks` | the states of 64 neighbouring messages in one row, and the writer's copy of such rows |
+//! | `body` | what never changes of a message |
+//! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
+//! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
+//! | `settle`, `dead_letter` | what happens by itself as time passes |
+//! | `list`, `stats` | reads, on connections of their own |
+//! | `watch` | who waits for something to become available |
+//! | `export` | a whole queue, page by page |
+
+mod block;
+mod blocks;
+mod body;
+mod claim;
+mod count;
+mod dead_letter;
+mod delete;
+mod export;
+mod id;
+mod key;
+mod lane;
+mod ledger;
+mod list;
+mod post;
+mod queue;
+mod settle;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::sync::Arc;
+
+use sukkal_plugin_sdk::{
+    Batch, Budget, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Export, Header, Health, Hints,
+    Key, KnownQueue, Lane, Lease, Leased, List, NewClaim, Open, Place, Post, Posted, Progress, QueueId, QueueRef,
+    Release, Renewal, Result, Stats, Swept, Usage, WatchChange,
+};
+
+use self::claim::Step;
+use self::ledger::Ledger;
+use self::watch::Watch;
+use crate::error::Outcome;
+use crate::schema;
+use crate::settings::{Settings, Synchronous};
+use crate::store::Store;
+
+/// A pool in one SQLite file.
+pub struct Pool {
+    store: Store<Ledger>,
+    watch: Arc<Watch>,
+}
+
+impl Pool {
+    /// Opens the file of a URI, making it if there is none.
+    ///
+    /// # Errors
+    /// `Invalid`: the URI, the settings or the file are wrong. `Conflict`: somebody else has it.
+    pub async fn open(open: Open<Settings>) -> Result<Pool> {
+        let watch = Arc::new(Watch::default());
+        let store = Store::open(open, schema::POOL, |connection, _| Ledger::new(connection, watch.clone()))?;
+        Ok(Pool { store, watch })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        call: &Call,
+        bytes: usize,
+        work: impl FnMut(&mut Ledger) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store.writer.submit(call, bytes, work).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        call: &Call,
+        work: impl FnOnce(&rusqlite::Connection, sukkal_plugin_sdk::Timestamp) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let host = self.store.host.clone();
+        self.store.readers.submit(call, move |connection| work(connection, host.now())).await
+    }
+}
+
+/// What a piece of work without a body writes, about.
+const SMALL: usize = 256;
+
+impl sukkal_plugin_sdk::Pool for Pool {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { durability: self.store.settings.synchronous == Synchronous::Full, ..Capabilities::default() }
+    }
+
+    async fn configure(&self, call: &Call, queue: &QueueRef, header: Header) -> Result<()> {
+        let id = queue.id();
+        self.write(call, SMALL, move |ledger| queue::configure(ledger, id, &header)).await
+    }
+
+    async fn post(&self, call: &Call, queue: &QueueRef, post: Post) -> Result<Posted> {
+        let bytes = post.messages.iter().map(|message| message.body.len() + SMALL).sum();
+        let queue = queue.clone();
+        self.write(call, bytes, move |ledger| post::post(ledger, &queue, &post)).await
+    }
+
+    async fn posted(&self, call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| key::posted(connection, &queue, &key, now)).await
+    }
+
+    async fn list(&self, call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| list::list(connection, &queue, &list, now)).await
+    }
+
+    async fn get(&self, call: &Call, queue: &QueueRef, places: Vec<Place>) -> Result<Batch> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| list::get(connection, &queue, &places, now)).await
+    }
+
+    async fn delete(&self, call: &Call, queue: &QueueRef, delete: Delete) -> Result<Deleted> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| delete::delete(ledger, &queue, &delete)).await
+    }
+
+    async fn pop(&self, call: &Call, queue: &QueueRef, limit: u32) -> Result<Batch> {
+        loop {
+            let queue = queue.clone();
+            if let Step::Done(batch) = self.write(call, SMALL, move |ledger| claim::pop(ledger, &queue, limit)).await? {
+                return Ok(batch);
+            }
+        }
+    }
+
+    async fn claim(&self, call: &Call, queue: &QueueRef, claim: NewClaim) -> Result<Claimed> {
+        loop {
+            let (queue, claim) = (queue.clone(), claim.clone());
+            let step = self.write(call, SMALL, move |ledger| claim::claim(ledger, &queue, &claim)).await?;
+            if let Step::Done(claimed) = step {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    async fn claim_get(&self, call: &Call, queue: &QueueRef, id: ClaimId) -> Result<Option<Claim>> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| list::claim_get(connection, &queue, id, now)).await
+    }
+
+    async fn claim_renew(&self, call: &Call, queue: &QueueRef, id: ClaimId, renewal: Renewal) -> Result<bool> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| claim::renew(ledger, &queue, id, &renewal)).await
+    }
+
+    async fn claim_release(&self, call: &Call, queue: &QueueRef, id: ClaimId, release: Release) -> Result<()> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| claim::release(ledger, &queue, id, &release)).await
+    }
+
+    async fn stats(&self, call: &Call, queue: &QueueRef) -> Result<Stats> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| stats::stats(connection, &queue, now)).await
+    }
+
+    async fn purge(&self, call: &Call, queue: &QueueRef, budget: Budget) -> Result<Progress> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| delete::purge(ledger, &queue, budget)).await
+    }
+
+    async fn drop_queue(&self, call: &Call, queue: &QueueRef, budget: Budget) -> Result<Progress> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| delete::drop_queue(ledger, &queue, budget)).await
+    }
+
+    async fn sweep(&self, call: &Call, budget: Budget) -> Result<Swept> {
+        self.write(call, SMALL, move |ledger| settle::sweep(ledger, budget)).await
+    }
+
+    async fn due(&self, call: &Call, lane: Lane, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
+        self.read(call, move |connection, now| lane::due(connection, lane, after, limit, now)).await
+    }
+
+    async fn lane_lease(&self, call: &Call, queue: &QueueRef, lease: Lease) -> Result<Option<Leased>> {
+        let queue = queue.clone();
+        self.write(call, SMALL, move |ledger| lane::lease(ledger, &queue, &lease)).await
+    }
+
+    async fn watch(&self, call: &Call, change: WatchChange) -> Result<()> {
+        self.write(call, SMALL, move |ledger| watch::change(ledger, &change)).await
+    }
+
+    async fn hints(&self, _call: &Call) -> Result<Hints> {
+        Ok(self.watch.hints().await)
+    }
+
+    async fn queues(&self, call: &Call, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
+        self.read(call, move |connection, _| queue::list(connection, after, limit)).await
+    }
+
+    async fn export(&self, call: &Call, queue: &QueueRef, from: Cursor) -> Result<Export> {
+        let queue = queue.clone();
+        self.read(call, move |connection, now| export::export(connection, &queue, &from, now)).await
+    }
+
+    async fn import(&self, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
+        let bytes = page.messages.iter().map(|message| message.body.len() + SMALL).sum();
+        let queue = queue.clone();
+        self.write(call, bytes, move |ledger| export::import(ledger, &queue, &page)).await
+    }
+
+    async fn health(&self, call: &Call) -> Result<Health> {
+        self.read(call, |connection, _| Ok(connection.prepare_cached(stats::TOTAL)?.query_row([], |_| Ok(()))?))
+            .await?;
+        self.write(call, SMALL, settle::probe).await?;
+        Ok(self.store.health())
+    }
+
+    async fn usage(&self, call: &Call) -> Result<Usage> {
+        let settings = self.store.settings.clone();
+        self.read(call, move |connection, _| stats::usage(connection, &settings)).await
+    }
+}

@@ -1,0 +1,258 @@
+//! Headers: what the pool keeps of a queue, and who may act on it.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sukkal_plugin_sdk::{
+    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
+};
+
+use super::id::{END_OF_SLOTS, queue_id, queue_key};
+use super::ledger::Ledger;
+use super::settle::TRY_AGAIN;
+use crate::error::{Fail, Outcome};
+
+pub const GET: &str = "SELECT slot, epoch, dropping, label, dead_queue, dead_epoch, dead_placement, dead_claims, \
+    dead_ttl, extensions FROM queue WHERE id = ?1";
+pub const GET_TALLY: &str =
+    "SELECT next_place, total, claimed, exhausted, generation, wakes FROM tally WHERE slot = ?1";
+pub const CHECK: &str = "SELECT slot, epoch, dropping FROM queue WHERE id = ?1";
+pub const PUT: &str = "INSERT OR REPLACE INTO queue (id, slot, epoch, dropping, label, dead_queue, dead_epoch, \
+    dead_placement, dead_claims, dead_ttl, extensions) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+pub const PUT_TALLY: &str = "INSERT INTO tally (slot, next_place, total, claimed, exhausted, generation, wakes) \
+    VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807)";
+pub const FREE_SLOT: &str = "SELECT slot FROM free_slot ORDER BY slot LIMIT 1";
+pub const TAKE_SLOT: &str = "DELETE FROM free_slot WHERE slot = ?1";
+pub const LAST_SLOT: &str = "SELECT slot FROM queue ORDER BY slot DESC LIMIT 1";
+pub const KNOWN: &str = "SELECT id, epoch, label FROM queue WHERE id > ?1 ORDER BY id LIMIT ?2";
+pub const KNOWN_FIRST: &str = "SELECT id, epoch, label FROM queue ORDER BY id LIMIT ?1";
+
+/// A queue as the writer has it in memory.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub id: QueueId,
+    pub slot: u32,
+    pub epoch: u64,
+    pub dropping: bool,
+    pub label: Bytes,
+    pub rule: Option<DeadLetterRule>,
+    pub tally: Tally,
+    /// What the table says of `tally.wakes`.
+    pub stored_wakes: Timestamp,
+    /// No ready message of the main lane lies in a block before this one.
+    pub head: i64,
+    /// What is due by then is settled now: dead letters that wait to be tried again.
+    pub look_ahead: Timestamp,
+    /// The tally differs from the table's.
+    pub changed: bool,
+    /// Something has become available in this transaction.
+    pub stirred: bool,
+}
+
+/// The counts of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub next_place: u64,
+    pub total: i64,
+    pub claimed: i64,
+    pub exhausted: i64,
+    pub generation: i64,
+    pub wakes: Timestamp,
+}
+
+impl Queue {
+    /// Notes that something falls due then.
+    pub fn wake_by(&mut self, at: Timestamp) {
+        if at < self.tally.wakes {
+            self.tally.wakes = at;
+            self.changed = true;
+        }
+    }
+
+    /// Notes that something has become available in a block.
+    pub fn stir(&mut self, block: i64) {
+        self.stirred = true;
+        self.head = self.head.min(block);
+    }
+
+    /// The dead letter rule of a queue.
+    pub fn rule_of(connection: &Connection, id: QueueId) -> Outcome<Option<DeadLetterRule>> {
+        let queue = connection.prepare_cached(GET)?.query_row([queue_key(id)], |row| of_row(id, row)).optional()?;
+        Ok(queue.and_then(|queue| queue.rule))
+    }
+
+    /// Reads a queue.
+    pub fn load(connection: &Connection, id: QueueId) -> Outcome<Option<Queue>> {
+        let queue = connection.prepare_cached(GET)?.query_row([queue_key(id)], |row| of_row(id, row)).optional()?;
+        let Some(mut queue) = queue else { return Ok(None) };
+        queue.tally = connection.prepare_cached(GET_TALLY)?.query_row([queue.slot], tally)?;
+        queue.stored_wakes = queue.tally.wakes;
+        Ok(Some(queue))
+    }
+}
+
+/// Reads the columns of [`GET_TALLY`].
+pub fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    Ok(Tally {
+        next_place: row.get::<_, i64>(0)?.cast_unsigned(),
+        total: row.get(1)?,
+        claimed: row.get(2)?,
+        exhausted: row.get(3)?,
+        generation: row.get(4)?,
+        wakes: Timestamp(row.get(5)?),
+    })
+}
+
+fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
+    let rule = match row.get::<_, Option<i64>>(4)? {
+        None => None,
+        Some(queue) => {
+            let placement: Vec<u8> = row.get::<_, Option<_>>(6)?.unwrap_or_default();
+            let epoch = row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned();
+            let ttl = row.get::<_, Option<i64>>(8)?.and_then(|ttl| u64::try_from(ttl).ok());
+            Some(DeadLetterRule {
+                queue: QueueRef::new(queue_id(queue), epoch, placement),
+                max_claims: row.get::<_, Option<u32>>(7)?.unwrap_or(u32::MAX),
+                ttl: ttl.map(std::time::Duration::from_millis),
+            })
+        }
+    };
+    Ok(Queue {
+        id,
+        slot: row.get(0)?,
+        epoch: row.get::<_, i64>(1)?.cast_unsigned(),
+        dropping: row.get(2)?,
+        label: row.get::<_, Vec<u8>>(3)?.into(),
+        rule,
+        tally: Tally { next_place: 1, total: 0, claimed: 0, exhausted: 0, generation: 0, wakes: Timestamp::MAX },
+        stored_wakes: Timestamp::MAX,
+        head: 0,
+        look_ahead: Timestamp(0),
+        changed: false,
+        stirred: false,
+    })
+}
+
+/// Whether a call may act on a queue, by the header's epoch.
+///
+/// # Errors
+/// `Gone`, `Stale`.
+pub fn admit(caller: u64, header: u64, dropping: bool) -> Outcome<()> {
+    // A caller that is ahead comes from between a commit of the catalog and the `configure` that
+    // follows it: it has to configure, as if there were no header.
+    if dropping || caller > header {
+        return Err(gone());
+    }
+    if caller < header {
+        return Err(Fail::Refused(Error::new(ErrorKind::Stale, "the queue has changed; read its record again")));
+    }
+    Ok(())
+}
+
+/// There is no header.
+pub fn gone() -> Fail {
+    Fail::Refused(Error::new(ErrorKind::Gone, "the pool has no such queue"))
+}
+
+/// The slot of a queue that a reader may look into.
+///
+/// # Errors
+/// `Gone`, `Stale`; the driver's.
+pub fn slot(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
+    let mut statement = connection.prepare_cached(CHECK)?;
+    let mut rows = statement.query([queue_key(queue.id())])?;
+    let row = rows.next()?.ok_or_else(gone)?;
+    admit(queue.epoch(), row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?)?;
+    Ok(row.get(0)?)
+}
+
+/// Makes or replaces a header.
+pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<()> {
+    let known = ledger.take(id)?;
+    if let Some(known) = &known
+        && known.epoch > header.epoch
+    {
+        ledger.put_back(known.clone());
+        return Err(Fail::Refused(Error::new(ErrorKind::Stale, "the queue has changed; read its record again")));
+    }
+    let slot = match &known {
+        Some(known) => known.slot,
+        None => new_slot(&ledger.connection)?,
+    };
+    store(&ledger.connection, id, slot, header)?;
+    let Some(mut queue) = known else {
+        ledger.connection.prepare_cached(PUT_TALLY)?.execute([slot])?;
+        ledger.total(1, 0);
+        return Ok(());
+    };
+    queue.epoch = header.epoch;
+    queue.dropping = header.dropping;
+    queue.label = header.label.clone();
+    if queue.rule != header.dead_letter {
+        queue.rule = header.dead_letter.clone();
+        if queue.tally.exhausted > 0 {
+            // What could not move may do so now, or may be claimed again.
+            queue.look_ahead = ledger.now.after(TRY_AGAIN);
+            queue.wake_by(ledger.now);
+        }
+    }
+    ledger.put_back(queue);
+    Ok(())
+}
+
+fn store(connection: &Connection, id: QueueId, slot: u32, header: &Header) -> Outcome<()> {
+    let rule = header.dead_letter.as_ref();
+    connection.prepare_cached(PUT)?.execute(params![
+        queue_key(id),
+        slot,
+        header.epoch.cast_signed(),
+        header.dropping,
+        &header.label[..],
+        rule.map(|rule| queue_key(rule.queue.id())),
+        rule.map(|rule| rule.queue.epoch().cast_signed()),
+        rule.map(|rule| rule.queue.placement()),
+        rule.map(|rule| rule.max_claims),
+        rule.and_then(|rule| rule.ttl).map(millis),
+        extensions(&header.extensions),
+    ])?;
+    Ok(())
+}
+
+/// The column form of extensions: null for none.
+pub fn extensions(extensions: &Extensions) -> Option<Vec<u8>> {
+    (!extensions.is_empty()).then(|| extensions.to_bytes())
+}
+
+fn new_slot(connection: &Connection) -> Outcome<u32> {
+    if let Some(slot) = connection.prepare_cached(FREE_SLOT)?.query_row([], |row| row.get(0)).optional()? {
+        connection.prepare_cached(TAKE_SLOT)?.execute([slot])?;
+        return Ok(slot);
+    }
+    let last: Option<u32> = connection.prepare_cached(LAST_SLOT)?.query_row([], |row| row.get(0)).optional()?;
+    let next = last.map_or(0, |last| last + 1);
+    if next >= END_OF_SLOTS {
+        return Err(Fail::Refused(Error::new(ErrorKind::Full, "the pool's file holds all the queues that it can")));
+    }
+    Ok(next)
+}
+
+/// The queues that have headers, by id.
+pub fn list(connection: &Connection, after: Option<QueueId>, limit: u32) -> Outcome<Vec<KnownQueue>> {
+    let known = |row: &Row<'_>| known(row);
+    let queues = match after {
+        None => connection.prepare_cached(KNOWN_FIRST)?.query_map([limit], known)?.collect::<Result<_, _>>()?,
+        Some(after) => connection
+            .prepare_cached(KNOWN)?
+            .query_map(params![queue_key(after), limit], known)?
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(queues)
+}
+
+/// Reads the columns id, epoch, label.
+pub fn known(row: &Row<'_>) -> rusqlite::Result<KnownQueue> {
+    let epoch = row.get::<_, i64>(1)?.cast_unsigned();
+    Ok(KnownQueue {
+        queue: QueueRef::new(queue_id(row.get(0)?), epoch, Bytes::new()),
+        label: row.get::<_, Vec<u8>>(2)?.into(),
+        extensions: Extensions::new(),
+    })
+}

@@ -1,0 +1,173 @@
+//! Bringing what has fallen due up to date: expired messages go, ended claims free theirs, delays
+//! pass, what has used up its claims moves on. Reads are right without it; it gives space back, and
+//! keeps the next claim cheap.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use sukkal_plugin_sdk::{Budget, Lane, Swept, Timestamp};
+
+use super::block::{Entry, State, View};
+use super::id::{LaneKey, id_in, queue_id};
+use super::ledger::Ledger;
+use super::queue::Queue;
+use super::{body, claim, count, dead_letter, key};
+use crate::error::Outcome;
+
+pub const DUE: &str = "SELECT q.id FROM tally AS t JOIN queue AS q ON q.slot = t.slot \
+    WHERE t.wakes <= ?1 ORDER BY t.wakes LIMIT ?2";
+
+/// Blocks that one step settles: some thousands of messages, a few milliseconds.
+const BLOCKS: usize = 64;
+/// Queues that one step of the sweep settles.
+const QUEUES: usize = 64;
+/// Claims, and keys, that one step of the sweep removes.
+const ROWS: usize = 1000;
+/// Pages that one step of the sweep gives back to the disk.
+const PAGES: i64 = 1024;
+/// How long after a dead letter could not move it is tried again.
+pub const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Settles what is due in a queue, in a bounded step; false if there is more.
+pub fn settle(ledger: &mut Ledger, queue: &mut Queue) -> Outcome<bool> {
+    let mut swept = Swept::default();
+    settle_step(ledger, queue, BLOCKS, &mut swept)
+}
+
+fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut Swept) -> Outcome<bool> {
+    if queue.tally.wakes > ledger.now {
+        return Ok(true);
+    }
+    let due = ledger.now.max(queue.look_ahead);
+    let mut left = limit;
+    for lane in Lane::ALL {
+        let lane_key = LaneKey::new(queue.slot, lane);
+        let keys = ledger.blocks.waking(&ledger.connection, lane_key, due, left)?;
+        left -= keys.len().min(left);
+        for key in keys {
+            settle_block(ledger, queue, lane, key, swept)?;
+        }
+        if left == 0 {
+            return Ok(false);
+        }
+    }
+    let mut next = Timestamp::MAX;
+    for lane in Lane::ALL {
+        next = next.min(ledger.blocks.first_wake(&ledger.connection, LaneKey::new(queue.slot, lane))?);
+    }
+    queue.tally.wakes = next;
+    queue.look_ahead = Timestamp(0);
+    queue.changed = true;
+    Ok(true)
+}
+
+fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
+    let now = ledger.now;
+    let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
+    let mut expired = Vec::new();
+    let mut turned = Vec::new();
+    let mut exhausted = Vec::new();
+    for entry in block.entries_mut() {
+        let before = entry.state;
+        if entry.view(now) == View::Gone {
+            expired.push((entry.offset, before));
+            continue;
+        }
+        bring_up_to_date(queue, entry, now);
+        if entry.state != before {
+            turned.push((before, entry.state));
+        }
+        if entry.state == State::Exhausted {
+            exhausted.push(entry.offset);
+        }
+    }
+    for (offset, _) in &expired {
+        block.remove(*offset);
+    }
+    for (before, after) in turned {
+        count::turned(queue, lane, before, after);
+        swept.freed += u64::from(before == State::Claimed);
+        if after == State::Ready {
+            queue.stir(key);
+        }
+    }
+    swept.expired += expired.len() as u64;
+    let mut ids: Vec<_> = expired.iter().map(|(offset, _)| id_in(key, *offset)).collect();
+    for (_, before) in expired {
+        count::removed(ledger, queue, lane, before);
+    }
+    body::delete(&ledger.connection, &mut ids)?;
+    if !exhausted.is_empty() {
+        dead_letter::move_all(ledger, queue, key, &exhausted, swept)?;
+    }
+    ledger.blocks.settled(key);
+    Ok(())
+}
+
+fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
+    match entry.state {
+        State::Claimed if entry.until <= now => claim::free(queue, entry, now),
+        // Its `until` stays: it says until when the delay hid it.
+        State::Delayed if entry.until <= now => entry.state = State::Ready,
+        // The rule has gone, or allows more.
+        State::Exhausted if !claim::exhausted(queue, entry) => claim::free(queue, entry, now),
+        State::Ready | State::Claimed | State::Delayed | State::Exhausted => {}
+    }
+}
+
+/// Settles what is due in any queue, in a bounded step.
+pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
+    let mut swept = Swept::default();
+    let mut blocks = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
+    let queues = due(&ledger.connection, ledger.now)?;
+    swept.more = queues.len() >= QUEUES;
+    for id in queues {
+        let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
+        let done = ledger.with_any(queue_id(id), |ledger, queue| settle_step(ledger, queue, blocks, &mut swept))?;
+        let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
+        // Not exact, which a budget need not be: a block counts for what was done in it.
+        blocks = blocks.saturating_sub((after - before).div_ceil(64));
+        if done == Some(false) || blocks == 0 {
+            swept.more = true;
+            break;
+        }
+    }
+    let connection = &ledger.connection;
+    let ended = connection.prepare_cached(claim::DELETE_ENDED)?.execute([ledger.now.0, ROWS as i64])?;
+    let forgotten = connection.prepare_cached(key::DELETE_EXPIRED)?.execute([ledger.now.0, ROWS as i64])?;
+    swept.more |= ended >= ROWS || forgotten >= ROWS;
+    if !swept.more {
+        shrink(connection)?;
+    }
+    Ok(swept)
+}
+
+fn due(connection: &Connection, now: Timestamp) -> Outcome<Vec<i64>> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let queues = statement.query_map([now.0, QUEUES as i64], |row| row.get(0))?;
+    Ok(queues.collect::<Result<_, _>>()?)
+}
+
+/// Gives free pages at the end of the file back to the disk, while they are more than what the
+/// next posts will soon fill again.
+fn shrink(connection: &Connection) -> Outcome<()> {
+    let number = |pragma: &str| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+    let free = number("PRAGMA freelist_count")?;
+    if free < PAGES.max(number("PRAGMA page_count")? / 4) {
+        return Ok(());
+    }
+    // It takes a step of the statement for each page.
+    let mut statement = connection.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Writes a row anew as it is: whether the file can be written is seen only by doing so.
+///
+/// # Errors
+/// The driver's.
+pub fn probe(ledger: &mut Ledger) -> Outcome<()> {
+    ledger.connection.prepare_cached(super::ledger::PUT_TOTAL)?.execute([0, 0])?;
+    Ok(())
+}

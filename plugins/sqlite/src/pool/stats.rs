@@ -1,0 +1,89 @@
+//! Counting: what the tallies say, less what has fallen due since and is not settled yet.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sukkal_plugin_sdk::{Lane, QueueRef, Spot, Stats, Timestamp, Usage};
+
+use super::block::{Block, Entry, State, View};
+use super::id::{LaneKey, id_in, place_of};
+use super::list::block;
+use super::{body, queue};
+use crate::error::Outcome;
+use crate::settings::Settings;
+use crate::store;
+
+pub const DUE: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2";
+pub const FORWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
+pub const BACKWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC";
+pub const TOTAL: &str = "SELECT queues, messages FROM total WHERE one = 0";
+
+/// Counts a queue's main lane.
+pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp) -> Outcome<Stats> {
+    let slot = queue::slot(connection, queue)?;
+    let lane = LaneKey::new(slot, Lane::Main);
+    let tally = connection.prepare_cached(queue::GET_TALLY)?.query_row([slot], queue::tally)?;
+    let (mut total, mut claimed, mut exhausted) = (tally.total, tally.claimed, tally.exhausted);
+    let max_claims = max_claims(connection, queue)?;
+    for key in due(connection, lane, now)? {
+        let Some(block) = block(connection, key)? else { continue };
+        for entry in block.entries() {
+            let view = entry.view(now);
+            let worn = entry.claims >= max_claims;
+            total -= i64::from(view == View::Gone);
+            claimed -= i64::from(entry.state == State::Claimed && view != View::Claimed);
+            exhausted -= i64::from(entry.state == State::Exhausted && view == View::Gone);
+            exhausted += i64::from(entry.state == State::Claimed && view == View::Free && worn);
+        }
+    }
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    Ok(Stats {
+        free: count(total - claimed),
+        claimed: count(claimed),
+        exhausted: count(exhausted),
+        oldest: end(connection, lane, FORWARD, now)?,
+        newest: end(connection, lane, BACKWARD, now)?,
+        now,
+        ..Stats::default()
+    })
+}
+
+fn max_claims(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
+    let rule = queue::Queue::rule_of(connection, queue.id())?;
+    Ok(rule.map_or(u32::MAX, |rule| rule.max_claims))
+}
+
+fn due(connection: &Connection, lane: LaneKey, now: Timestamp) -> Outcome<Vec<i64>> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let keys = statement.query_map(params![lane.number(), now.0], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+/// The first message that is there, from one end or the other.
+fn end(connection: &Connection, lane: LaneKey, sql: &str, now: Timestamp) -> Outcome<Option<Spot>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([lane.first_block(), lane.last_block()])?;
+    while let Some(row) = rows.next()? {
+        let key = row.get(0)?;
+        let block = Block::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        let mut there = block.entries().iter().filter(|entry| entry.view(now) != View::Gone);
+        let found: Option<&Entry> = if sql == FORWARD { there.next() } else { there.next_back() };
+        if let Some(entry) = found {
+            let id = id_in(key, entry.offset);
+            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, id)? }));
+        }
+    }
+    Ok(None)
+}
+
+/// What the file holds in all.
+pub fn usage(connection: &Connection, settings: &Settings) -> Outcome<Usage> {
+    let totals = connection.prepare_cached(TOTAL)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (queues, messages): (i64, i64) = totals.unwrap_or_default();
+    let (bytes, free_bytes) = store::size(connection, settings)?;
+    Ok(Usage {
+        queues: u64::try_from(queues).unwrap_or(0),
+        messages: u64::try_from(messages).unwrap_or(0),
+        bytes: Some(bytes),
+        free_bytes,
+        ..Usage::default()
+    })
+}

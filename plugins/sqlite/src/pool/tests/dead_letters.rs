@@ -1,0 +1,130 @@
+//! Messages that have used up their claims.
+
+use sukkal_plugin_sdk::{DeadLetterRule, Header, List, MessageId, NewMessage, Pool as _, QueueId, Reason, Release};
+
+use super::{ALL, QUEUE, Rig, bodies, call, message, queue, secs};
+
+const DEAD: QueueId = QueueId(4);
+
+fn rule(max_claims: u32) -> DeadLetterRule {
+    DeadLetterRule { queue: queue(DEAD, 1), max_claims, ttl: Some(secs(500)) }
+}
+
+fn dead(rig: &Rig) -> sukkal_plugin_sdk::Batch {
+    let list = List { limit: 100, ..List::default() };
+    rig.run(rig.pool().list(&call(), &queue(DEAD, 1), list)).unwrap()
+}
+
+fn rig(max_claims: u32) -> Rig {
+    let rig = Rig::new();
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.configure(QUEUE, 1, Some(rule(max_claims))).unwrap();
+    rig
+}
+
+#[test]
+fn the_next_claim_moves_what_is_used_up_and_gives_the_rest() {
+    let rig = rig(1);
+    let place = rig.post(&["m1"])[0];
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    rig.post(&["m2"]);
+    assert_eq!(rig.claim(2, 2, 60), ["m2"]);
+    let moved = dead(&rig);
+    assert_eq!(bodies(&moved), ["m1"]);
+    let letter = &moved.messages[0];
+    assert_eq!((letter.claims, letter.ttl, letter.client.as_str()), (0, secs(500), "client"));
+    assert_eq!(letter.expires, letter.posted.after(secs(500)));
+    let origin = letter.origin.as_ref().unwrap();
+    assert_eq!(origin.id, MessageId { queue: QUEUE, place });
+    assert_eq!((origin.claims, origin.reason), (1, Reason::ClaimsExhausted));
+    assert_eq!(origin.label, format!("label of {}", QUEUE.0));
+    assert_eq!(rig.stats(QUEUE).claimed, 1);
+    assert_eq!(rig.stats(DEAD).free, 1);
+}
+
+#[test]
+fn the_sweep_moves_what_nobody_asks_for() {
+    let rig = rig(2);
+    rig.post(&["m"]);
+    for claim in [1, 2] {
+        assert_eq!(rig.claim(claim, 1, 60), ["m"]);
+        rig.clock.advance(secs(61));
+    }
+    let stats = rig.stats(QUEUE);
+    assert_eq!((stats.free, stats.claimed, stats.exhausted), (1, 0, 1));
+    assert_eq!(rig.sweep().moved, 1);
+    assert_eq!(bodies(&dead(&rig)), ["m"]);
+    assert!(rig.pop(1).is_empty());
+    assert_eq!(rig.sweep().moved, 0);
+    assert_eq!(rig.stats(QUEUE).free, 0);
+}
+
+#[test]
+fn a_message_keeps_its_end_where_the_rule_gives_no_life() {
+    let rig = rig(1);
+    rig.configure(QUEUE, 1, Some(DeadLetterRule { ttl: None, ..rule(1) })).unwrap();
+    rig.post_message(NewMessage { ttl: secs(1000), ..message("m") });
+    let end = rig.claim_in(QUEUE, 1, 1, 60).batch.messages[0].expires;
+    rig.clock.advance(secs(61));
+    rig.settle();
+    assert_eq!(dead(&rig).messages[0].expires, end);
+}
+
+#[test]
+fn without_its_dead_letter_queue_a_message_stays_and_is_counted() {
+    let rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    rig.post(&["m", "n"]);
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert_eq!(rig.claim(2, 5, 60), ["n"]);
+    assert!(rig.claim(3, 5, 60).is_empty());
+    assert_eq!(rig.listed(), ["m"]);
+    let stats = rig.stats(QUEUE);
+    assert_eq!((stats.free, stats.exhausted), (1, 1));
+    rig.clock.advance(secs(6));
+    assert_eq!(rig.sweep().stuck, 1);
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.clock.advance(secs(6));
+    assert_eq!(rig.sweep().moved, 1);
+    assert_eq!(bodies(&dead(&rig)), ["m"]);
+}
+
+#[test]
+fn a_rule_that_changes_frees_at_once_what_was_stuck() {
+    let rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    rig.post(&["m"]);
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert_eq!(rig.sweep().stuck, 1);
+    rig.configure(QUEUE, 1, Some(rule(2))).unwrap();
+    assert_eq!(rig.claim(2, 1, 60), ["m"]);
+}
+
+#[test]
+fn a_rule_that_comes_after_the_claims_holds_for_them_too() {
+    let rig = Rig::new();
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.post(&["m", "n"]);
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    assert_eq!(rig.claim(2, 1, 60), ["n"]);
+    rig.settle();
+    assert_eq!(bodies(&dead(&rig)), ["m"]);
+}
+
+#[test]
+fn a_dropping_dead_letter_queue_takes_nothing() {
+    let rig = rig(1);
+    rig.post(&["m"]);
+    let header = Header { epoch: 2, dropping: true, ..Header::default() };
+    rig.run(rig.pool().configure(&call(), &queue(DEAD, 2), header)).unwrap();
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert_eq!(rig.sweep().stuck, 1);
+    assert!(rig.run(rig.pool().drop_queue(&call(), &queue(DEAD, 2), ALL)).unwrap().done);
+    assert_eq!(rig.listed(), ["m"]);
+}

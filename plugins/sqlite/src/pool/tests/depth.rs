@@ -1,0 +1,58 @@
+//! Deep queues cost no more than shallow ones.
+
+use std::time::Instant;
+
+use sukkal_plugin_sdk::{List, NewMessage, Pool as _, Post};
+
+use super::{QUEUE, Rig, bodies, call, message, queue, secs};
+
+const DEEP: usize = 20_000;
+
+fn fill(rig: &Rig, like: &NewMessage, client: &str) {
+    for _ in 0..DEEP / 500 {
+        let post = Post { client: client.to_owned(), messages: vec![like.clone(); 500], ..Post::default() };
+        rig.post_all(post).unwrap();
+    }
+}
+
+#[test]
+fn what_is_hidden_at_the_head_is_not_walked_over() {
+    let rig = Rig::new();
+    fill(&rig, &NewMessage { delay: secs(600), ..message("hidden") }, "c");
+    rig.post(&["seen"]);
+    let started = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(rig.listed(), ["seen"]);
+    }
+    assert!(started.elapsed() < secs(2), "{:?}", started.elapsed());
+    assert_eq!(rig.claim(1, 5, 60), ["seen"]);
+    rig.clock.advance(secs(601));
+    assert_eq!(rig.stats(QUEUE).free, DEEP as u64 + 1);
+    assert_eq!(rig.claim(2, 2, 60), ["hidden", "hidden"]);
+}
+
+#[test]
+fn what_expires_at_once_goes_in_steps() {
+    let rig = Rig::new();
+    fill(&rig, &NewMessage { ttl: secs(60), ..message("short") }, "c");
+    rig.post(&["long"]);
+    rig.clock.advance(secs(61));
+    assert_eq!(rig.listed(), ["long"]);
+    assert_eq!(rig.stats(QUEUE).free, 1);
+    let swept = rig.sweep();
+    assert!(swept.more && swept.expired <= 2000, "{swept:?}");
+    assert_eq!(rig.claim(1, 5, 60), ["long"]);
+    rig.settle();
+    assert_eq!(rig.run(rig.pool().usage(&call())).unwrap().messages, 1);
+}
+
+#[test]
+fn ones_own_messages_are_passed_over() {
+    let rig = Rig::new();
+    fill(&rig, &message("own"), "me");
+    rig.post(&["theirs"]);
+    let list = || List { limit: 5, not_from: Some("me".to_owned()), ..List::default() };
+    assert_eq!(bodies(&rig.list(list())), ["theirs"]);
+    let own = rig.run(rig.pool().list(&call(), &queue(QUEUE, 1), List { limit: 3, ..List::default() })).unwrap();
+    assert_eq!(own.messages.len(), 3);
+}

@@ -1,0 +1,100 @@
+//! No statement walks through a table that grows.
+
+use rusqlite::Connection;
+
+use super::super::{blocks, body, claim, delete, export, key, lane, ledger, list, queue, settle, stats};
+use crate::catalog::statements as catalog_statements;
+use crate::schema::{CATALOG, POOL, Schema};
+
+fn assert_no_scan(schema: Schema, statements: &[&str]) {
+    let connection = Connection::open_in_memory().unwrap();
+    schema.apply(&connection).unwrap();
+    for sql in statements {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let count = statement.parameter_count();
+        let parameters = rusqlite::params_from_iter(vec![0; count]);
+        let steps = statement.query_map(parameters, |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(Result::unwrap) {
+            let grows = step.starts_with("SCAN") && !ORDERED.iter().any(|allowed| step.starts_with(allowed));
+            assert!(!grows, "{sql}: {step}");
+            assert!(!step.contains("TEMP B-TREE FOR ORDER BY") || SORTED.contains(sql), "{sql}: {step}");
+        }
+    }
+}
+
+/// Walks along an index in its order that end with the limit, and walks over results at hand.
+const ORDERED: &[&str] =
+    &["SCAN queue USING COVERING INDEX", "SCAN free_slot", "SCAN b", "SCAN (subquery", "SCAN queue"];
+/// Sorts of what is already bounded by other means.
+const SORTED: &[&str] = &[lane::DUE, list::OTHERS];
+
+#[test]
+fn the_pools_statements_use_their_indexes() {
+    assert_no_scan(
+        POOL,
+        &[
+            blocks::GET,
+            blocks::INSERT,
+            blocks::UPDATE,
+            blocks::UPDATE_DATA,
+            blocks::DELETE,
+            blocks::NEXT_READY,
+            blocks::WAKING,
+            blocks::FIRST_WAKE,
+            body::INSERT,
+            body::REPLACE,
+            body::GET,
+            body::GET_RANGE,
+            body::GET_POSTED,
+            body::GET_EXTRA,
+            body::COPY,
+            body::DELETE_RANGE,
+            claim::GET,
+            claim::PUT,
+            claim::RENEW,
+            claim::PROLONG,
+            claim::DELETE,
+            claim::DELETE_ENDED,
+            delete::BLOCKS,
+            delete::DROP_QUEUE,
+            delete::DROP_TALLY,
+            delete::DROP_LEASES,
+            delete::GIVE_SLOT,
+            export::BLOCKS,
+            key::GET,
+            key::PUT,
+            key::DELETE_EXPIRED,
+            lane::GET,
+            lane::PUT,
+            lane::DUE,
+            ledger::PUT_TALLY,
+            ledger::PUT_WAKES,
+            ledger::PUT_TOTAL,
+            list::ALL,
+            list::READY,
+            list::OTHERS,
+            list::GET,
+            list::GENERATION,
+            queue::GET,
+            queue::GET_TALLY,
+            queue::CHECK,
+            queue::PUT,
+            queue::PUT_TALLY,
+            queue::FREE_SLOT,
+            queue::TAKE_SLOT,
+            queue::LAST_SLOT,
+            queue::KNOWN,
+            queue::KNOWN_FIRST,
+            settle::DUE,
+            stats::DUE,
+            stats::FORWARD,
+            stats::BACKWARD,
+            stats::TOTAL,
+        ],
+    );
+}
+
+#[test]
+fn the_catalogs_statements_use_their_indexes() {
+    assert_no_scan(CATALOG, catalog_statements());
+}

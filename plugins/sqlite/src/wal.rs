@@ -1,0 +1,142 @@
+//! Keeps the write-ahead log bounded without stalling commits.
+//!
+//! A thread of its own copies the log into the file whenever it has grown by the threshold. SQLite
+//! can start the log anew only when all of it is copied and nobody reads from it, which under
+//! constant load never happens by itself: so at eight times the threshold the writer keeps readers
+//! out for the moment that the rest takes.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use sukkal_plugin_sdk::{Error, Result, tracing};
+
+use crate::connection;
+use crate::settings::Settings;
+
+/// How many times the threshold the log may be long.
+const BOUND: usize = 8;
+
+/// The log of one file.
+pub struct Wal {
+    /// Its length in pages, as of the last commit.
+    pages: Arc<AtomicUsize>,
+    /// From which length on it is copied again.
+    next: AtomicUsize,
+    threshold: usize,
+    /// Readers hold it shared while they read.
+    gate: Arc<RwLock<()>>,
+    /// Held while the log is copied, by whoever does it.
+    copying: Mutex<()>,
+    signal: Mutex<Signal>,
+    raised: Condvar,
+}
+
+#[derive(Default)]
+struct Signal {
+    wanted: bool,
+    closed: bool,
+}
+
+impl Wal {
+    /// Watches the log of the writing connection.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn watch(writer: &mut Connection, settings: &Settings) -> rusqlite::Result<Arc<Wal>> {
+        let page_size: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let page_size = usize::try_from(page_size).unwrap_or(4096).max(512);
+        let threshold = (settings.checkpoint_mib as usize) * 1024 * 1024 / page_size;
+        let pages = Arc::new(AtomicUsize::new(0));
+        let seen = pages.clone();
+        writer.wal_hook(Some(move |_: &'_ mut rusqlite::hooks::Wal, length| {
+            seen.store(usize::try_from(length).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Arc::new(Wal {
+            pages,
+            next: AtomicUsize::new(threshold),
+            threshold,
+            gate: Arc::new(RwLock::new(())),
+            copying: Mutex::new(()),
+            signal: Mutex::new(Signal::default()),
+            raised: Condvar::new(),
+        }))
+    }
+
+    /// What readers hold shared while they read.
+    pub fn gate(&self) -> Arc<RwLock<()>> {
+        self.gate.clone()
+    }
+
+    /// Called by the writer after each commit.
+    pub fn committed(&self, writer: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.threshold {
+            // It was begun anew meanwhile.
+            self.next.store(self.threshold, Ordering::Relaxed);
+        } else if pages >= self.threshold * BOUND {
+            self.restart(writer);
+        } else if pages >= self.next.load(Ordering::Relaxed) {
+            self.next.store(pages + self.threshold, Ordering::Relaxed);
+            self.signal().wanted = true;
+            self.raised.notify_one();
+        }
+    }
+
+    fn restart(&self, writer: &Connection) {
+        let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = copy(writer, "PRAGMA wal_checkpoint(RESTART)") {
+            tracing::warn!(%error, "the write-ahead log could not be begun anew");
+        }
+    }
+
+    /// Starts the thread that copies.
+    ///
+    /// # Errors
+    /// `Unavailable`: the file cannot be opened again, or no thread is left.
+    pub fn start(self: &Arc<Self>, path: &Path, settings: &Settings) -> Result<JoinHandle<()>> {
+        let connection = connection::checkpointer(path, settings)?;
+        let wal = self.clone();
+        std::thread::Builder::new()
+            .name("sqlite-wal".to_owned())
+            .spawn(move || wal.run(&connection))
+            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))
+    }
+
+    fn run(&self, connection: &Connection) {
+        while self.wait() {
+            let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = copy(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
+                tracing::warn!(%error, "the write-ahead log could not be copied into the file");
+            }
+        }
+    }
+
+    /// Waits for the next signal; false once it is closed.
+    fn wait(&self) -> bool {
+        let mut signal = self.signal();
+        while !signal.wanted && !signal.closed {
+            signal = self.raised.wait(signal).unwrap_or_else(PoisonError::into_inner);
+        }
+        signal.wanted = false;
+        !signal.closed
+    }
+
+    /// Ends the thread.
+    pub fn close(&self) {
+        self.signal().closed = true;
+        self.raised.notify_all();
+    }
+
+    fn signal(&self) -> MutexGuard<'_, Signal> {
+        self.signal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn copy(connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(pragma)?.query_row([], |_| Ok(()))
+}

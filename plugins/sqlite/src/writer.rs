@@ -1,0 +1,365 @@
+//! The one thread that writes: everything that waits is committed together.
+//!
+//! A commit costs a write to the disk, whatever it holds; so what comes while one runs goes into the
+//! next. If the database fails in the middle, everything is rolled back and each piece of work is
+//! run again by itself, so that only the culprit fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use sukkal_plugin_sdk::tokio::sync::oneshot;
+use sukkal_plugin_sdk::{Call, Error, Host, Result, Timestamp, tracing};
+
+use crate::backlog::{Backlog, Rejected};
+use crate::error::{Fail, Outcome, busy, closed, timed_out};
+use crate::wal::Wal;
+
+/// At most so many pieces of work in one transaction.
+const TOGETHER: usize = 1000;
+/// At most about so many bytes in one transaction.
+const TOGETHER_BYTES: usize = 8 << 20;
+/// At most about so many bytes waiting.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// What the writing thread owns: the connection, and what it knows of the file without asking.
+pub trait Ledger: Send + 'static {
+    /// The connection that writes.
+    fn connection(&self) -> &Connection;
+    /// A transaction begins, at this instant of the host's clock.
+    fn begun(&mut self, now: Timestamp);
+    /// Writes what is only in memory yet; the commit follows.
+    fn flush(&mut self) -> Outcome<()>;
+    /// The transaction is committed: others may be told.
+    fn committed(&mut self);
+    /// The transaction is rolled back: what memory says of the file is void.
+    fn forget(&mut self);
+    /// Called while nothing waits; answers for how long at the most it may stay uncalled.
+    fn idle(&mut self, now: Timestamp) -> Option<Duration>;
+}
+
+/// Gives work to the writing thread.
+pub struct Writer<L> {
+    backlog: Arc<Backlog<Box<dyn Job<L>>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<L: Ledger> Writer<L> {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// `Unavailable`: no thread is left.
+    pub fn start(ledger: L, host: Host, wal: Arc<Wal>, waiting: usize) -> Result<Writer<L>> {
+        let backlog = Arc::new(Backlog::new(waiting, WAITING_BYTES));
+        let mut worker = Worker { ledger, host, wal, backlog: backlog.clone() };
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
+        Ok(Writer { backlog, thread: Some(thread) })
+    }
+
+    /// Runs a piece of work in a transaction; the answer comes once that is committed.
+    ///
+    /// The work may run twice (see the module), so it must leave no trace but in the ledger, and
+    /// must have written nothing when it is [`Fail::Refused`]. `bytes` is about what it writes.
+    ///
+    /// # Errors
+    /// The work's own; `Unavailable` when too much waits; `TimedOut` when the deadline passed.
+    pub async fn submit<T, F>(&self, call: &Call, bytes: usize, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut L) -> Outcome<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { work, deadline: call.deadline(), outcome: None, reply };
+        self.backlog.push(Box::new(task), bytes).map_err(|rejected| match rejected {
+            Rejected::Full => busy("the writer"),
+            Rejected::Closed => closed(),
+        })?;
+        // The sender is dropped unsent only when the thread is gone.
+        answer.await.unwrap_or_else(|_| Err(closed().unknown()))
+    }
+}
+
+impl<L> Drop for Writer<L> {
+    fn drop(&mut self) {
+        self.backlog.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A piece of work that waits, whatever its types.
+trait Job<L>: Send {
+    /// Runs it; an error means that the transaction must be rolled back.
+    fn run(&mut self, ledger: &mut L) -> Result<(), Fail>;
+    /// Answers: what the work came to, or why it did not.
+    fn answer(self: Box<Self>, failed: Option<Error>);
+    /// Until when somebody waits for it; `None` when nobody does.
+    fn wanted_until(&self) -> Option<Timestamp>;
+}
+
+struct Task<F, T> {
+    work: F,
+    deadline: Timestamp,
+    outcome: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<L, F, T> Job<L> for Task<F, T>
+where
+    F: FnMut(&mut L) -> Outcome<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, ledger: &mut L) -> Result<(), Fail> {
+        self.outcome = Some(match (self.work)(ledger) {
+            Ok(value) => Ok(value),
+            Err(Fail::Refused(error)) => Err(error),
+            Err(fail) => return Err(fail),
+        });
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failed: Option<Error>) {
+        let outcome = match failed {
+            Some(error) => Err(error),
+            None => self.outcome.unwrap_or_else(|| Err(closed())),
+        };
+        // Nobody may be waiting any more, which is no concern of ours.
+        let _ = self.reply.send(outcome);
+    }
+
+    fn wanted_until(&self) -> Option<Timestamp> {
+        (!self.reply.is_closed()).then_some(self.deadline)
+    }
+}
+
+struct Worker<L> {
+    ledger: L,
+    host: Host,
+    wal: Arc<Wal>,
+    backlog: Arc<Backlog<Box<dyn Job<L>>>>,
+}
+
+/// Where a transaction failed.
+enum Stage {
+    Begin,
+    Work,
+    Commit,
+}
+
+impl<L: Ledger> Worker<L> {
+    fn run(&mut self) {
+        loop {
+            let patience = self.ledger.idle(self.host.now());
+            let Some(jobs) = self.backlog.take(TOGETHER, TOGETHER_BYTES, patience) else { return };
+            let now = self.host.now();
+            let mut wanted = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                match job.wanted_until() {
+                    Some(until) if until > now => wanted.push(job),
+                    Some(_) => job.answer(Some(timed_out())),
+                    None => {}
+                }
+            }
+            if !wanted.is_empty() {
+                self.commit(wanted);
+                self.wal.committed(self.ledger.connection());
+            }
+        }
+    }
+
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job<L>>>) {
+        match self.attempt(&mut jobs) {
+            Ok(()) => jobs.into_iter().for_each(|job| job.answer(None)),
+            Err((Stage::Begin, fail)) => {
+                let error = Error::from(fail);
+                tracing::error!(%error, "no transaction can be begun");
+                jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
+            }
+            Err((stage, fail)) if jobs.len() == 1 => {
+                let error = Error::from(fail);
+                // Part of a commit that failed on the disk may be found there after a crash.
+                let error = if matches!(stage, Stage::Commit) { error.unknown() } else { error };
+                jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
+            }
+            Err(_) => jobs.into_iter().for_each(|job| self.commit(vec![job])),
+        }
+    }
+
+    /// Runs everything in one transaction; after an error nothing of it is left.
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job<L>>]) -> Result<(), (Stage, Fail)> {
+        let mut stage = Stage::Begin;
+        let now = self.host.now();
+        let ledger = &mut self.ledger;
+        // After a panic the ledger is told to forget, so nothing half-done of it is ever used.
+        let result = catch_unwind(AssertUnwindSafe(|| -> Outcome<()> {
+            execute(ledger.connection(), "BEGIN IMMEDIATE")?;
+            ledger.begun(now);
+            stage = Stage::Work;
+            for job in jobs.iter_mut() {
+                job.run(ledger)?;
+            }
+            ledger.flush()?;
+            stage = Stage::Commit;
+            execute(ledger.connection(), "COMMIT")
+        }));
+        match result.unwrap_or(Err(Fail::Panicked)) {
+            Ok(()) => {
+                self.ledger.committed();
+                Ok(())
+            }
+            Err(fail) => {
+                self.roll_back();
+                Err((stage, fail))
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.ledger.forget();
+        let connection = self.ledger.connection();
+        // Some failures have rolled back already.
+        if !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Outcome<()> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use sukkal_plugin_sdk::testing::host;
+    use sukkal_plugin_sdk::tokio::runtime::Builder;
+    use sukkal_plugin_sdk::{ErrorKind, RequestId};
+
+    use super::*;
+
+    struct Numbers(Connection);
+
+    impl Ledger for Numbers {
+        fn connection(&self) -> &Connection {
+            &self.0
+        }
+
+        fn begun(&mut self, _now: Timestamp) {}
+
+        fn flush(&mut self) -> Outcome<()> {
+            Ok(())
+        }
+
+        fn committed(&mut self) {}
+
+        fn forget(&mut self) {}
+
+        fn idle(&mut self, _now: Timestamp) -> Option<Duration> {
+            None
+        }
+    }
+
+    fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(dir.path().join("n.db")).unwrap();
+        connection.execute_batch("CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
+        let wal = Wal::watch(&mut connection, &crate::settings::Settings::default()).unwrap();
+        (Writer::start(Numbers(connection), host(dir.path()).0, wal, waiting).unwrap(), dir)
+    }
+
+    fn call() -> Call {
+        Call::new(RequestId(1), "", Timestamp::MAX)
+    }
+
+    fn insert(number: i64) -> impl FnMut(&mut Numbers) -> Outcome<()> + Send + 'static {
+        move |numbers| {
+            numbers.0.execute("INSERT INTO n VALUES (?1)", [number])?;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn in_one_transaction_only_the_culprit_fails() {
+        let (writer, _dir) = numbers(100);
+        let call = call();
+        // Holds the thread until everything else waits, so that it goes into one transaction.
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let gate = writer.submit(&call, 0, move |_| {
+            let _ = gone.recv();
+            Ok(())
+        });
+        let panicking = writer.submit(&call, 0, |numbers: &mut Numbers| -> Outcome<()> {
+            insert(50)(numbers)?;
+            panic!("on purpose")
+        });
+        let refused = writer
+            .submit(&call, 0, |_: &mut Numbers| -> Outcome<()> { Err(Fail::Refused(Error::invalid("on purpose"))) });
+        let all = async {
+            let mut gate = pin!(gate);
+            let mut panicking = pin!(panicking);
+            let mut refused = pin!(refused);
+            let (mut first, mut twice, mut last) = (
+                pin!(writer.submit(&call, 0, insert(1))),
+                pin!(writer.submit(&call, 0, insert(1))),
+                pin!(writer.submit(&call, 0, insert(2))),
+            );
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(gate.as_mut().poll(&mut context).is_pending());
+            for waiting in [first.as_mut() as std::pin::Pin<&mut dyn Future<Output = Result<()>>>, twice.as_mut()] {
+                assert!(waiting.poll(&mut context).is_pending());
+            }
+            assert!(panicking.as_mut().poll(&mut context).is_pending());
+            assert!(refused.as_mut().poll(&mut context).is_pending());
+            assert!(last.as_mut().poll(&mut context).is_pending());
+            // Not sent: the work may run a second time.
+            drop(go);
+            gate.await.unwrap();
+            first.await.unwrap();
+            assert_eq!(twice.await.unwrap_err().kind, ErrorKind::Internal);
+            assert_eq!(panicking.await.unwrap_err().kind, ErrorKind::Internal);
+            assert_eq!(refused.await.unwrap_err().kind, ErrorKind::Invalid);
+            last.await.unwrap();
+            let count = |numbers: &mut Numbers| {
+                let sum = numbers.0.query_row("SELECT sum(n) FROM n", [], |row| row.get::<_, i64>(0))?;
+                Ok(sum)
+            };
+            assert_eq!(writer.submit(&call, 0, count).await.unwrap(), 3);
+        };
+        Builder::new_current_thread().build().unwrap().block_on(all);
+    }
+
+    #[test]
+    fn more_than_may_wait_is_refused_at_once() {
+        let (writer, _dir) = numbers(1);
+        let call = call();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (begun, begins) = std::sync::mpsc::channel::<()>();
+        let mut gate = pin!(writer.submit(&call, 0, move |_| {
+            let _ = begun.send(());
+            let _ = gone.recv();
+            Ok(())
+        }));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(gate.as_mut().poll(&mut context).is_pending());
+        begins.recv().unwrap();
+        let mut waiting = pin!(writer.submit(&call, 0, insert(1)));
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let refused = runtime.block_on(writer.submit(&call, 0, insert(2))).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unavailable);
+        assert!(refused.retry_after.is_some());
+        go.send(()).unwrap();
+        runtime.block_on(waiting).unwrap();
+    }
+}
