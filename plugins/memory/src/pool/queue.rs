@@ -1,0 +1,163 @@
+//! One queue: its header, its lanes, its claims and keys, and a visit to it under its lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sukkal_plugin_sdk::{Bytes, DeadLetterRule, Header, KnownQueue, Lane, Place, QueueId, QueueRef, Result, Timestamp};
+
+use super::agenda::Entered;
+use super::claims::Claims;
+use super::entries::Entries;
+use super::entry::{Entry, State};
+use super::key::Keys;
+use super::lane::Held;
+use super::shared::Shared;
+use crate::error;
+use crate::room::{self, OVERHEAD};
+
+/// Bytes that a queue takes beside what is in it, the first nodes of its indexes included: about
+/// 3,000, measured.
+const QUEUE: u64 = 8 * OVERHEAD;
+
+/// A queue of the pool.
+pub struct Queue {
+    /// Its id.
+    pub id: QueueId,
+    contents: Mutex<Contents>,
+}
+
+impl Queue {
+    /// A queue without messages.
+    pub fn new(id: QueueId, placement: Bytes, header: Header) -> Queue {
+        Queue { id, contents: Mutex::new(Contents::new(placement, header)) }
+    }
+
+    /// Nobody else is in it while the guard lives. Two queues are locked in the order of their ids.
+    pub fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is in a queue.
+pub struct Contents {
+    pub header: Header,
+    placement: Bytes,
+    /// The place of the next message.
+    pub next_place: u64,
+    pub lanes: [Entries; Lane::ALL.len()],
+    pub leases: [Held; Lane::ALL.len()],
+    pub claims: Claims,
+    pub keys: Keys,
+    /// From where on messages are still to be held against a rule that has changed.
+    pub recheck: Option<Place>,
+    /// When what could not move to the dead letter queue is tried again.
+    pub move_again: Timestamp,
+    /// Whether the host wants hints.
+    pub watched: bool,
+    /// The queue is no longer in the pool's map.
+    pub removed: bool,
+    /// What the agenda says of it.
+    pub entered: Entered,
+}
+
+impl Contents {
+    fn new(placement: Bytes, header: Header) -> Contents {
+        Contents {
+            header,
+            placement,
+            next_place: 1,
+            lanes: Default::default(),
+            leases: Default::default(),
+            claims: Claims::default(),
+            keys: Keys::default(),
+            recheck: None,
+            move_again: Timestamp(0),
+            watched: false,
+            removed: false,
+            entered: Entered::default(),
+        }
+    }
+
+    /// Refuses a caller that acts on another record than the header's.
+    ///
+    /// # Errors
+    /// `Gone`, `Stale`.
+    pub fn admit(&self, epoch: u64) -> Result<()> {
+        // A caller that is ahead comes from between a commit of the catalog and the `configure`
+        // that follows it: it has to configure, as if there were no header.
+        if self.removed || self.header.dropping || epoch > self.header.epoch {
+            return Err(error::gone());
+        }
+        if epoch < self.header.epoch { Err(error::old_epoch()) } else { Ok(()) }
+    }
+
+    /// The messages of a lane.
+    pub fn lane(&self, lane: Lane) -> &Entries {
+        &self.lanes[lane as usize]
+    }
+
+    /// The messages of a lane, to change.
+    pub fn lane_mut(&mut self, lane: Lane) -> &mut Entries {
+        &mut self.lanes[lane as usize]
+    }
+
+    /// The rule for dead letters.
+    pub fn rule(&self) -> Option<&DeadLetterRule> {
+        self.header.dead_letter.as_ref()
+    }
+
+    /// Whether a message that was claimed so often has used up its claims.
+    pub fn is_worn(&self, claims: u32) -> bool {
+        self.rule().is_some_and(|rule| claims >= rule.max_claims)
+    }
+
+    /// Whether messages wait for their dead letter queue.
+    pub fn has_dead_letters(&self) -> bool {
+        self.rule().is_some() && !self.header.dropping && !self.lane(Lane::Main).in_state(State::Exhausted).is_empty()
+    }
+
+    /// The queue, as the pool knows it.
+    pub fn known(&self, id: QueueId) -> KnownQueue {
+        let queue = QueueRef::new(id, self.header.epoch, self.placement.clone());
+        KnownQueue { queue, label: self.header.label.clone(), extensions: Default::default() }
+    }
+
+    /// Bytes that queue and header take.
+    pub fn size(&self) -> u64 {
+        header_size(&self.header) + self.placement.len() as u64
+    }
+}
+
+/// Bytes that a queue with this header takes.
+pub fn header_size(header: &Header) -> u64 {
+    QUEUE + header.label.len() as u64 + room::extensions(&header.extensions)
+}
+
+/// Somebody at work in a queue, alone.
+pub struct Visit<'v> {
+    pub pool: &'v Shared,
+    pub id: QueueId,
+    pub contents: &'v mut Contents,
+    pub now: Timestamp,
+    /// Whether something has become available.
+    pub stirred: bool,
+}
+
+impl Visit<'_> {
+    /// Removes a message, and gives its room back.
+    pub fn remove(&mut self, lane: Lane, place: Place) -> Option<Box<Entry>> {
+        let entry = self.contents.lane_mut(lane).remove(place)?;
+        self.pool.room.give_back(entry.bytes, 1);
+        Some(entry)
+    }
+
+    /// Changes a message, and notes it if it becomes available by that.
+    pub fn change(&mut self, lane: Lane, place: Place, change: impl FnOnce(&mut Entry)) {
+        let mut ready = false;
+        self.contents.lane_mut(lane).change(place, |entry| {
+            let before = entry.state;
+            change(entry);
+            ready = before != State::Ready && entry.state == State::Ready;
+        });
+        self.stirred |= ready;
+    }
+}
