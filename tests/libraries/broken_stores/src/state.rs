@@ -1,0 +1,60 @@
+//! What the broken pool remembers to be wrong about it.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sukkal_plugin_sdk::{Lane, QueueId, QueueRef};
+
+/// What the broken pool remembers.
+#[derive(Default)]
+pub struct State {
+    /// How many claims there were.
+    pub claims: AtomicU32,
+    queues: Mutex<Queues>,
+}
+
+#[derive(Default)]
+struct Queues {
+    first: Option<QueueRef>,
+    epochs: HashMap<QueueId, u64>,
+    fences: HashMap<(QueueId, u32), u64>,
+}
+
+impl State {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A queue's header has this epoch now.
+    pub fn configured(&self, queue: &QueueRef) {
+        let mut queues = self.queues();
+        queues.first.get_or_insert_with(|| queue.clone());
+        queues.epochs.insert(queue.id(), queue.epoch());
+    }
+
+    /// A lane's lease has this fence now.
+    pub fn leased(&self, queue: &QueueRef, lane: Lane, fence: u64) {
+        self.queues().fences.insert((queue.id(), lane.code()), fence);
+    }
+
+    /// The newest fence of a lane.
+    pub fn fence(&self, queue: &QueueRef, lane: Lane) -> Option<u64> {
+        self.queues().fences.get(&(queue.id(), lane.code())).copied()
+    }
+
+    /// The queue that a call acts on.
+    pub fn meant(&self, case: &str, queue: &QueueRef) -> QueueRef {
+        let queues = self.queues();
+        match case {
+            // All queues are one.
+            "pool.order.queues_apart" => queues.first.clone().unwrap_or_else(|| queue.clone()),
+            // A host that knows more than the pool is taken at the pool's word.
+            "pool.epoch.ahead" => {
+                let known = queues.epochs.get(&queue.id()).copied().unwrap_or(queue.epoch());
+                QueueRef::new(queue.id(), queue.epoch().min(known), queue.placement().to_vec())
+            }
+            _ => queue.clone(),
+        }
+    }
+}

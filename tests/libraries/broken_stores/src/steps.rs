@@ -1,0 +1,58 @@
+//! What is done in steps, and what the pool says of itself.
+
+use sukkal_plugin_sdk::{
+    Budget, Bytes, Call, ErrorKind, KnownQueue, Pool, Progress, QueueId, QueueRef, Result, Swept, Usage,
+};
+
+use crate::broken_pool::BrokenPool;
+
+/// A step that knows no bound.
+const UNBOUNDED: u32 = 1_000_000;
+
+/// Purges.
+pub async fn purge(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut budget: Budget) -> Result<Progress> {
+    if pool.case() == "pool.step.purge" {
+        budget.items = UNBOUNDED;
+    }
+    match (pool.case(), pool.inner.purge(call, queue, budget).await) {
+        ("pool.epoch.stale", Err(error)) if error.kind == ErrorKind::Stale => Ok(Progress { done: true, count: 0 }),
+        (_, purged) => purged,
+    }
+}
+
+/// Drops a queue.
+pub async fn drop_queue(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut budget: Budget) -> Result<Progress> {
+    match pool.case() {
+        "pool.step.drop" => budget.items = UNBOUNDED,
+        "pool.step.drop_newer" => pool.inner.purge(call, queue, budget).await.map(drop)?,
+        _ => {}
+    }
+    let progress = pool.inner.drop_queue(call, queue, budget).await?;
+    Ok(match pool.case() {
+        "pool.step.drop_missing" => Progress { done: progress.count > 0, ..progress },
+        _ => progress,
+    })
+}
+
+/// Settles what has fallen due.
+pub async fn sweep(pool: &BrokenPool, call: &Call, budget: Budget) -> Result<Swept> {
+    match pool.case() {
+        "pool.expiry.swept" | "pool.dead_letter.by_sweep" => Ok(Swept::default()),
+        _ => pool.inner.sweep(call, budget).await,
+    }
+}
+
+/// Lists queues.
+pub async fn queues(pool: &BrokenPool, call: &Call, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
+    let mut queues = pool.inner.queues(call, after, limit).await?;
+    if pool.case() == "pool.step.queues" {
+        queues.iter_mut().for_each(|known| known.label = Bytes::new());
+    }
+    Ok(queues)
+}
+
+/// Counts what the pool holds.
+pub async fn usage(pool: &BrokenPool, call: &Call) -> Result<Usage> {
+    let usage = pool.inner.usage(call).await?;
+    Ok(if pool.case() == "pool.step.health" { Usage { messages: 0, ..usage } } else { usage })
+}

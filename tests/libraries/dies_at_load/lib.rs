@@ -1,0 +1,41 @@
+//! A plugin that ends the process when it is asked for its manifest.
+#![forbid(unsafe_code)]
+
+use std::borrow::Cow;
+
+use sukkal_plugin_sdk::schemars::{JsonSchema, Schema, SchemaGenerator};
+use sukkal_plugin_sdk::{Deserialize, Filter, Interest, Open, Result};
+
+sukkal_plugin_sdk::export_plugin! {
+    settings: Settings,
+    filters: { "dies-at-load" => open },
+}
+
+/// The manifest holds the schema of the settings, which is made when the host asks for it.
+#[derive(Debug, Deserialize)]
+#[serde(crate = "sukkal_plugin_sdk::serde")]
+pub struct Settings {}
+
+impl JsonSchema for Settings {
+    fn schema_name() -> Cow<'static, str> {
+        "Settings".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        std::process::abort()
+    }
+}
+
+struct Nothing;
+
+impl Filter for Nothing {
+    type State = ();
+
+    fn interest(&self) -> Interest {
+        Interest::none()
+    }
+}
+
+async fn open(_open: Open<Settings>) -> Result<Nothing> {
+    Ok(Nothing)
+}

@@ -1,0 +1,49 @@
+//! What misbehaving is.
+
+use std::future::pending;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::{Error, Result};
+use tokio::time::sleep;
+
+use crate::behaviour::Does;
+use crate::{logs, works};
+
+/// How long `slow` and `block` take.
+const LONG: Duration = Duration::from_secs(3);
+
+/// Does what can be done at any place.
+pub async fn act(does: Does) -> Result<()> {
+    match does {
+        Does::PanicText => panic!("at once, with a text"),
+        Does::PanicNumber => std::panic::panic_any(42_u32),
+        Does::LatePanicText => {
+            sleep(Duration::from_millis(1)).await;
+            panic!("later, with a text")
+        }
+        Does::LatePanicNumber => {
+            sleep(Duration::from_millis(1)).await;
+            std::panic::panic_any(42_u32)
+        }
+        Does::PanicInDrop => {
+            let _held = Panics;
+            pending().await
+        }
+        Does::Never => pending().await,
+        Does::Slow => sleep(LONG).await,
+        Does::Block => std::thread::sleep(LONG),
+        Does::Fail => return Err(Error::unavailable("out of order").detail("as its settings say")),
+        Does::Works => works::all().await?,
+        Does::Logs => logs::all().await,
+        Does::Well | Does::OneMore | Does::NoJson => {}
+    }
+    Ok(())
+}
+
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("in a drop")
+    }
+}

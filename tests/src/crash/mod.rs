@@ -1,0 +1,93 @@
+//! The crash checker: a host under load is killed with SIGKILL, started again, and what it had
+//! acknowledged is compared with what is there.
+//!
+//! What may be lost at a kill: a request that was not answered; it took effect as a whole, or not
+//! at all. What may not: anything else. The promises are those of docs/architecture.md, "Stores".
+
+mod audit;
+mod follower;
+mod ledger;
+mod workers;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::host::Host;
+use follower::Follower;
+use ledger::Ledger;
+
+/// A round's load lasts from the first to the second, in milliseconds.
+const LOAD_MS: (u64, u64) = (100, 1200);
+/// So many broken promises are told one by one.
+const SHOWN: usize = 20;
+/// The queue that everybody works on.
+const QUEUE: &str = "crash";
+
+/// What a run did and found.
+#[derive(Debug)]
+pub struct Summary {
+    /// The choices of the run; the moments of the kills depend on the machine as well.
+    pub seed: u64,
+    /// How often the host was killed.
+    pub rounds: u32,
+    /// Broken promises. None is the only good number.
+    pub violations: Vec<String>,
+    counts: ledger::Counts,
+    slowest_start: Duration,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        writeln!(f, "seed {}, {} kill(s), slowest start {:?}", self.seed, self.rounds, self.slowest_start)?;
+        writeln!(
+            f,
+            "{} message(s) acknowledged, {} in unanswered posts, {} deleted, {} claim(s), {} release(s)",
+            counts.acknowledged, counts.unanswered, counts.deleted, counts.claims, counts.releases
+        )?;
+        // One fault of the host shows in many messages.
+        for violation in self.violations.iter().take(SHOWN) {
+            writeln!(f, "BROKEN: {violation}")?;
+        }
+        write!(f, "{} broken promise(s)", self.violations.len())
+    }
+}
+
+/// Kills a host so many times. Everything random follows from the seed.
+pub async fn run(rounds: u32, seed: u64) -> Summary {
+    let limits = "[limits]\nmax_messages_per_page = 1000\nmax_messages_per_claim_or_pop = 100";
+    let mut host = Host::with().section(limits).start().await;
+    let mut chance = StdRng::seed_from_u64(seed);
+    let ledger = Arc::new(Mutex::new(Ledger::default()));
+    let mut follower = Follower::default();
+    let mut slowest_start = Duration::ZERO;
+    let mut done = 0;
+    for round in 0..rounds {
+        let team = workers::start(&host.client(), &ledger, chance.random());
+        let following = tokio::spawn(follower.follow(host.client()));
+        tokio::time::sleep(Duration::from_millis(chance.random_range(LOAD_MS.0..LOAD_MS.1))).await;
+        host.kill();
+        follower = following.await.expect("the follower does not panic");
+        workers::join(team).await;
+        let begun = Instant::now();
+        host.start_again().await;
+        slowest_start = slowest_start.max(begun.elapsed());
+        done += 1;
+        let found = audit::audit(&host.client(), &ledger, &mut follower).await;
+        let mut ledger = lock(&ledger);
+        ledger.violations.extend(found.into_iter().map(|what| format!("round {round}: {what}")));
+        if !ledger.violations.is_empty() {
+            break;
+        }
+    }
+    let ledger = lock(&ledger);
+    Summary { seed, rounds: done, violations: ledger.violations.clone(), counts: ledger.counts(), slowest_start }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
+    ledger.lock().expect("no worker panics")
+}

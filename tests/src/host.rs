@@ -1,0 +1,235 @@
+//! A host of one's own: started, stopped, killed and started again on the same data.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::eventually::{SOON, eventually};
+use crate::programs;
+use crate::queue::Queue;
+use crate::rest::Client;
+
+/// How long a host may take to end after SIGTERM.
+const LEAVING: Duration = Duration::from_secs(30);
+
+/// How a host is set up: lines of the configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    top: String,
+    sections: String,
+    rest: String,
+    plugins: Vec<PathBuf>,
+}
+
+impl Setup {
+    /// A setting above all sections: `default_pool = ""`.
+    pub fn top(mut self, line: &str) -> Setup {
+        self.top.push_str(&format!("{line}\n"));
+        self
+    }
+
+    /// A section with its settings: `"[api]\nadmin_mode = true"`.
+    pub fn section(mut self, text: &str) -> Setup {
+        self.sections.push_str(&format!("{text}\n"));
+        self
+    }
+
+    /// A further setting of `[rest]`.
+    pub fn rest(mut self, line: &str) -> Setup {
+        self.rest.push_str(&format!("{line}\n"));
+        self
+    }
+
+    /// A plugin directory of its own with these libraries, in place of the folder of the build.
+    pub fn plugins(mut self, libraries: impl IntoIterator<Item = PathBuf>) -> Setup {
+        self.plugins.extend(libraries);
+        self
+    }
+
+    /// Writes the configuration and starts a host with it.
+    pub async fn start(self) -> Host {
+        let mut host = self.prepare();
+        host.start_again().await;
+        host
+    }
+
+    /// Writes the configuration; nothing is started.
+    pub fn prepare(self) -> Host {
+        let folder = TempDir::with_prefix("sukkal-").expect("a temporary folder can be made");
+        let mut top = format!("data_dir = {:?}\n{}", folder.path().join("data"), self.top);
+        if !self.plugins.is_empty() {
+            let plugins = folder.path().join("plugins");
+            std::fs::create_dir(&plugins).expect("a folder can be made");
+            for library in &self.plugins {
+                let name = library.file_name().expect("a library has a name");
+                std::fs::copy(library, plugins.join(name)).expect("a library can be copied");
+            }
+            top.push_str(&format!("plugin_dirs = [{plugins:?}]\n"));
+        }
+        let listen = if self.rest.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
+        let text = format!("{top}[rest]\n{listen}{}{}", self.rest, self.sections);
+        std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
+        Host { folder, child: None, base: String::new() }
+    }
+}
+
+/// A host in a directory of its own. Dropping it kills the process; a failing test shows its log.
+#[derive(Debug)]
+pub struct Host {
+    folder: TempDir,
+    child: Option<Child>,
+    base: String,
+}
+
+impl Host {
+    /// A host with the default settings.
+    pub async fn start() -> Host {
+        Setup::default().start().await
+    }
+
+    /// A host set up in another way.
+    pub fn with() -> Setup {
+        Setup::default()
+    }
+
+    /// Starts the host on the data that are there, and waits for its address, which is new.
+    ///
+    /// # Panics
+    /// When it ends, or tells no address.
+    pub async fn start_again(&mut self) {
+        let log = self.log_file();
+        let old = self.log().len();
+        let output = OpenOptions::new().create(true).append(true).open(&log).expect("the log can be opened");
+        self.child = Some(self.serve().stdout(clone(&output)).stderr(output).spawn().expect("the host can be started"));
+        let base = eventually("the host tells its address", SOON, async || {
+            let new = self.log().get(old..).unwrap_or_default().to_owned();
+            assert!(self.ended().is_none(), "the host ended at its start:\n{new}");
+            announced(&new)
+        });
+        self.base = base.await;
+    }
+
+    /// The command that serves with this host's configuration.
+    pub fn serve(&self) -> Command {
+        let mut command = Command::new(programs::sukkal());
+        command.current_dir(self.folder()).args(["serve", "--config", "sukkal.toml"]);
+        alone(&mut command);
+        command
+    }
+
+    /// Ends the host at once, as a crash of the machine's power would not: the kernel keeps what it was given.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a process of ours can be killed");
+            child.wait().expect("a process of ours can be waited for");
+        }
+    }
+
+    /// Sends SIGTERM, and does not wait.
+    pub fn terminate(&self) {
+        let id = self.child.as_ref().and_then(|child| Pid::from_raw(child.id().try_into().ok()?));
+        kill_process(id.expect("the host runs"), Signal::TERM).expect("a process of ours can be signalled");
+    }
+
+    /// Waits until the host has ended.
+    pub async fn wait(&mut self) -> ExitStatus {
+        let status = eventually("the host ends", LEAVING, async || self.ended()).await;
+        self.child = None;
+        status
+    }
+
+    /// Sends SIGTERM and waits.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait().await
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().expect("a process of ours can be looked after"))
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// A client of project `p1`.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// A queue of project `p1`; nothing is created.
+    pub fn queue(&self, name: &str) -> Queue {
+        Queue::new(self.client(), name)
+    }
+
+    /// Where configuration, data and log lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Memory that the host holds, in bytes.
+    pub fn resident(&self) -> u64 {
+        let id = self.child.as_ref().map(Child::id).expect("the host runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a process of ours can be looked at");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        kib.expect("the kernel tells the size") * 1024
+    }
+
+    /// How many threads the host has.
+    pub fn threads(&self) -> usize {
+        let id = self.child.as_ref().map(Child::id).expect("the host runs");
+        std::fs::read_dir(format!("/proc/{id}/task")).expect("a process of ours can be looked at").count()
+    }
+
+    /// All that the host has logged, over all its lives.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_file()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder().join("log")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of the host ---\n{}--- end of the log ---", self.log());
+        }
+    }
+}
+
+/// Keeps settings of whoever runs the tests away from a host.
+pub fn alone(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SUKKAL_")) {
+        command.env_remove(name);
+    }
+}
+
+fn clone(file: &File) -> File {
+    file.try_clone().expect("a file can be opened twice")
+}
+
+/// The address in the line `… listening on http://127.0.0.1:PORT`, once the line is whole.
+fn announced(log: &str) -> Option<String> {
+    let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let (_, rest) = lines.filter_map(|line| line.split_once("listening on http://")).next()?;
+    let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != ':')?;
+    Some(format!("http://{}", &rest[..end]))
+}

@@ -1,0 +1,109 @@
+//! Mistakes in the configuration: all at once, each with file, line, key and mend.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use sukkal_tests::host::alone;
+use sukkal_tests::{Host, programs};
+
+fn check(text: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
+    let mut command = Command::new(programs::sukkal());
+    command.current_dir(folder.path()).args(["config", "check", "--config", "sukkal.toml"]);
+    alone(&mut command);
+    let output = command.output().expect("the host can be started");
+    let left = std::fs::read_dir(folder.path()).map(Iterator::count).unwrap_or_default();
+    assert_eq!(left, 1, "a check makes no files");
+    output
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn all_mistakes_are_told_with_line_key_and_the_nearest_name() {
+    let text = "pipline = []\n\
+                [limits]\n\
+                max_message_ttI = 100\n\
+                max-claim-ttl = 100\n\
+                max_claim_grace = \"long\"\n\
+                max_message_delay = -1\n\
+                [rest]\n\
+                max_message_ttl = 100\n\
+                listen = \"nowhere\"\n\
+                [apy]\n\
+                admin_mode = true\n";
+    let output = check(text);
+    assert_ne!(output.status.code(), Some(0));
+    let told = told(&output);
+    let mistakes = [
+        (1, "pipline", "pipeline"),
+        (3, "max_message_ttI", "max_message_ttl"),
+        (4, "max-claim-ttl", "max_claim_ttl"),
+        (5, "max_claim_grace", "number"),
+        (6, "max_message_delay", "0"),
+        (8, "max_message_ttl", "limits"),
+        (9, "listen", "address"),
+        (10, "apy", "api"),
+    ];
+    for (line, key, mend) in mistakes {
+        let place = format!("sukkal.toml:{line}:");
+        let found = told.lines().any(|told| told.contains(&place) && told.contains(key) && told.contains(mend));
+        assert!(found, "line {line}, {key}, {mend} in:\n{told}");
+    }
+}
+
+#[test]
+fn unknown_schemes_and_filters_are_told_with_what_there_is() {
+    let output = check("catalog = \"sqlit:catalog.db\"\npipeline = [\"nosuch\"]\n");
+    assert_ne!(output.status.code(), Some(0));
+    let told = told(&output);
+    assert!(told.lines().any(|line| line.contains("sqlit") && line.contains("sqlite")), "{told}");
+    assert!(told.lines().any(|line| line.contains("nosuch")), "{told}");
+}
+
+#[test]
+fn a_doubled_key_and_broken_toml_are_told_with_their_line() {
+    for text in ["[limits]\nmax_message_ttl = 100\nmax_message_ttl = 200\n", "[limits]\n\nmax_message_ttl = \n"] {
+        let output = check(text);
+        assert_ne!(output.status.code(), Some(0));
+        assert!(told(&output).contains("sukkal.toml:3"), "{}", told(&output));
+    }
+}
+
+#[test]
+fn a_sound_configuration_passes() {
+    let output = check("[limits]\nmax_message_ttl = 3600\ndefault_message_ttl = 600\n[api]\nadmin_mode = true\n");
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_the_start_with_a_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = taken.local_addr().expect("a bound socket has an address").to_string();
+    let host = Host::with().rest(&format!("listen = \"{address}\"")).prepare();
+    let output = host.serve().output().expect("the host can be started");
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(told(&output).contains(&address), "{}", told(&output));
+}
+
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_ends_the_start_with_a_line() {
+    let host = Host::with().prepare();
+    std::fs::write(host.folder().join("data"), "a file in the way").expect("a file can be written");
+    let output = host.serve().output().expect("the host can be started");
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let data = host.folder().join("data").display().to_string();
+    assert!(told(&output).contains(&data), "{}", told(&output));
+    assert!(!told(&output).contains("panicked"), "{}", told(&output));
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_there_is_told() {
+    let mut command = Command::new(programs::sukkal());
+    let output = command.args(["serve", "--config", "/no/such/sukkal.toml"]).output().expect("the host can be started");
+    assert_ne!(output.status.code(), Some(0));
+    assert!(told(&output).contains("/no/such/sukkal.toml"), "{}", told(&output));
+}

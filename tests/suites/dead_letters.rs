@@ -1,0 +1,72 @@
+//! Dead letters: what was claimed too often moves, and is never given out again.
+
+use serde_json::json;
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::{Host, Queue, eventually};
+
+async fn queues(host: &Host, max_claims: u32) -> (Queue, Queue) {
+    let orders = host.queue("orders");
+    orders.create(json!({ "_max_claim_count": max_claims, "_dead_letter_queue": "dead" })).await;
+    (orders, host.queue("dead"))
+}
+
+#[tokio::test]
+async fn a_claim_that_meets_both_kinds_gets_the_sound_one() {
+    let host = Host::start().await;
+    let (orders, dead) = queues(&host, 1).await;
+    let ids = orders.post(["m1"]).await;
+    orders.claim(1).await.release().await;
+    orders.post(["m2"]).await;
+    assert_eq!(orders.claim(2).await.bodies(), ["m2"]);
+    eventually("m1 is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    assert_eq!(orders.counts().await, [0, 1, 1]);
+    let letters = dead.list("?echo=true").await;
+    assert_eq!(letters.bodies(), ["m1"]);
+    assert_ne!(letters.ids(), ids, "a dead letter is a new message");
+}
+
+#[tokio::test]
+async fn an_exhausted_message_moves_though_nobody_asks() {
+    let host = Host::start().await;
+    let (orders, dead) = queues(&host, 2).await;
+    orders.post(["m"]).await;
+    orders.claim(1).await.release().await;
+    orders.claim(1).await.release().await;
+    eventually("the sweep moves it", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    assert!(orders.try_claim(1).await.is_none());
+    assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+}
+
+#[tokio::test]
+async fn a_pop_never_hands_out_an_exhausted_message() {
+    let host = Host::start().await;
+    let (orders, dead) = queues(&host, 1).await;
+    orders.post(["m"]).await;
+    orders.claim(1).await.release().await;
+    assert!(orders.pop(1).await.is_empty());
+    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+}
+
+#[tokio::test]
+async fn dead_letters_live_as_long_as_the_queue_says() {
+    let host = Host::start().await;
+    let orders = host.queue("orders");
+    let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead", "_dead_letter_queue_messages_ttl": 7200 });
+    orders.create(rule).await;
+    orders.post(["m"]).await;
+    orders.claim(1).await.release().await;
+    let dead = host.queue("dead");
+    let letter = eventually("it is moved", SOON, async || dead.list("?echo=true").await.messages.pop()).await;
+    assert_eq!(letter["ttl"], 7200);
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_that_cannot_be_is_refused() {
+    let host = Host::start().await;
+    for name in [json!("orders"), json!("no name"), json!(5)] {
+        let metadata = json!({ "_max_claim_count": 1, "_dead_letter_queue": name });
+        host.client().put("/v2/queues/orders", metadata).await.expect(400);
+    }
+    let (_, dead) = queues(&host, 1).await;
+    host.client().request("HEAD", &dead.path("")).send().await.expect(204);
+}

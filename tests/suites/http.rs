@@ -1,0 +1,189 @@
+//! HTTP as clients in the field speak it, and as nobody should.
+
+use serde_json::json;
+use sukkal_tests::Host;
+use sukkal_tests::wire::{Wire, head, request};
+
+const MESSAGES: &str = "/v2/queues/orders/messages";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+/// A post of one message whose body has so many letters.
+fn message(n_letters: usize) -> String {
+    format!("{{\"messages\":[{{\"body\":\"{}\"}}]}}", "x".repeat(n_letters))
+}
+
+fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}
+
+#[tokio::test]
+async fn a_form_is_refused_ten_times_on_one_connection() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    for _ in 0..10 {
+        wire.send(request("POST", MESSAGES, FORM, "{\"messages\":[]}")).await;
+        let reply = wire.reply().await.expect("an answer on the same connection");
+        assert_eq!(reply.status, 400);
+        assert!(reply.body.contains("Invalid Content-Type"), "{}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn chunked_bodies_are_read_like_others() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    let body = message(1024);
+    let (first, second) = body.split_at(100);
+    let chunked = head("POST", MESSAGES, "Transfer-Encoding: chunked\r\n");
+    wire.send(format!("{chunked}{}{}0\r\n\r\n", chunk(first), chunk(second))).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+    wire.send(format!("{chunked}{}0\r\n\r\n", chunk(&message(300 * 1024)))).await;
+    let refused = wire.reply().await.expect("an answer");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("Message collection size is too large. Max size 262144"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn an_endless_body_is_refused_and_cut_off() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send(head("POST", MESSAGES, "Transfer-Encoding: chunked\r\n")).await;
+    let piece = chunk(&"x".repeat(64 * 1024));
+    let before = host.resident();
+    let mut n_sent = 0;
+    while wire.send(&piece).await {
+        n_sent += 1;
+        assert!(n_sent < 10_000, "the host reads for ever");
+    }
+    let grown = host.resident().saturating_sub(before);
+    assert!(grown < 16 * 1024 * 1024, "the host has grown by {grown} bytes");
+    // The answer may have been lost with the connection, which was closed while we were sending.
+    let answer = String::from_utf8_lossy(&wire.rest().await).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    host.queue("orders").post(["fine"]).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_and_the_connection_goes_on() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send(request("POST", MESSAGES, "", &message(262_144))).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(400));
+    wire.send(request("POST", MESSAGES, "", &message(10))).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+}
+
+#[tokio::test]
+async fn refusals_keep_the_connection() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    let refusals = [
+        (request("POST", "/v2/nosuch", "", "{}"), 404),
+        (request("POST", "/v2/queues", "", "{}"), 405),
+        (request("PUT", "/v2/queues/b@d", "", "{}"), 400),
+        (request("POST", MESSAGES, "Accept: text/html\r\n", &message(1)), 406),
+        (request("POST", MESSAGES, "", "{"), 400),
+        (request("PATCH", "/v2/queues/orders", "", "[]"), 415),
+        (request("GET", "/v2/queues/none/messages/a", "", ""), 404),
+    ];
+    for (request, status) in refusals {
+        wire.send(&request).await;
+        let reply = wire.reply().await.expect("an answer on the same connection");
+        assert_eq!(reply.status, status, "{request}");
+        assert!(reply.head.contains("x-openstack-request-id: req-"), "{}", reply.head);
+        assert!(reply.head.contains("vary: accept"), "{}", reply.head);
+        assert!(reply.head.contains("content-type: application/json"), "{}", reply.head);
+    }
+    wire.send(request("POST", MESSAGES, "", &message(1))).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+}
+
+#[tokio::test]
+async fn requests_sent_at_once_are_answered_in_order() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    let posts = request("POST", MESSAGES, "", &message(1)).repeat(20);
+    wire.send(posts + &request("GET", "/v2/nosuch", "", "") + &head("GET", "/v2/ping", "")).await;
+    for _ in 0..20 {
+        assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+    }
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(404));
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(204));
+    assert_eq!(host.queue("orders").counts().await, [20, 0, 20]);
+}
+
+#[tokio::test]
+async fn a_client_may_ask_before_it_sends_its_body() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    let body = message(5000);
+    let expect = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len());
+    wire.send(head("POST", MESSAGES, &expect)).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(100));
+    wire.send(body).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_pieces_is_one_body() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    let request = request("POST", MESSAGES, "", &message(2000));
+    for piece in request.as_bytes().chunks(97) {
+        assert!(wire.send(piece).await);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_mid_request_does_no_harm() {
+    let host = Host::start().await;
+    for cut in [1, 40, 150, 300] {
+        let request = request("POST", MESSAGES, "", &message(1000));
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(&request[..cut]).await;
+        drop(wire);
+    }
+    assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+    host.client().get("/v2/ping").await.expect(204);
+}
+
+#[tokio::test]
+async fn what_is_no_http_does_no_harm() {
+    let host = Host::start().await;
+    let noise =
+        ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "x: y\r\n\r\n"];
+    for bytes in noise {
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(bytes).await;
+        let rest = String::from_utf8_lossy(&wire.rest().await).into_owned();
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 4") || rest.starts_with("HTTP/1.1 5"), "{rest}");
+    }
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(2_000_000));
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send(long).await;
+    wire.rest().await;
+    host.client().get("/v2/ping").await.expect(204);
+}
+
+#[tokio::test]
+async fn the_front_door_needs_no_headers() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let reply = wire.reply().await.expect("an answer");
+    assert_eq!(reply.status, 300);
+    let versions: serde_json::Value = serde_json::from_str(&reply.body).expect("JSON");
+    assert_eq!(versions["versions"][0]["id"], "2");
+    assert_eq!(versions["versions"][0]["links"], json!([{ "href": "/v2/", "rel": "self" }]));
+    let head = host.client().request("HEAD", "/").without("client-id").without("x-project-id").send().await;
+    assert_eq!((head.status, head.body.len()), (300, 0));
+}
+
+#[tokio::test]
+async fn options_tell_the_methods() {
+    let host = Host::start().await;
+    let answer = host.client().request("OPTIONS", "/v2/queues").send().await.expect(200);
+    assert_eq!(answer.header("allow"), "GET, OPTIONS");
+}

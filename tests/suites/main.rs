@@ -1,0 +1,25 @@
+//! End to end: each file holds the host to one promise.
+#![forbid(unsafe_code)]
+// A test ends at the first thing that is not as it must be.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bodies;
+mod broken_stores;
+mod claims;
+mod clients;
+mod config;
+mod crash;
+mod dead_letters;
+mod documentation;
+mod expiry;
+mod http;
+mod loading;
+mod misbehaving;
+mod paging;
+mod plugins;
+mod posting;
+mod queues;
+mod restart;
+mod shutdown;
+mod tenants;
+mod wire_vectors;
