@@ -87,7 +87,11 @@ impl Engine {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
         tokio::spawn(self.clone().run(request, arrival, encode)).await.unwrap_or_else(|error| {
             tracing::error!(%error, request = %id, %action, "a request failed");
-            encode(&Request::new(id, action, transport), &self.service.limits, Err(Error::new(ErrorKind::Internal, "Unexpected error.")))
+            encode(
+                &Request::new(id, action, transport),
+                &self.service.limits,
+                Err(Error::new(ErrorKind::Internal, "Unexpected error.")),
+            )
         })
     }
 

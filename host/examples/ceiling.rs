@@ -2,6 +2,7 @@
 //! that any answer over HTTP can reach on a machine. Benchmarks compare the host with it.
 //!
 //! `cargo run --release --example ceiling [ADDRESS]`
+#![forbid(unsafe_code)]
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Mistake};
-use crate::plugin::{self, Registry, Services, provides};
+use crate::plugin::{self, Registry, Services, inspect, verify};
 use crate::{log, serve};
 
 /// A multi-tenant messaging service.
@@ -39,6 +39,19 @@ enum ConfigCommand {
 enum PluginCommand {
     /// Tell what each library of the plugin directories provides, or why it is refused.
     List(Source),
+    /// Tell what a library provides and which settings it has, or why it is refused.
+    Inspect {
+        /// The library.
+        file: PathBuf,
+    },
+    /// Hold the pools and catalogs of a library to the promises of their contracts.
+    Verify(verify::Options),
+    /// For `list` and `inspect`: looks into a library in this process.
+    #[command(name = inspect::LOOK, hide = true)]
+    Look { file: PathBuf },
+    /// For `verify`: runs one case in this process.
+    #[command(name = verify::RUN_CASE, hide = true)]
+    RunCase(verify::One),
 }
 
 /// Where the settings are. The environment (SUKKAL_SECTION__KEY) lies over the file.
@@ -74,7 +87,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(source) => serve(&source),
         Command::Config(ConfigCommand::Check(source)) => check(&source),
-        Command::Plugin(PluginCommand::List(source)) => list(&source),
+        Command::Plugin(command) => plugin(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,16 +121,34 @@ fn check(source: &Source) -> Result<(), Failed> {
     Ok(())
 }
 
-fn list(source: &Source) -> Result<(), Failed> {
-    let config = source.load()?;
-    let registry = Registry::load(&plugin::candidates(&config)?, Services::start(&config.log))?;
-    for library in registry.libraries() {
-        let manifest = library.manifest();
-        let provided: Vec<String> = provides(library).map(|(kind, name)| format!("{} {name}", kind.name())).collect();
-        println!("{} {}: {} ({})", manifest.name, manifest.version, provided.join(", "), library.path().display());
+fn plugin(command: PluginCommand) -> Result<(), Failed> {
+    match command {
+        PluginCommand::List(source) => {
+            let config = source.load()?;
+            Ok(plugin::list(&plugin::candidates(&config)?)?)
+        }
+        PluginCommand::Inspect { file } => {
+            let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;
+            println!("{}\n{description}", file.display());
+            Ok(())
+        }
+        PluginCommand::Verify(options) => match verify::verify(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failed(1)),
+            Err(reason) => Err(failed(&reason)),
+        },
+        PluginCommand::Look { file } => {
+            inspect::look(&file);
+            Ok(())
+        }
+        PluginCommand::RunCase(one) => {
+            one.run();
+            Ok(())
+        }
     }
-    for refusal in registry.refused() {
-        println!("refused: {refusal}");
-    }
-    Ok(())
+}
+
+fn failed(line: &str) -> Failed {
+    eprintln!("sukkal: {line}");
+    Failed(1)
 }

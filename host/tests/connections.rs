@@ -1,5 +1,6 @@
 //! What the server promises of connections: their number, their idleness, their end.
 #![allow(clippy::unwrap_used)]
+#![forbid(unsafe_code)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

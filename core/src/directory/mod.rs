@@ -10,6 +10,7 @@ mod queues;
 mod record;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sukkal_plugin_sdk::load::LoadedCatalog;
 use sukkal_plugin_sdk::{Call, Change, Commit};
@@ -34,6 +35,14 @@ impl Directory {
     /// The directory of a catalog.
     pub fn new(catalog: LoadedCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
         Directory { catalog, pools, cache: cache::Cache::new(clock), wake }
+    }
+
+    /// Waits before a change is tried again that another one was quicker than: for a time left to
+    /// chance, which grows with the number of tries, so that many changes of one queue pass one
+    /// after the other.
+    async fn pause(tries: u64) {
+        let longest = 10 * tries.clamp(1, 20);
+        tokio::time::sleep(Duration::from_millis(rand::random_range(1..=longest))).await;
     }
 
     /// Whether a commit was made: `false` where somebody else was quicker.

@@ -17,8 +17,8 @@ use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 
-/// How often something is tried anew when another host was quicker.
-const TRIES: usize = 8;
+/// How often a change is tried when others are quicker. The request's deadline mostly comes first.
+const TRIES: u64 = 100;
 
 /// A queue, as its record says.
 pub struct Queue {
@@ -83,7 +83,7 @@ impl Directory {
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
     pub async fn create(&self, call: &Call, name: &str, metadata: Object) -> Result<(Arc<Queue>, bool)> {
         let metadata = Metadata::of(metadata);
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             if let Some(queue) = self.read(call, name).await? {
                 return Ok((queue, false));
             }
@@ -107,6 +107,7 @@ impl Directory {
                 dead_letter::reconnect(self, call, name).await?;
                 return queue.map(|queue| (queue, true)).ok_or_else(contended);
             }
+            Self::pause(tries).await;
         }
         Err(contended())
     }
@@ -118,7 +119,7 @@ impl Directory {
         name: &str,
         change: impl Fn(&Object) -> Result<Object> + Send + Sync,
     ) -> Result<Option<Arc<Queue>>> {
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             let Some(queue) = self.read(call, name).await? else { return Ok(None) };
             let metadata = Metadata::of(change(&queue.metadata.object)?);
             dead_letter::ensure(self, call, &metadata, &queue.pool_name, &queue.pool, &queue.reference).await?;
@@ -135,13 +136,14 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return self.configured(call, name).await;
             }
+            Self::pause(tries).await;
         }
         Err(contended())
     }
 
     /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
     pub async fn delete(&self, call: &Call, name: &str) -> Result<()> {
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             let Some(queue) = self.read(call, name).await? else { return Ok(()) };
             let dropping = Dropping {
                 id: queue.id().text(),
@@ -163,6 +165,7 @@ impl Directory {
                 self.wake.notify_one();
                 return Ok(());
             }
+            Self::pause(tries).await;
         }
         Err(contended())
     }
@@ -213,7 +216,11 @@ impl Directory {
         Fut: Future<Output = sdk::Result<T>> + Send,
     {
         let mut queue = queue;
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
+            // The first repetition is the ordinary one: the record was old.
+            if tries > 1 {
+                Self::pause(tries).await;
+            }
             match operation(queue.clone()).await {
                 Err(error) if matches!(error.kind, Kind::Stale | Kind::Gone) => {
                     match self.refreshed(call, &queue, error).await? {
@@ -237,7 +244,7 @@ impl Directory {
 
     /// Tells a queue's pool what the catalog says now, and gives the queue.
     pub(super) async fn configured(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             let Some(queue) = self.read(call, name).await? else { return Ok(None) };
             let header = Header {
                 epoch: queue.reference.epoch(),
@@ -247,8 +254,8 @@ impl Directory {
             };
             match queue.pool.configure(call, &queue.reference, header).await {
                 Ok(()) => return Ok(Some(queue)),
-                // Another host was quicker with a later change: read that one.
-                Err(error) if error.kind == Kind::Stale => continue,
+                // Somebody was quicker with a later change: read that one.
+                Err(error) if error.kind == Kind::Stale => Self::pause(tries).await,
                 Err(error) => return Err(error.into()),
             }
         }

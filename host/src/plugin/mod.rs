@@ -1,13 +1,18 @@
 //! Plugins: found in directories, loaded, found again by what they provide, opened.
 
+mod child;
 mod discover;
+pub mod inspect;
+mod list;
 mod open;
 mod records;
 mod registry;
 mod schema;
 mod services;
+pub mod verify;
 
 pub use discover::candidates;
+pub use list::list;
 pub use open::{Opened, check, open};
-pub use registry::{Kind, Registry, provides};
+pub use registry::{Kind, Registry};
 pub use services::Services;

@@ -59,10 +59,11 @@ impl Registry {
     }
 
     fn add(&mut self, library: Library, mistakes: &mut Vec<Mistake>) {
-        for (kind, name) in provides(&library) {
-            let entry = self.provided.entry((kind, name.clone())).or_insert(self.libraries.len());
+        let manifest = library.manifest();
+        for (kind, name) in provides(&manifest.catalogs, &manifest.pools, &manifest.filters, &manifest.notifiers) {
+            let entry = self.provided.entry((kind, name.to_owned())).or_insert(self.libraries.len());
             if let Some(earlier) = self.libraries.get(*entry) {
-                mistakes.push(twice(kind, &name, earlier.path(), library.path()));
+                mistakes.push(twice(kind, name, earlier.path(), library.path()));
             }
         }
         self.libraries.push(library);
@@ -109,18 +110,18 @@ impl Registry {
 }
 
 /// What a library provides, kind by kind.
-pub fn provides(library: &Library) -> impl Iterator<Item = (Kind, String)> {
-    let manifest = library.manifest();
-    let each = [
-        (Kind::Catalog, &manifest.catalogs),
-        (Kind::Pool, &manifest.pools),
-        (Kind::Filter, &manifest.filters),
-        (Kind::Notifier, &manifest.notifiers),
-    ];
-    each.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name.clone())))
+pub fn provides<'a>(
+    catalogs: &'a [String],
+    pools: &'a [String],
+    filters: &'a [String],
+    notifiers: &'a [String],
+) -> impl Iterator<Item = (Kind, &'a str)> {
+    let each = [(Kind::Catalog, catalogs), (Kind::Pool, pools), (Kind::Filter, filters), (Kind::Notifier, notifiers)];
+    each.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name.as_str())))
 }
 
-fn twice(kind: Kind, name: &str, first: &Path, second: &Path) -> Mistake {
+/// Tells that two libraries provide the same: nothing decides which is meant.
+pub fn twice(kind: Kind, name: &str, first: &Path, second: &Path) -> Mistake {
     let problem = format!("{} and {} both provide the {} `{name}`", first.display(), second.display(), kind.name());
     Mistake::new(&Origin::Default, "", problem, "take one of them out of the plugin directories")
 }

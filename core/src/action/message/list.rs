@@ -2,8 +2,8 @@
 
 use sukkal_plugin_sdk::{Batch, List, Request};
 
-use super::view::Shown;
 use super::place;
+use super::view::Shown;
 use crate::answer::{Answer, MessagePage, Paging};
 use crate::engine::Context;
 use crate::error::Result;

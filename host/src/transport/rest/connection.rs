@@ -56,10 +56,16 @@ where
         }
     }
     connection.as_mut().graceful_shutdown();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended");
+    while let Err(_still_open) = tokio::time::timeout(LAST_HEAD, connection.as_mut()).await {
+        if !traffic.is_under_way() {
+            return;
+        }
     }
 }
+
+/// When the host stops: how long a head that has begun may take to become a request, which is then
+/// answered.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// What passes on a connection. One timer a connection looks at it now and then: it stands for the
 /// time-outs of heads that do not end, of answers that are not read and of idleness, and costs a
@@ -77,6 +83,11 @@ impl Traffic {
         let answered = self.answered.load(Ordering::Relaxed);
         let started = self.started.load(Ordering::Relaxed);
         (started != answered || seen != Some(answered)).then_some(answered)
+    }
+
+    /// Whether a request is being answered.
+    fn is_under_way(&self) -> bool {
+        self.started.load(Ordering::Relaxed) != self.answered.load(Ordering::Relaxed)
     }
 }
 

@@ -1,0 +1,92 @@
+//! This very program, started again to do what may end badly: a library that kills the process that
+//! looks into it costs one answer, and not more.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How long a process that has ended may leave its output open, through others that it started.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Lost {
+    /// The process could not be started or waited for.
+    System(std::io::Error),
+    /// It ended without an answer.
+    Ended(ExitStatus),
+    /// It was killed, since it took longer than this.
+    Late(Duration),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::System(error) => write!(f, "cannot be looked into: no process can be started for it: {error}"),
+            Lost::Ended(status) => {
+                let how = match (status.signal(), status.code()) {
+                    (Some(signal), _) => format!("signal {signal}"),
+                    (None, code) => format!("status {}", code.unwrap_or_default()),
+                };
+                write!(f, "ended the process that looked into it ({how})")
+            }
+            Lost::Late(patience) => {
+                write!(f, "held the process that looked into it for more than {} s", patience.as_secs())
+            }
+        }
+    }
+}
+
+/// Asks a sub-command of this program, which must answer with [`answer`].
+///
+/// # Errors
+/// See [`Lost`].
+pub fn ask<T: DeserializeOwned>(arguments: &[impl AsRef<OsStr>], stderr: Stdio, patience: Duration) -> Result<T, Lost> {
+    let program = std::env::current_exe().map_err(Lost::System)?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let mut child = command.spawn().map_err(Lost::System)?;
+    let (sender, output) = mpsc::channel();
+    if let Some(mut stdout) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before an error is all that there is.
+            let _ = stdout.read_to_end(&mut bytes);
+            let _ = sender.send(bytes);
+        });
+    }
+    let status = wait(&mut child, patience)?;
+    let output = output.recv_timeout(AFTERWARDS).unwrap_or_default();
+    // The library may have printed something too: the answer is the last line.
+    let last = output.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+    last.and_then(|line| serde_json::from_slice(line).ok()).ok_or(Lost::Ended(status))
+}
+
+/// Answers, as the process that was asked.
+pub fn answer(answer: &impl Serialize) {
+    // Text and numbers can always be written.
+    println!("\n{}", serde_json::to_string(answer).unwrap_or_default());
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, Lost> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait().map_err(Lost::System)? {
+            return Ok(status);
+        }
+        if begun.elapsed() > patience {
+            child.kill().and_then(|()| child.wait()).map_err(Lost::System)?;
+            return Err(Lost::Late(patience));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}

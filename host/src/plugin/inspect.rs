@@ -1,0 +1,181 @@
+//! What a library says of itself, asked in a process of its own.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sukkal_plugin_sdk::load::{Library, LoadError};
+
+use super::child;
+use super::registry::{Kind, provides};
+use super::services::Services;
+use crate::config::Log;
+
+/// How long a library may take to be loaded and to describe itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The sub-command of `plugin` that [`inspect`] asks.
+pub const LOOK: &str = "look";
+
+/// What a library says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Description {
+    /// The plugin's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The SDK that it was built with.
+    pub sdk: String,
+    /// One line.
+    pub about: String,
+    /// Its catalogs, by URI scheme.
+    pub catalogs: Vec<String>,
+    /// Its pools, by URI scheme.
+    pub pools: Vec<String>,
+    /// Its filters, by name.
+    pub filters: Vec<String>,
+    /// Its notifiers, by URI scheme.
+    pub notifiers: Vec<String>,
+    /// Named services of its filters.
+    pub services: Vec<String>,
+    /// The JSON Schema of its settings.
+    pub settings: Value,
+}
+
+/// What the process that looks answers.
+#[derive(Serialize, Deserialize)]
+enum Look {
+    Loaded(Box<Description>),
+    Refused { fault: String, mend: String },
+}
+
+/// Looks into a library in a process of its own.
+///
+/// # Errors
+/// It is refused, or it ended that process: one line.
+pub fn inspect(path: &Path) -> Result<Description, LoadError> {
+    let refused = |fault, mend| LoadError { path: path.to_owned(), fault, mend };
+    // What a library prints as it ends that process is repeated by the one line.
+    let looked = child::ask(&[OsStr::new("plugin"), OsStr::new(LOOK), path.as_os_str()], Stdio::null(), PATIENCE);
+    match looked {
+        Ok(Look::Loaded(description)) => Ok(*description),
+        Ok(Look::Refused { fault, mend }) => Err(refused(fault, mend)),
+        Err(lost) => Err(refused(lost.to_string(), "take it out of the plugin directory and ask its author".into())),
+    }
+}
+
+/// Looks into a library in this process, and answers the one that asked.
+pub fn look(path: &Path) {
+    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Log::default())) {
+        Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
+        Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },
+    });
+}
+
+impl Description {
+    fn of(library: &Library) -> Self {
+        let manifest = library.manifest().clone();
+        Description {
+            name: manifest.name,
+            version: manifest.version,
+            sdk: manifest.sdk,
+            about: manifest.description,
+            catalogs: manifest.catalogs,
+            pools: manifest.pools,
+            filters: manifest.filters,
+            notifiers: manifest.notifiers,
+            services: manifest.services,
+            settings: serde_json::from_str(&manifest.settings_schema).unwrap_or_default(),
+        }
+    }
+
+    /// What it provides, kind by kind.
+    pub fn provides(&self) -> impl Iterator<Item = (Kind, &str)> {
+        provides(&self.catalogs, &self.pools, &self.filters, &self.notifiers)
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}: {}", self.name, self.version, self.about)?;
+        writeln!(f, "  SDK        {}", self.sdk)?;
+        for (kind, names) in [
+            ("catalogs", &self.catalogs),
+            ("pools", &self.pools),
+            ("filters", &self.filters),
+            ("notifiers", &self.notifiers),
+            ("services", &self.services),
+        ] {
+            if !names.is_empty() {
+                writeln!(f, "  {kind:<10} {}", names.join(", "))?;
+            }
+        }
+        let settings = settings(&self.settings);
+        match settings.as_str() {
+            "" => f.write_str("  settings   none"),
+            settings => write!(f, "  settings\n{}", settings.trim_end()),
+        }
+    }
+}
+
+/// Each setting: name, what it may be, default; below it what it is for.
+fn settings(schema: &Value) -> String {
+    let mut text = String::new();
+    for (name, setting) in schema["properties"].as_object().into_iter().flatten() {
+        let default = setting.get("default").map(|default| format!(", default {default}")).unwrap_or_default();
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "    {name} ({}{default})", kind(setting, schema));
+        for line in setting["description"].as_str().unwrap_or_default().lines() {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    text
+}
+
+/// What a setting may be, in the words of its schema.
+fn kind(setting: &Value, schema: &Value) -> String {
+    if let Some(definition) = setting["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
+        return schema.pointer(definition).map_or_else(|| "any".to_owned(), |setting| kind(setting, schema));
+    }
+    for key in ["oneOf", "anyOf", "allOf"] {
+        if let Some(choices) = setting[key].as_array() {
+            return choices.iter().map(|choice| kind(choice, schema)).collect::<Vec<_>>().join(" | ");
+        }
+    }
+    if let Some(value) = setting.get("const") {
+        return value.to_string();
+    }
+    if let Some(values) = setting["enum"].as_array() {
+        return values.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
+    }
+    match &setting["type"] {
+        Value::String(name) => name.clone(),
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | "),
+        _ => "any".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_told_with_what_they_may_be() {
+        let schema = serde_json::json!({
+            "properties": {
+                "synchronous": { "description": "When a\ncommit counts.", "$ref": "#/$defs/S", "default": "full" },
+                "readers": { "type": ["integer", "null"] },
+            },
+            "$defs": { "S": { "oneOf": [{ "const": "full" }, { "const": "normal" }] } },
+        });
+        assert_eq!(
+            settings(&schema),
+            "    synchronous (\"full\" | \"normal\", default \"full\")\n      When a\n      commit counts.\n    \
+             readers (integer | null)\n"
+        );
+    }
+}
