@@ -1,6 +1,7 @@
 //! What an action returns: typed, without status and without JSON. Each transport encodes it.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sukkal_plugin_sdk::{ClaimId, MessageId, Place, QueueId, Stats, Timestamp};
 
@@ -127,8 +128,23 @@ pub struct MessageView {
     pub claims: u32,
     /// Whether the request asked to see `claims`.
     pub show_claims: bool,
+    /// Where a dead letter came from, where the request asked to see it.
+    pub origin: Option<OriginView>,
     /// Of the body, where the service makes checksums and the body is not null.
     pub checksum: Option<String>,
+}
+
+/// Where a dead letter came from, as clients see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OriginView {
+    /// The name of the queue.
+    pub queue: String,
+    /// Its id there.
+    pub id: String,
+    /// How often it had been claimed there.
+    pub claim_count: u32,
+    /// Why it was moved: `claims exhausted` or `delivery exhausted`.
+    pub reason: &'static str,
 }
 
 /// A claim as clients see it.

@@ -5,6 +5,7 @@ use std::fmt;
 macro_rules! actions {
     ($($code:literal $variant:ident $name:literal)*) => {
         /// What a request asks for, in the words of the websocket API; REST requests map to the same.
+        /// `Unknown` is what names nothing: it is refused, and filters see the refusal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Action {
@@ -19,7 +20,7 @@ macro_rules! actions {
 
             /// Its name on the wire.
             pub fn name(self) -> &'static str {
-                match self { $(Action::$variant => $name,)* Action::Other(_) => "unknown" }
+                match self { $(Action::$variant => $name,)* Action::Other(_) => "other" }
             }
 
             /// The number under which it crosses the boundary, below 128.
@@ -36,6 +37,7 @@ macro_rules! actions {
 }
 
 actions! {
+    0 Unknown "unknown"
     1 Versions "get_versions"
     2 Home "get_home_doc"
     3 Ping "ping_node"
@@ -89,7 +91,7 @@ actions! {
 impl Action {
     /// The action of a name on the wire.
     pub fn from_name(name: &str) -> Option<Action> {
-        Action::ALL.iter().copied().find(|action| action.name() == name)
+        Action::ALL.iter().copied().find(|action| action.name() == name && *action != Action::Unknown)
     }
 }
 
@@ -107,7 +109,7 @@ mod tests {
     fn codes_and_names_are_one_to_one() {
         for (index, action) in Action::ALL.iter().enumerate() {
             assert_eq!(Action::from_code(action.code()), *action);
-            assert_eq!(Action::from_name(action.name()), Some(*action));
+            assert_eq!(Action::from_name(action.name()), Some(*action).filter(|action| *action != Action::Unknown));
             assert!(action.code() < 128, "an interest has 128 bits");
             assert!(Action::ALL[index + 1..].iter().all(|other| other.code() != action.code()));
         }

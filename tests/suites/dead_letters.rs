@@ -70,3 +70,32 @@ async fn a_dead_letter_queue_that_cannot_be_is_refused() {
     let (_, dead) = queues(&host, 1).await;
     host.client().request("HEAD", &dead.path("")).send().await.expect(204);
 }
+
+#[tokio::test]
+async fn a_dead_letter_says_where_it_came_from_when_it_is_asked() {
+    let host = Host::start().await;
+    let (orders, dead) = queues(&host, 1).await;
+    let ids = orders.post(["m"]).await;
+    orders.claim(1).await.release().await;
+    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    let due = json!({ "queue": "orders", "id": ids[0], "claim_count": 1, "reason": "claims exhausted" });
+    assert_eq!(dead.list("?echo=true&origin=true").await.messages[0]["origin"], due);
+    let letter = dead.list("?echo=true").await;
+    assert!(letter.messages[0].get("origin").is_none(), "clients refuse keys that they did not ask for");
+    let one = host.client().get(&format!("/v2/queues/dead/messages/{}?origin=true", letter.ids()[0])).await.expect(200);
+    assert_eq!(one.json()["origin"], due);
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_made_anew_gets_what_waited_for_it() {
+    let host = Host::start().await;
+    let (orders, dead) = queues(&host, 1).await;
+    orders.post(["m"]).await;
+    host.client().delete("/v2/queues/dead").await.expect(204);
+    orders.claim(1).await.release().await;
+    assert!(orders.try_claim(1).await.is_none(), "it has used up its claims");
+    assert_eq!(orders.counts().await, [1, 0, 1], "it waits");
+    dead.create(json!({})).await;
+    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+}

@@ -1,12 +1,23 @@
 //! The vectors of the specification, each sent to the real host.
 
 use serde_json::{Value, json};
+use sukkal_tests::host::Setup;
 use sukkal_tests::rest::JSON_PATCH;
 use sukkal_tests::vectors::{Placeholders, answer, read};
 use sukkal_tests::{Answer, Client, Host};
 
 /// What is not served yet, by its path: a case that contains one of these is left out.
 const NOT_SERVED: [&str; 6] = ["/topics", "/share", "/subscriptions", "/pools", "/flavors", "/health"];
+
+/// Every store of ours, by its scheme: the answers are the same over each.
+const STORES: [&str; 2] = ["sqlite", "memory"];
+
+/// A host whose catalog and pool are a store's.
+fn over(store: &str) -> Setup {
+    let name = |what: &str| if store == "sqlite" { what } else { "" }.to_owned();
+    let (catalog, pool) = (name("catalog.db"), name("pool.db"));
+    Host::with().top(&format!("catalog = \"{store}:{catalog}\"")).top(&format!("default_pool = \"{store}:{pool}\""))
+}
 
 fn is_served(case: &Value) -> bool {
     let path = case["request"]["path"].as_str().unwrap_or_default();
@@ -20,7 +31,13 @@ fn none(faults: &[String]) {
 
 #[tokio::test]
 async fn single_requests() {
-    let host = Host::with().section("[api]\nadmin_mode = true").start().await;
+    for store in STORES {
+        single_requests_over(store).await;
+    }
+}
+
+async fn single_requests_over(store: &str) {
+    let host = over(store).section("[api]\nadmin_mode = true").start().await;
     let client = host.client();
     client.put("/v2/queues/q", json!({})).await.expect(201);
     client.put("/v2/queues/small", json!({ "_max_messages_post_size": 100 })).await.expect(201);
@@ -88,7 +105,13 @@ fn differences(due: &Value, found: &Answer) -> impl Iterator<Item = String> {
 
 #[tokio::test]
 async fn one_long_session() {
-    let host = Host::start().await;
+    for store in STORES {
+        one_long_session_over(store).await;
+    }
+}
+
+async fn one_long_session_over(store: &str) {
+    let host = over(store).start().await;
     let client = host.client();
     let mut placeholders = Placeholders::default();
     let mut faults = Vec::new();
@@ -122,7 +145,13 @@ async fn one_long_session() {
 
 #[tokio::test]
 async fn metadata_patches() {
-    let host = Host::start().await;
+    for store in STORES {
+        metadata_patches_over(store).await;
+    }
+}
+
+async fn metadata_patches_over(store: &str) {
+    let host = over(store).start().await;
     let client = host.client();
     let mut faults = Vec::new();
     let cases = read("json_patch.json", "cases");
@@ -150,7 +179,13 @@ async fn metadata_patches() {
 
 #[tokio::test]
 async fn checksums() {
-    let host = Host::with().section("[api]\nenable_checksum = true").start().await;
+    for store in STORES {
+        checksums_over(store).await;
+    }
+}
+
+async fn checksums_over(store: &str) {
+    let host = over(store).section("[api]\nenable_checksum = true").start().await;
     let client = host.client();
     let mut faults = Vec::new();
     let cases = read("checksum.json", "cases");

@@ -5,7 +5,7 @@ use sukkal_plugin_sdk::{ClaimId, Extensions, NewClaim, Request};
 use super::hold::{self, Hold};
 use super::terms::Terms;
 use super::views;
-use crate::action::message::view::Shown;
+use crate::action::message::view::{Extra, Shown};
 use crate::action::optional_body;
 use crate::answer::{Answer, ClaimView, Object};
 use crate::engine::Context;
@@ -18,11 +18,11 @@ use crate::stop::Stop;
 /// What a request asks for.
 struct Asked {
     claim: NewClaim,
-    claim_counts: bool,
+    extra: Extra,
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let Asked { claim, claim_counts } = decode(request, &context.service.limits)?;
+    let Asked { claim, extra } = decode(request, &context.service.limits)?;
     let (id, ttl) = (claim.id, claim.ttl.as_secs());
     let Some(queue) = context.service.directory.find(context.call, request.queue()).await? else {
         return Ok(Answer::Claimed(None));
@@ -31,13 +31,13 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
         return Ok(Answer::Claimed(None));
     };
     let messages = hold::egress(context, request, &queue, id, batch.messages).await?;
-    let shown = Shown::new(context, queue.id(), batch.now).claims(claim_counts);
+    let shown = Shown::new(context, queue.id(), batch.now).with(extra);
     Ok(Answer::Claimed(Some(ClaimView { id, ttl, age: 0, messages: views(&shown, id, messages) })))
 }
 
 fn decode(request: &Request, limits: &Limits) -> Result<Asked> {
     let limit = query::int(request.params(), "limit")?;
-    let claim_counts = query::boolean(request.params(), "claim_count")?.unwrap_or(false);
+    let extra = Extra::of(request.params())?;
     let body = optional_body(request).map_or_else(|| Ok(Object::new()), json::object)?;
     let terms = Terms::of(&body)?;
     // Some clients put it into the body.
@@ -50,7 +50,7 @@ fn decode(request: &Request, limits: &Limits) -> Result<Asked> {
     let grace = terms.grace(limits)?;
     let id = ClaimId(rand::random());
     let claim = NewClaim { id, limit, ttl, grace, uncounted: false, extensions: Extensions::new() };
-    Ok(Asked { claim, claim_counts })
+    Ok(Asked { claim, extra })
 }
 
 #[cfg(test)]

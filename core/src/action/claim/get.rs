@@ -3,14 +3,13 @@
 use sukkal_plugin_sdk::{ClaimId, Request};
 
 use super::{no_claim, views};
-use crate::action::message::view::Shown;
+use crate::action::message::view::{Extra, Shown};
 use crate::answer::{Answer, ClaimView};
 use crate::engine::Context;
-use crate::query;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let claim_counts = query::boolean(request.params(), "claim_count")?.unwrap_or(false);
+    let extra = Extra::of(request.params())?;
     let id = request.item().parse::<ClaimId>().map_err(|_| no_claim(request))?;
     let (directory, call) = (&context.service.directory, context.call);
     let queue = directory.find(call, request.queue()).await?.ok_or_else(|| no_claim(request))?;
@@ -19,7 +18,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
         Ok(claim.map(|claim| (queue.id(), claim)))
     });
     let (queue, claim) = read.await?.flatten().ok_or_else(|| no_claim(request))?;
-    let shown = Shown::new(context, queue, claim.now).claims(claim_counts);
+    let shown = Shown::new(context, queue, claim.now).with(extra);
     let messages = context.egress(request, claim.messages).await?;
     Ok(Answer::Claim(ClaimView {
         id,

@@ -3,16 +3,15 @@
 use sukkal_plugin_sdk::Request;
 
 use super::place;
-use super::view::Shown;
+use super::view::{Extra, Shown};
 use crate::action::no_queue;
 use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::Error;
-use crate::query;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let claim_counts = query::boolean(request.params(), "claim_count")?.unwrap_or(false);
+    let extra = Extra::of(request.params())?;
     let (directory, call) = (&context.service.directory, context.call);
     let Some(queue) = directory.find(call, request.queue()).await? else {
         return Err(no_queue(request).into());
@@ -27,7 +26,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     });
     let found = read.await?.ok_or_else(|| no_queue(request))?;
     let (queue, batch) = found.ok_or_else(|| no_message(request))?;
-    let shown = Shown::new(context, queue, batch.now).claims(claim_counts);
+    let shown = Shown::new(context, queue, batch.now).with(extra);
     let messages = context.egress(request, batch.messages).await?;
     match messages.into_iter().next() {
         Some(message) => Ok(Answer::Message(shown.view(message))),

@@ -3,7 +3,7 @@
 use sukkal_plugin_sdk::{Batch, Request, Transport};
 
 use super::places;
-use super::view::Shown;
+use super::view::{Extra, Shown};
 use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::stop::Stop;
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let ids = query::list(request.params(), "ids");
     check_count(&ids, &context.service.limits)?;
-    let claim_counts = query::boolean(request.params(), "claim_count")?.unwrap_or(false);
+    let extra = Extra::of(request.params())?;
     let (directory, call) = (&context.service.directory, context.call);
     let found = match directory.find(call, request.queue()).await? {
         None => None,
@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     };
     match found {
         Some((queue, batch)) => {
-            let shown = Shown::new(context, queue, batch.now).claims(claim_counts);
+            let shown = Shown::new(context, queue, batch.now).with(extra);
             let messages = context.egress(request, batch.messages).await?;
             Ok(Answer::MessagesById(shown.views(messages)))
         }

@@ -3,7 +3,7 @@
 use sukkal_plugin_sdk::{Batch, List, Request};
 
 use super::place;
-use super::view::Shown;
+use super::view::{Extra, Shown};
 use crate::answer::{Answer, MessagePage, Paging};
 use crate::engine::Context;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::stop::Stop;
 struct Listing {
     marker: Option<String>,
     list: List,
-    claim_counts: bool,
+    extra: Extra,
     paging: Paging,
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let Some((queue, batch)) = read.await? else {
         return Ok(Answer::Messages(MessagePage::default()));
     };
-    let shown = Shown::new(context, queue, batch.now).claims(listing.claim_counts);
+    let shown = Shown::new(context, queue, batch.now).with(listing.extra);
     listing.paging.next_marker = batch.messages.last().map(|message| shown.id(message.place).to_string());
     let messages = context.egress(request, batch.messages).await?;
     Ok(Answer::Messages(MessagePage { messages: shown.views(messages), paging: listing.paging }))
@@ -52,13 +52,13 @@ fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
     let echo = query::boolean(params, "echo")?;
     let claimed = query::boolean(params, "include_claimed")?;
     let delayed = query::boolean(params, "include_delayed")?;
-    let claim_counts = query::boolean(params, "claim_count")?;
+    let extra = Extra::of(params)?;
     let mut paging = Paging { had_marker: marker.is_some(), ..Paging::default() };
     paging.note("limit", limit);
     paging.note("echo", echo);
     paging.note("include_claimed", claimed);
     paging.note("include_delayed", delayed);
-    paging.note("claim_count", claim_counts);
+    extra.note(&mut paging);
     let list = List {
         limit: query::page_limit(limit, limits.max_messages_per_page, message_limit)?,
         not_from: (!echo.unwrap_or(false)).then(|| request.client().to_owned()),
@@ -66,5 +66,5 @@ fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
         delayed: delayed.unwrap_or(false),
         ..List::default()
     };
-    Ok(Listing { marker, list, claim_counts: claim_counts.unwrap_or(false), paging })
+    Ok(Listing { marker, list, extra, paging })
 }

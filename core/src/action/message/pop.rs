@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sukkal_plugin_sdk::{ClaimId, Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
 
-use super::view::Shown;
+use super::view::{Extra, Shown};
 use crate::action::claim::hold::{self, Hold};
 use crate::answer::{Answer, MessageView};
 use crate::directory::Queue;
@@ -72,7 +72,7 @@ async fn through_filters(
 }
 
 fn views(context: &Context<'_>, queue: &Queue, now: Timestamp, messages: Vec<Message>) -> Vec<MessageView> {
-    let shown = Shown::new(context, queue.id(), now).claims(true);
+    let shown = Shown::new(context, queue.id(), now).with(Extra::popped());
     let unclaimed = |message| MessageView { claim: None, ..shown.view(message) };
     messages.into_iter().map(unclaimed).collect()
 }

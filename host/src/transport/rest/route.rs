@@ -17,7 +17,7 @@ pub struct Resolved {
 }
 
 /// Stands for no action at all: filters that want all actions see such requests too.
-pub const NONE: Action = Action::Other(0);
+pub const NONE: Action = Action::Unknown;
 
 /// The methods of one path and what each asks for.
 struct Resource {

@@ -138,9 +138,13 @@ impl Entry {
         self.state = State::Claimed;
         self.claim = claim;
         self.until = until;
-        if self.expires < until {
+        // Clients count whole seconds: one that ends less than a second earlier does not end earlier
+        // to them, and lives as long as the claim, its ttl reading as it did.
+        if self.expires.after(Duration::from_secs(1)) <= until {
             self.expires = until.after(grace);
             self.ttl = millis(ttl).saturating_add(millis(grace));
+        } else {
+            self.expires = self.expires.max(until);
         }
     }
 

@@ -32,6 +32,9 @@ pub fn message<'a>(json: &'a mut Json, queue: &str, view: &MessageView) -> &'a m
     if view.show_claims {
         json.raw(r#","claim_count":"#).number(u64::from(view.claims));
     }
+    if let Some(origin) = &view.origin {
+        json.raw(r#","origin":"#).value(origin);
+    }
     checksum(json, view);
     json.raw("}")
 }

@@ -30,6 +30,7 @@ fn view(place: u64) -> MessageView {
         claim: None,
         claims: 2,
         show_claims: false,
+        origin: None,
         checksum: None,
     }
 }
