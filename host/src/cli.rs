@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Mistake};
-use crate::plugin::{self, Registry, Services, inspect, verify};
+use crate::plugin::{self, Registry, Services, inspect, run_case, verify};
 use crate::{log, serve};
 
 /// A multi-tenant messaging service.
@@ -50,8 +50,8 @@ enum PluginCommand {
     #[command(name = inspect::LOOK, hide = true)]
     Look { file: PathBuf },
     /// For `verify`: runs one case in this process.
-    #[command(name = verify::RUN_CASE, hide = true)]
-    RunCase(verify::One),
+    #[command(name = run_case::NAME, hide = true)]
+    RunCase(run_case::OneCase),
 }
 
 /// Where the settings are. The environment (SUKKAL_SECTION__KEY) lies over the file.
@@ -129,7 +129,7 @@ fn plugin(command: PluginCommand) -> Result<(), Failed> {
         }
         PluginCommand::Inspect { file } => {
             let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;
-            println!("{}\n{description}", file.display());
+            plugin::tell(format_args!("{}\n{description}", file.display()));
             Ok(())
         }
         PluginCommand::Verify(options) => match verify::verify(&options) {
@@ -141,8 +141,8 @@ fn plugin(command: PluginCommand) -> Result<(), Failed> {
             inspect::look(&file);
             Ok(())
         }
-        PluginCommand::RunCase(one) => {
-            one.run();
+        PluginCommand::RunCase(case) => {
+            case.run();
             Ok(())
         }
     }

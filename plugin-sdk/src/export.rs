@@ -87,7 +87,8 @@ macro_rules! export_plugin {
     (@open $which:ident, $open:ident, $loaded:ident, $($name:literal => $function:expr,)+) => {
         match $which {
             $($name => $crate::__export::opening(async move {
-                $function($open).await.map($crate::__export::$loaded::new)
+                let host = $open.host.clone();
+                $function($open).await.map(|opened| $crate::__export::$loaded::opened(opened, &host))
             }),)+
             _ => $crate::__export::unknown($which),
         }

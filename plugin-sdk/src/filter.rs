@@ -8,7 +8,9 @@ use crate::{Action, Call, Message, NewMessage, Request, Response, Result};
 ///
 /// A filter says once which moments of which actions it wants ([`Filter::interest`]); what it does
 /// not want costs nothing. Each hook has a time-out and, when it fails, the operator's choice of
-/// `refuse` or `pass`. A panic fails the request, never the host.
+/// `refuse` or `pass`. A panic fails the request, never the host. Hooks share the host's threads:
+/// code that blocks belongs into `tokio::task::spawn_blocking`; where it cannot go there, the
+/// operator sets `isolate`, and each hook gets a thread of the plugin's.
 ///
 /// ```
 /// use sukkal_plugin_sdk::{Filter, Interest, Moment, Request, Response, Result, Verdict, Call};

@@ -80,6 +80,7 @@ mod extensions;
 mod filter;
 mod host;
 mod id;
+mod isolate;
 mod manifest;
 mod message;
 mod notifier;

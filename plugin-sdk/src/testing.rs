@@ -80,6 +80,7 @@ pub fn host_with(data_dir: &Path, clock: &TestClock) -> Host {
         data_dir: data_dir.to_owned(),
         host_id: "test".to_owned(),
         records: None,
+        isolate: false,
     }))
 }
 

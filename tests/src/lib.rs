@@ -18,6 +18,7 @@ pub mod host;
 pub mod programs;
 pub mod queue;
 pub mod rest;
+pub mod stores;
 pub mod vectors;
 pub mod wire;
 

@@ -35,6 +35,7 @@ impl Broken {
             data_dir: folder.to_string_lossy().into_owned(),
             host_id: "test".to_owned(),
             records: None,
+            isolate: false,
         };
         Broken { library: library.expect("the library is sound"), arguments, clock }
     }
@@ -84,7 +85,8 @@ async fn run(broken: bool) -> Vec<String> {
     }
     let verdicts = running.join_all().await;
     assert!(verdicts.len() > 100, "there are {} cases", verdicts.len());
-    let right = |verdict: &Verdict| if broken { matches!(verdict, Verdict::Failed(_)) } else { *verdict == Verdict::Passed };
+    let right =
+        |verdict: &Verdict| if broken { matches!(verdict, Verdict::Failed(_)) } else { *verdict == Verdict::Passed };
     let wrong = verdicts.into_iter().filter(|(_, verdict)| !right(verdict));
     wrong.map(|(name, verdict)| format!("{name}: {verdict:?}")).collect()
 }

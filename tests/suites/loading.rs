@@ -35,7 +35,8 @@ fn exchanged(library: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let (old, new) = ([b"\0", from.as_bytes(), b"\0"].concat(), [b"\0", to.as_bytes(), b"\0"].concat());
     let mut bytes = library.to_vec();
-    let places: Vec<usize> = bytes.windows(old.len()).enumerate().filter(|(_, at)| *at == old).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        bytes.windows(old.len()).enumerate().filter(|(_, at)| *at == old).map(|(at, _)| at).collect();
     assert!(!places.is_empty(), "the library names {from}");
     for place in places {
         bytes[place..place + new.len()].copy_from_slice(&new);
@@ -58,7 +59,11 @@ fn files() -> Vec<Bad> {
         bad("foreign.so", foreign, &["another machine", "Aarch64"]),
         bad("object.so", program, &["is no shared library"]),
         bad("no_plugin.so", read(&programs::bad_library("no_plugin")), &["no Sukkal plugin", "sukkal_plugin"]),
-        bad("symbol.so", exchanged(&sound, "pthread_key_create", "pthread_key_crEATE"), &["undefined symbol", "crEATE"]),
+        bad(
+            "symbol.so",
+            exchanged(&sound, "pthread_key_create", "pthread_key_crEATE"),
+            &["undefined symbol", "crEATE"],
+        ),
         bad("needs.so", exchanged(&sound, "libgcc_s.so.1", "libabsent.so1"), &["libabsent.so1", "cannot open"]),
         bad("system.so", exchanged(&sound, "GLIBC_2.34", "GLIBC_9.34"), &["GLIBC_9.34", "not found", "older"]),
     ]
@@ -71,7 +76,11 @@ fn plugins() -> Vec<Bad> {
     vec![
         bad("newer.so", library("newer_sdk"), &["SDK 1.99.0", range, "cargo update", "newer host"]),
         bad("major.so", library("other_major"), &["SDK 2.0.0", range, "cargo update"]),
-        bad("layout.so", library("changed_layout"), &["SDK 1.1.0", "layouts differ", "RString", "RVec", "cargo"]),
+        bad(
+            "layout.so",
+            library("changed_layout"),
+            &["SDK 1.1.0", "layouts differ: field host_id of OpenForm", "RString", "RVec", "cargo"],
+        ),
         bad("panics.so", library("panics_at_load"), &["panics when asked for its manifest"]),
     ]
 }
@@ -244,6 +253,7 @@ async fn old_pool(folder: &Path) -> (sukkal_plugin_sdk::load::LoadedPool, TestCl
         data_dir: folder.to_string_lossy().into_owned(),
         host_id: "test".to_owned(),
         records: None,
+        isolate: false,
     };
     (library.open_pool(arguments).await.expect("its pool opens"), clock)
 }
@@ -270,6 +280,16 @@ async fn a_host_serves_from_a_library_of_an_older_sdk() {
     assert_eq!(orders.pop(5).await.len(), 1);
 }
 
+#[tokio::test]
+async fn two_libraries_that_bundle_one_c_library_each_see_their_own() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("broken_stores")];
+    let mut host = Host::with().plugins(libraries).top("default_pool = \"broken:pool.db\"").start().await;
+    host.queue("orders").post(["a"]).await;
+    assert_eq!(host.stop().await.code(), Some(0));
+    host.start_again().await;
+    assert_eq!(host.queue("orders").pop(2).await[0]["body"], "a");
+}
+
 #[test]
 fn verify_passes_a_sound_store_and_names_what_was_asked() {
     let host = host_with(&[]);
@@ -286,7 +306,9 @@ fn verify_passes_a_sound_store_and_names_what_was_asked() {
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
     assert_eq!(lines[0]["verdict"], "passed");
     assert_eq!(lines[1], serde_json::json!({ "passed": 1, "failed": 0, "not_offered": 0 }));
-    for arguments in [["plugin", "verify", &path, "--case", "nothing.*"], ["plugin", "verify", &path, "--uri", "redis:"]] {
+    for arguments in
+        [["plugin", "verify", &path, "--case", "nothing.*"], ["plugin", "verify", &path, "--uri", "redis:"]]
+    {
         let output = sukkal(&host, &arguments);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("nothing to verify"), "{}", text(&output.stderr));

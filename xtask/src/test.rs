@@ -11,6 +11,8 @@ pub fn run() -> Result<(), Failure> {
     prepare::machine()?;
     let mut tally = Tally::default();
     tally.check("rustfmt", project::run(&mut project::cargo("fmt --all --check")));
+    let libraries = "fmt --all --check --manifest-path tests/libraries/Cargo.toml";
+    tally.check("rustfmt of tests/libraries", project::run(&mut project::cargo(libraries)));
     tally.check("tidy", tidy::run());
     tally.check("clippy", project::run(&mut project::cargo("clippy --workspace --all-targets -- -D warnings")));
     let prepared = prepare::run();

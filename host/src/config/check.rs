@@ -17,7 +17,7 @@ use super::{Config, FilterConfig, Format, Log, Origin, Rest, ranges, typed, unkn
 /// The sections.
 pub const SECTIONS: &[&str] = &["rest", "api", "limits", "filters", "plugins", "log"];
 /// What the host itself reads of a filter's section.
-pub const FILTER_KEYS: &[&str] = &["timeout", "on_error", "projects", "queues", "actions"];
+pub const FILTER_KEYS: &[&str] = &["timeout", "on_error", "isolate", "projects", "queues", "actions"];
 
 const TOP_KEYS: &[&str] = &["data_dir", "plugin_dirs", "catalog", "default_pool", "pipeline", "shutdown_grace"];
 const REST_KEYS: &[&str] = &["listen", "max_connections", "idle_timeout", "body_timeout"];
@@ -168,6 +168,7 @@ fn filter(name: &str, node: &Node, table: &Table, mistakes: &mut Vec<Mistake>) -
     FilterConfig {
         timeout: section.seconds("timeout", 1..=3600).unwrap_or(Duration::from_secs(5)),
         on_error: section.parsed("on_error", "\"refuse\" or \"pass\"", on_error).unwrap_or(OnError::Refuse),
+        isolate: section.flag("isolate").unwrap_or(false),
         projects: plain(section.texts("projects")),
         queues: patterns(&mut section),
         actions: actions(&mut section),
@@ -218,6 +219,7 @@ impl Default for FilterConfig {
         FilterConfig {
             timeout: Duration::from_secs(5),
             on_error: OnError::Refuse,
+            isolate: false,
             projects: Vec::new(),
             queues: Vec::new(),
             actions: Vec::new(),

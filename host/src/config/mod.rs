@@ -73,6 +73,8 @@ pub struct FilterConfig {
     pub timeout: Duration,
     /// What happens to a request when it fails.
     pub on_error: OnError,
+    /// Whether its hooks get threads of its plugin's, since its code blocks.
+    pub isolate: bool,
     /// The projects that it is for; empty: all.
     pub projects: Vec<String>,
     /// The queues that it is for, as patterns (`*`, `?`); empty: all.

@@ -116,6 +116,11 @@ impl Section<'_> {
         self.read(key, &wanted, within).map(|number| number.value)
     }
 
+    /// A switch.
+    pub fn flag(&mut self, key: &str) -> Option<bool> {
+        self.read(key, "true or false", Node::flag).map(|flag| flag.value)
+    }
+
     /// Whole seconds within a range.
     pub fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<Duration> {
         self.integer(key, range).map(Duration::from_secs)

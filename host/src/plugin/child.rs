@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -72,7 +72,12 @@ pub fn ask<T: DeserializeOwned>(arguments: &[impl AsRef<OsStr>], stderr: Stdio, 
 /// Answers, as the process that was asked.
 pub fn answer(answer: &impl Serialize) {
     // Text and numbers can always be written.
-    println!("\n{}", serde_json::to_string(answer).unwrap_or_default());
+    tell(format_args!("\n{}", serde_json::to_string(answer).unwrap_or_default()));
+}
+
+/// Prints a line. When nobody reads on (`… | head`) it is lost, and nothing else.
+pub fn tell(line: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, Lost> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::child::tell;
 use super::inspect::inspect;
 use super::registry::{Kind, twice};
 use crate::config::Mistake;
@@ -18,12 +19,13 @@ pub fn list(candidates: &[PathBuf]) -> Result<(), Vec<Mistake>> {
         let library = match inspect(path) {
             Ok(library) => library,
             Err(refusal) => {
-                println!("refused: {refusal}");
+                tell(format_args!("refused: {refusal}"));
                 continue;
             }
         };
         let names: Vec<String> = library.provides().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
-        println!("{} {}: {} ({})", library.name, library.version, names.join(", "), path.display());
+        let names = names.join(", ");
+        tell(format_args!("{} {}: {names} ({})", library.name, library.version, path.display()));
         for (kind, name) in library.provides() {
             let first = provided.entry((kind, name.to_owned())).or_insert(path);
             if *first != path.as_path() {

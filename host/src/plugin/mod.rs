@@ -7,10 +7,12 @@ mod list;
 mod open;
 mod records;
 mod registry;
+pub mod run_case;
 mod schema;
 mod services;
 pub mod verify;
 
+pub use child::tell;
 pub use discover::candidates;
 pub use list::list;
 pub use open::{Opened, check, open};

@@ -206,6 +206,7 @@ impl Opener<'_> {
         let set = self.config.filters.get(name).unwrap_or(&default);
         let mut args = self.args(name, name, Some(&set.settings));
         args.records = Some(records::of_plugin(catalog, &library.manifest().name));
+        args.isolate = set.isolate;
         let filter = in_time(library, library.open_filter(args)).await;
         let filter =
             filter.map_err(|problem| vec![Mistake::new(&set.origin, format!("filters.{name}"), problem, "")])?;
@@ -228,6 +229,7 @@ impl Opener<'_> {
             data_dir: self.config.data_dir.to_string_lossy().into_owned(),
             host_id: self.host_id.to_owned(),
             records: None,
+            isolate: false,
         }
     }
 }

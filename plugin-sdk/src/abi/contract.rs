@@ -100,6 +100,11 @@ macro_rules! contract {
                 }
             }
 
+            /// Wraps what an author's function opened.
+            pub fn opened<P: $contract>(plugin: P, _host: &$crate::Host) -> Self {
+                $loaded::new(plugin)
+            }
+
             $(
                 /// See the method of this name of the contract. `None`: it panicked.
                 pub fn $sync(&self, $($sarg: $sty),*) -> Option<$sret> {

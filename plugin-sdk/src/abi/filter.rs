@@ -8,7 +8,8 @@ use super::data::{Call, Request, Response};
 use super::guard::{self, FutureForm};
 use super::object::{Object, This};
 use super::types::{Ffi, MessageForm, NewMessageForm};
-use crate::{Error, Filter, Interest, Message, NewMessage, Reader, Result, Verdict};
+use crate::isolate::Isolated;
+use crate::{Error, Filter, Host, Interest, Message, NewMessage, Reader, Result, Verdict};
 
 type VerdictForm = <Verdict as Ffi>::Form;
 type IngressForm = Tuple2<VerdictForm, RVec<NewMessageForm>>;
@@ -183,6 +184,11 @@ impl LoadedFilter {
     /// Wraps an implementation.
     pub fn new<F: Filter>(filter: F) -> Self {
         LoadedFilter { object: RArc::new(Object::new(filter)), vtable: FilterVtableRef(Side::<F>::VTABLE.as_prefix()) }
+    }
+
+    /// Wraps what an author's function opened.
+    pub fn opened<F: Filter>(filter: F, host: &Host) -> Self {
+        if host.0.isolate { LoadedFilter::new(Isolated::new(filter)) } else { LoadedFilter::new(filter) }
     }
 
     /// See [`Filter::interest`]. `None`: it panicked.

@@ -6,12 +6,16 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use abi_stable::std_types::RResult;
 use async_ffi::{BorrowingFfiFuture, FutureExt};
 
 use super::types::{ErrorForm, Ffi};
 use crate::{Error, RequestId, Result, runtime};
+
+/// How long a call may keep the host's thread between two awaits before its plugin is named.
+const HELD: Duration = Duration::from_millis(500);
 
 /// What an asynchronous method of a contract returns.
 pub type FutureForm<'a, T> = BorrowingFfiFuture<'a, RResult<T, ErrorForm>>;
@@ -55,7 +59,14 @@ impl<T: Ffi, F: Future<Output = Result<T>>> Future for Guarded<F> {
         let inner = unsafe { Pin::new_unchecked(inner) };
         let _entered = runtime::enter();
         let _request = runtime::Current::set(this.request);
-        match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
+        let begun = Instant::now();
+        let polled = catch_unwind(AssertUnwindSafe(|| inner.poll(context)));
+        let held = begun.elapsed();
+        if held > HELD {
+            let ms = held.as_millis();
+            tracing::warn!(target: "guard", ms, "a call held its thread, which others wait for: something in it blocks");
+        }
+        match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(match result {
                 Ok(value) => RResult::ROk(value.into_form()),
@@ -81,7 +92,7 @@ impl<F> Drop for Guarded<F> {
 }
 
 /// The error that a panic becomes: its text is for the log, not for clients.
-fn from_panic(panic: &(dyn Any + Send)) -> Error {
+pub fn from_panic(panic: &(dyn Any + Send)) -> Error {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

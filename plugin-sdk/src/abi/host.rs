@@ -80,6 +80,8 @@ pub struct HostHandle {
     pub data_dir: PathBuf,
     pub host_id: String,
     pub records: Option<LoadedCatalog>,
+    /// For filters: whether their hooks get threads of their own.
+    pub isolate: bool,
 }
 
 impl std::ops::Deref for HostHandle {

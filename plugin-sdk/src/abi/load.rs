@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use abi_stable::abi_stability::StableAbi as _;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader};
 use object::{Object as _, ObjectSymbol as _};
 
@@ -127,8 +127,7 @@ fn check_file(bytes: &[u8]) -> Result<(), Refusal> {
         return Err(not_a_library("the file is empty"));
     }
     let file = object::File::parse(bytes).map_err(|error| not_a_library(&error.to_string().to_lowercase()))?;
-    let ours = object::File::parse(ours().as_slice()).map(|file| file.architecture());
-    if ours.is_ok_and(|ours| ours != file.architecture()) {
+    if ours().is_some_and(|ours| Some(ours) != machine(bytes)) {
         return Err((format!("is a library for another machine ({:?})", file.architecture()), mend()));
     }
     if file.kind() != object::ObjectKind::Dynamic {
@@ -146,9 +145,17 @@ fn check_file(bytes: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The head of this very program: tells which machine it runs on.
-fn ours() -> Vec<u8> {
-    std::env::current_exe().and_then(fs::read).unwrap_or_default()
+/// Word size, byte order and machine, as the head of an ELF file has them.
+fn machine(file: &[u8]) -> Option<[u8; 4]> {
+    Some([*file.get(4)?, *file.get(5)?, *file.get(18)?, *file.get(19)?])
+}
+
+/// The machine of this very program.
+fn ours() -> Option<[u8; 4]> {
+    let mut head = [0; 20];
+    let mut program = std::env::current_exe().and_then(fs::File::open).ok()?;
+    std::io::Read::read_exact(&mut program, &mut head).ok()?;
+    machine(&head)
 }
 
 /// Everything that the file's own tables speak of must lie inside it.
@@ -251,11 +258,15 @@ fn rebuild() -> String {
 
 /// abi_stable takes a library that is newer than the host; a plugin is usually older. Layouts are
 /// compatible if either can stand for the other (methods are only ever added at the end).
+///
+/// Nothing is kept from one comparison to the next: abi_stable would demand that all libraries know
+/// the same methods, while each of ours speaks with the host alone.
 fn check_layout(header: &'static LibHeader) -> Result<RootRef, Refusal> {
     let theirs = header.layout().ok_or_else(|| ("states no layout".to_owned(), rebuild()))?;
     let ours = RootRef::LAYOUT;
-    if let Err(errors) = check_layout_compatibility(ours, theirs)
-        && check_layout_compatibility(theirs, ours).is_err()
+    let compare = |left, right| check_layout_compatibility_with_globals(left, right, &CheckingGlobals::new());
+    if let Err(errors) = compare(ours, theirs)
+        && compare(theirs, ours).is_err()
     {
         let version = header.version_strings().version.as_str();
         let fault = format!(
@@ -269,13 +280,24 @@ fn check_layout(header: &'static LibHeader) -> Result<RootRef, Refusal> {
         .map_err(|error| ("cannot be initialised".to_owned(), format!("ask its author: {error}").replace('\n', " ")))
 }
 
-/// The report is thousands of lines; its last error is what matters, with the type it is about.
+/// The report has hundreds of lines. What matters is its last error, and the field that it is about:
+/// the last one that is named before the two layouts are shown.
 fn first_difference(report: &str) -> String {
     let lines: Vec<&str> = report.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let error = lines.iter().rposition(|line| line.starts_with("Error:")).unwrap_or(0);
-    let about = lines[..error].iter().rev().find(|line| line.starts_with("Type:") || line.contains("type:")).copied();
-    let text: Vec<&str> = about.into_iter().chain(lines[error..].iter().take(6).copied()).collect();
-    text.join(" ").chars().take(300).collect()
+    let shown = lines[..error].iter().rposition(|line| line.starts_with("Layout of expected")).unwrap_or(error);
+    let last = |lines: &[&str], mark: &str| lines.iter().rposition(|line| line.starts_with(mark));
+    let field = last(&lines[..shown], "field_name:");
+    let owner = field.and_then(|field| last(&lines[..field], "type:"));
+    let text = lines[error..].iter().take(6).copied().collect::<Vec<_>>().join(" ");
+    let about = match (owner, field) {
+        (Some(owner), Some(field)) => {
+            let name = |at: usize| lines[at].split_once(':').map_or("", |(_, name)| name);
+            format!("field {} of {}: ", name(field), name(owner))
+        }
+        _ => String::new(),
+    };
+    format!("{about}{}", text.trim_start_matches("Error:")).chars().take(300).collect()
 }
 
 fn check_manifest(manifest: &Manifest) -> Result<(), Refusal> {

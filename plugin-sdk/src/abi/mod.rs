@@ -9,7 +9,7 @@ pub(crate) mod catalog;
 mod contract;
 pub(crate) mod data;
 pub(crate) mod filter;
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod host;
 #[cfg(feature = "load")]
 pub(crate) mod load;

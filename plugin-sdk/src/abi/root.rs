@@ -67,6 +67,8 @@ pub struct OpenArgs {
     pub host_id: String,
     /// Its own records, where the catalog is open.
     pub records: Option<LoadedCatalog>,
+    /// For filters: whether their hooks get threads of their own, since they block.
+    pub isolate: bool,
 }
 
 /// See [`OpenArgs`].
@@ -79,6 +81,7 @@ pub struct OpenForm {
     data_dir: RString,
     host_id: RString,
     records: ROption<LoadedCatalog>,
+    isolate: bool,
 }
 
 impl From<OpenArgs> for OpenForm {
@@ -90,6 +93,7 @@ impl From<OpenArgs> for OpenForm {
             data_dir: args.data_dir.into(),
             host_id: args.host_id.into(),
             records: args.records.into(),
+            isolate: args.isolate,
         }
     }
 }
@@ -216,6 +220,9 @@ impl<P: Plugin> Library<P> {
     /// What an author's function is opened with.
     fn open(form: OpenForm) -> Result<Open<P::Settings>> {
         let library = *runtime::host().ok_or_else(|| Error::internal("the library was not started"))?;
+        if form.isolate && !P::RUNTIME {
+            return Err(Error::invalid("it cannot be isolated, since its plugin has no runtime; take `isolate` out"));
+        }
         let settings = serde_json::from_str(&form.settings)
             .map_err(|error| Error::invalid(format!("the settings are not valid: {error}")))?;
         let handle = HostHandle {
@@ -223,6 +230,7 @@ impl<P: Plugin> Library<P> {
             data_dir: form.data_dir.as_str().into(),
             host_id: form.host_id.into(),
             records: form.records.into_option(),
+            isolate: form.isolate,
         };
         Ok(Open { uri: form.uri.into(), settings, host: Host(std::sync::Arc::new(handle)) })
     }

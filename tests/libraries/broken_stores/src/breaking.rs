@@ -16,11 +16,15 @@ pub struct Breaking {
     pub case: String,
 }
 
+/// Cases in which a store forgets all that it held when it is closed.
+const FORGETS: [&str; 4] =
+    ["pool.restart.messages", "pool.restart.claims", "catalog.restart.records", "catalog.restart.revisions"];
+
 /// What SQLite's store is opened with. One that forgets has another file each time.
 pub fn sound(open: &Open<Breaking>) -> Open<Settings> {
     static OPENED: AtomicU32 = AtomicU32::new(0);
     let file = open.uri.trim_start_matches("broken:");
-    let file = match open.settings.case.contains(".restart.") {
+    let file = match FORGETS.contains(&open.settings.case.as_str()) {
         true => format!("{}-{file}", OPENED.fetch_add(1, Ordering::Relaxed)),
         false => file.to_owned(),
     };

@@ -15,13 +15,16 @@ fn spoiled(pool: &BrokenPool, queue: &QueueRef, mut post: Post) -> Post {
         "pool.delay.hides" => post.messages.iter_mut().for_each(|message| message.delay = Duration::ZERO),
         "pool.expiry.with_delay" => post.messages.iter_mut().for_each(|message| message.ttl += message.delay),
         "pool.expiry.everywhere" | "pool.expiry.all" => post.messages.iter_mut().for_each(|message| message.ttl *= 10),
-        "pool.key.repeated" => post.key = None,
+        "pool.key.repeated" | "pool.restart.keys" => post.key = None,
         "pool.key.conflict" => key.into_iter().for_each(|key| key.fingerprint = Default::default()),
         "pool.key.apart" => key.into_iter().for_each(|key| key.scope = String::new()),
         "pool.key.window" => key.into_iter().for_each(|key| key.window = Duration::from_secs(1)),
         "pool.lane.outbox" => post.outbox = false,
         "pool.lane.apart" => post.lane = Lane::Main,
-        "pool.lane.settles" => post.settles.clear(),
+        "pool.lane.settles" => {
+            post.settles.clear();
+            post.fence = None;
+        }
         "pool.lane.fence" => {
             let lane = post.settles.first().map(|(lane, _)| *lane);
             post.fence = lane.and_then(|lane| pool.state.fence(queue, lane)).or(post.fence);
@@ -43,8 +46,11 @@ pub async fn post(pool: &BrokenPool, call: &Call, queue: &QueueRef, post: Post) 
         }
     }
     let mut posted = pool.inner.post(call, queue, post).await?;
-    if pool.case() == "pool.order.places_ascend" {
-        posted.places.reverse();
+    match pool.case() {
+        "pool.order.places_ascend" => posted.places.reverse(),
+        // Counts from 1 each time that it is opened.
+        "pool.restart.places" => posted.places.iter_mut().for_each(|place| *place = pool.state.next_place()),
+        _ => {}
     }
     Ok(posted)
 }
@@ -77,7 +83,7 @@ pub async fn configure(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut hea
 /// Leases a lane.
 pub async fn lease(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut lease: Lease) -> Result<Option<Leased>> {
     let lane = lease.lane;
-    if pool.case() == "pool.lane.lease" {
+    if matches!(pool.case(), "pool.lane.lease" | "pool.restart.leases") {
         lease.holder = "whoever".to_owned();
     }
     let leased = pool.inner.lane_lease(call, queue, lease).await?;

@@ -1,16 +1,17 @@
 //! What the broken pool remembers to be wrong about it.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sukkal_plugin_sdk::{Lane, QueueId, QueueRef};
+use sukkal_plugin_sdk::{Lane, Place, QueueId, QueueRef};
 
 /// What the broken pool remembers.
 #[derive(Default)]
 pub struct State {
     /// How many claims there were.
     pub claims: AtomicU32,
+    places: AtomicU64,
     queues: Mutex<Queues>,
 }
 
@@ -24,6 +25,11 @@ struct Queues {
 impl State {
     fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place that this opening of the pool has not given yet.
+    pub fn next_place(&self) -> Place {
+        Place(self.places.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// A queue's header has this epoch now.

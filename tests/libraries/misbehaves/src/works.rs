@@ -27,7 +27,7 @@ pub async fn all() -> Result<()> {
     }
     let echoed = tokio::time::timeout(Duration::from_secs(2), echo()).await;
     match echoed {
-        Ok(Ok(byte)) if byte == 10 => Ok(()),
+        Ok(Ok(10)) => Ok(()),
         _ => Err(failed("a socket")),
     }
 }

@@ -1,0 +1,185 @@
+//! One case of the conformance kit, in a process of its own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, PoolBench, Reopen, Report, Verdict};
+use sukkal_plugin_sdk::load::{Library, OpenArgs};
+use sukkal_plugin_sdk::testing::TestClock;
+
+use super::child::{self, Lost};
+use crate::config::scheme;
+
+/// The sub-command of `plugin` that runs a case.
+pub const NAME: &str = "run-case";
+
+/// How long a case may take in all; the kit itself allows it a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How a store is opened.
+#[derive(Clone, clap::Args)]
+pub struct Opening {
+    /// The plugin's settings, as a JSON object.
+    #[arg(long, default_value = "{}")]
+    settings: String,
+    /// Nothing of the store outlives its closing: leave out the cases about restarts.
+    #[arg(long)]
+    volatile: bool,
+}
+
+/// A case, and the store that it is run on.
+#[derive(clap::Args)]
+pub struct OneCase {
+    /// The library.
+    pub file: PathBuf,
+    /// The store.
+    #[arg(long)]
+    pub uri: String,
+    /// The case's name.
+    #[arg(long)]
+    pub case: String,
+    /// A directory for the store's files.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// How it is opened.
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+/// How a case went, as one process tells another.
+#[derive(Serialize, Deserialize)]
+struct Outcome {
+    verdict: Told,
+    ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Told {
+    Passed,
+    Failed(String),
+    NotOffered(String),
+}
+
+impl From<Verdict> for Told {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed => Told::Passed,
+            Verdict::Failed(reason) => Told::Failed(reason),
+            Verdict::NotOffered(what) => Told::NotOffered(what),
+        }
+    }
+}
+
+impl From<Told> for Verdict {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Passed => Verdict::Passed,
+            Told::Failed(reason) => Verdict::Failed(reason),
+            Told::NotOffered(what) => Verdict::NotOffered(what),
+        }
+    }
+}
+
+impl OneCase {
+    /// Runs the case in a process of its own. The store's logs are on standard error.
+    ///
+    /// # Errors
+    /// The process could not be started.
+    pub fn ask(&self) -> Result<(Verdict, Duration), std::io::Error> {
+        let mut arguments: Vec<OsString> = ["plugin", NAME].map(OsString::from).into();
+        arguments.push(self.file.clone().into());
+        for (option, value) in [("--uri", &self.uri), ("--case", &self.case), ("--settings", &self.opening.settings)] {
+            arguments.push(format!("{option}={value}").into());
+        }
+        arguments.extend([OsString::from("--data-dir"), self.data_dir.clone().into()]);
+        arguments.extend(self.opening.volatile.then(|| OsString::from("--volatile")));
+        match child::ask(&arguments, Stdio::inherit(), PATIENCE) {
+            Ok(Outcome { verdict, ms }) => Ok((verdict.into(), Duration::from_millis(ms))),
+            Err(Lost::System(error)) => Err(error),
+            Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), Duration::ZERO)),
+        }
+    }
+
+    /// Runs the case in this process, and answers the one that asked.
+    pub fn run(&self) {
+        let (verdict, took) = match self.report() {
+            Ok(report) => (report.verdict.into(), report.took),
+            Err(reason) => (Told::Failed(reason), Duration::ZERO),
+        };
+        child::answer(&Outcome { verdict, ms: took.as_millis() as u64 });
+    }
+
+    fn report(&self) -> Result<Report, String> {
+        let clock = TestClock::default();
+        let library = Library::load(&self.file, &std::env::temp_dir(), clock.services());
+        let library = library.map_err(|refusal| refusal.to_string())?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
+        let report = runtime.block_on(async {
+            if let Some(case) = find(conformance::pool_cases(), &self.case) {
+                return self.run_pool(&case, library, clock).await;
+            }
+            match find(conformance::catalog_cases(), &self.case) {
+                Some(case) => self.run_catalog(&case, library, clock).await,
+                None => Err("there is no such case".to_owned()),
+            }
+        });
+        // A store that holds a thread must not hold the answer.
+        runtime.shutdown_background();
+        report
+    }
+
+    async fn run_pool(&self, case: &Case<PoolBench>, library: Library, clock: TestClock) -> Result<Report, String> {
+        let arguments = self.arguments();
+        let pool = library.open_pool(arguments.clone()).await.map_err(|error| unopened(&error))?;
+        let reopen = (!self.opening.volatile).then(|| -> Reopen<_> {
+            Arc::new(move || {
+                let (library, arguments) = (library.clone(), arguments.clone());
+                Box::pin(async move { library.open_pool(arguments).await })
+            })
+        });
+        Ok(conformance::run(case, PoolBench { pool, clock, reopen }).await)
+    }
+
+    async fn run_catalog(
+        &self,
+        case: &Case<CatalogBench>,
+        library: Library,
+        clock: TestClock,
+    ) -> Result<Report, String> {
+        let arguments = self.arguments();
+        let catalog = library.open_catalog(arguments.clone()).await.map_err(|error| unopened(&error))?;
+        let reopen = (!self.opening.volatile).then(|| -> Reopen<_> {
+            Arc::new(move || {
+                let (library, arguments) = (library.clone(), arguments.clone());
+                Box::pin(async move { library.open_catalog(arguments).await })
+            })
+        });
+        Ok(conformance::run(case, CatalogBench { catalog, clock, reopen }).await)
+    }
+
+    fn arguments(&self) -> OpenArgs {
+        OpenArgs {
+            which: scheme(&self.uri).unwrap_or_default().to_owned(),
+            uri: self.uri.clone(),
+            settings: self.opening.settings.clone(),
+            data_dir: self.data_dir.to_string_lossy().into_owned(),
+            host_id: "verify".to_owned(),
+            records: None,
+            isolate: false,
+        }
+    }
+}
+
+fn find<B: Clone>(cases: Vec<Case<B>>, name: &str) -> Option<Case<B>> {
+    cases.into_iter().find(|case| case.name == name)
+}
+
+fn unopened(error: &sukkal_plugin_sdk::Error) -> String {
+    format!("it cannot be opened: {error}")
+}

@@ -1,0 +1,62 @@
+//! The stores that come with Sukkal, opened without a host: for the conformance kit and the model.
+
+use std::path::Path;
+
+use sukkal_plugin_sdk::load::{Library, OpenArgs};
+use sukkal_plugin_sdk::testing::TestClock;
+
+use crate::programs;
+
+/// A store of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Store {
+    /// The URI scheme.
+    pub scheme: &'static str,
+    /// The package whose library provides it.
+    pub package: &'static str,
+    /// A pool's URI.
+    pub pool: &'static str,
+    /// A catalog's URI.
+    pub catalog: &'static str,
+    /// Whether what it holds outlives its closing.
+    pub reopens: bool,
+}
+
+/// SQLite.
+pub const SQLITE: Store = Store {
+    scheme: "sqlite",
+    package: "sukkal-sqlite",
+    pool: "sqlite:pool.db",
+    catalog: "sqlite:catalog.db",
+    reopens: true,
+};
+
+/// Memory.
+pub const MEMORY: Store =
+    Store { scheme: "memory", package: "sukkal-memory", pool: "memory:", catalog: "memory:", reopens: false };
+
+/// Every store.
+pub const STORES: [Store; 2] = [SQLITE, MEMORY];
+
+impl Store {
+    /// Loads its library. All that is opened of one library in one process shares the first clock.
+    ///
+    /// # Errors
+    /// The loader's one line.
+    pub fn load(self, clock: &TestClock, directory: &Path) -> Result<Library, String> {
+        Library::load(&programs::library(self.package), directory, clock.services()).map_err(|error| error.to_string())
+    }
+
+    /// What it is opened with, its files in a directory.
+    pub fn arguments(self, uri: &str, directory: &Path) -> OpenArgs {
+        OpenArgs {
+            which: self.scheme.to_owned(),
+            uri: uri.to_owned(),
+            settings: "{}".to_owned(),
+            data_dir: directory.to_string_lossy().into_owned(),
+            host_id: "test".to_owned(),
+            records: None,
+            isolate: false,
+        }
+    }
+}
