@@ -107,7 +107,9 @@ fn take(pool: &Pool, model: &mut Model, claim: ClaimId, limit: u32, ttl: Duratio
     free.truncate(limit as usize);
     prop_assert_eq!(&got, &free, "a claim");
     if got.is_empty() {
-        prop_assert_eq!(claimed.next_due, model.next_due(), "when the next message falls due");
+        // A message that ends as it falls due may be counted or not: a date too early costs one look.
+        let dates = [model.next_due(true), model.next_due(false)];
+        prop_assert!(dates.contains(&claimed.next_due), "{:?} is not when the next falls due", claimed.next_due);
         return Ok(());
     }
     model.hold(&got, claim, claimed.batch.now.after(ttl));

@@ -46,9 +46,11 @@ impl Model {
         held.map(|message| message.place).collect()
     }
 
-    /// When the next hidden message falls due.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.messages.iter().map(|message| message.held.map_or(message.due, |held| held.1)).min()
+    /// When the next hidden message falls due; of those alone that are still alive then, or of all.
+    pub fn next_due(&self, alive: bool) -> Option<Timestamp> {
+        let dates =
+            self.messages.iter().map(|message| (message.held.map_or(message.due, |held| held.1), message.expires));
+        dates.filter(|(due, expires)| !alive || due < expires).map(|(due, _)| due).min()
     }
 
     pub fn of(&mut self, place: Place) -> &mut Known {
