@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, programs};
 
 /// The host's address as the documentation has it.
@@ -56,4 +57,34 @@ async fn the_example_clients_run_as_they_stand() {
         assert!(told.contains("done: order 3"), "{script}: {told}");
     }
     assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+}
+
+/// `UPDATE_DOCS=1` writes the page in place of comparing it.
+#[test]
+fn the_page_of_the_conformance_kit_lists_every_case() {
+    let path = programs::checkout("docs/plugins/conformance.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let (head, _) = page.split_once("| case |").expect("a table of cases");
+    let due = format!("{head}{}", table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, due).expect("the page can be written");
+    } else {
+        assert_eq!(page, due, "UPDATE_DOCS=1 cargo nextest run -E 'test(conformance_kit)' brings it up to date");
+    }
+}
+
+/// What the conformance tests hold each store to.
+fn table() -> String {
+    let pools = sukkal_plugin_sdk::conformance::pool_cases().into_iter().map(|case| (case.name, case.promise));
+    let catalogs = sukkal_plugin_sdk::conformance::catalog_cases().into_iter().map(|case| (case.name, case.promise));
+    let heads = STORES.map(|store| format!(" {} |", store.scheme)).concat();
+    let mut table = format!("| case | holds a store to |{heads}\n|---|---|{}\n", "---|".repeat(STORES.len()));
+    for (name, promise) in pools.chain(catalogs) {
+        let kept = STORES.map(|store| {
+            let offered = store.reopens || !name.contains(".restart.");
+            if offered { " kept |" } else { " not offered |" }
+        });
+        table.push_str(&format!("| `{name}` | {promise} |{}\n", kept.concat()));
+    }
+    table
 }
