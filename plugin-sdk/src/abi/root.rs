@@ -40,18 +40,6 @@ impl RootModule for RootRef {
     const VERSION_STRINGS: VersionStrings = package_version_strings!();
 }
 
-macro_rules! crosses_as_it_is {
-    ($($type:ty)*) => {$(
-        impl Ffi for $type {
-            type Form = $type;
-            fn into_form(self) -> $type { self }
-            fn from_form(form: $type) -> $type { form }
-        }
-    )*};
-}
-
-crosses_as_it_is!(LoadedCatalog LoadedPool LoadedFilter LoadedNotifier);
-
 /// What something of a library is opened with.
 #[derive(Clone)]
 pub struct OpenArgs {

@@ -9,7 +9,11 @@ use abi_stable::std_types::{ROption, RString, RVec, Tuple2};
 use bytes::Bytes;
 
 use super::bytes::FfiBytes;
+use super::catalog::LoadedCatalog;
 use super::data::{QueueRef, Response};
+use super::filter::LoadedFilter;
+use super::notifier::LoadedNotifier;
+use super::pool::LoadedPool;
 use crate::*;
 
 /// A type that can cross, in a form with a fixed layout.
@@ -32,7 +36,7 @@ macro_rules! crosses_as_it_is {
     )*};
 }
 
-crosses_as_it_is!(() bool u32 u64 QueueRef Response);
+crosses_as_it_is!(() bool u32 u64 QueueRef Response LoadedCatalog LoadedPool LoadedFilter LoadedNotifier);
 
 /// A type whose form is that of something simpler: how to get there and back.
 macro_rules! crosses_as {
