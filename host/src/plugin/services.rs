@@ -10,6 +10,7 @@ use sukkal_plugin_sdk::tracing::Level;
 use sukkal_plugin_sdk::{Timestamp, millis};
 use tracing_subscriber::filter::LevelFilter;
 
+use super::address;
 use crate::config::Log;
 
 /// The host's side of what plugins get. Lives as long as the process, as the libraries do.
@@ -84,8 +85,7 @@ impl HostServices for Services {
     /// Nothing collects metrics yet.
     fn metric(&self, _metric: Metric<'_>) {}
 
-    /// Nothing restricts outbound connections yet: no plugin that makes them is part of the host.
-    fn address_allowed(&self, _address: IpAddr) -> bool {
-        true
+    fn address_allowed(&self, address: IpAddr) -> bool {
+        address::is_public(address)
     }
 }
