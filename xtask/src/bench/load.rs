@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::connection::Connection;
 use super::latency::Latencies;
 use super::server::Server;
-use super::work::{QUEUES, Work, Worker, post};
+use super::work::{QUEUES, Spread, Worker, post};
 use crate::failure::Failure;
 
 /// Messages of one post while queues are filled: 200 of 1 KiB are just below the limit of a post.
@@ -36,7 +36,7 @@ impl Measured {
 }
 
 /// Runs so many workers for so long.
-pub async fn run(server: &Server, work: Work, connections: usize, length: Duration) -> Result<Measured, Failure> {
+pub async fn run(server: &Server, work: Spread, connections: usize, length: Duration) -> Result<Measured, Failure> {
     let mut workers = JoinSet::new();
     let begin = Instant::now() + WARM_UP;
     for number in 0..connections {
@@ -68,7 +68,7 @@ pub async fn fill(server: &Server, seconds: u64) -> Result<(), Failure> {
     for queue in 0..QUEUES {
         let mut connection = Connection::open(server.address).await?;
         posters.spawn(async move {
-            let request = post(queue, FILL_BATCH);
+            let request = post(queue, FILL_BATCH, 0);
             for _ in 0..n_posts {
                 let reply = connection.exchange(&request).await?;
                 if reply.status != 201 {

@@ -4,6 +4,7 @@
 //! beside the ceiling's: the same HTTP server, with as many connections, answering a constant.
 
 mod connection;
+mod depth;
 mod latency;
 mod load;
 mod report;
@@ -37,6 +38,9 @@ pub struct Options {
     /// Where the host keeps its data: a folder on the disk to be measured. Default: below target/bench.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Compare deep queues with shallow ones, and many with few, in place of host and ceiling.
+    #[arg(long)]
+    depth: bool,
     /// The release build is there: measure.
     #[arg(long, hide = true)]
     built: bool,
@@ -59,31 +63,40 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::io("cannot start the load generator's runtime"))?;
+    if options.depth {
+        return runtime.block_on(depth::run(&folder(options), seconds(options), options.turns));
+    }
     let report = runtime.block_on(measure_all(options))?;
     println!("{}", if options.json { report.json() } else { report.table() });
     Ok(())
 }
 
 async fn measure_all(options: &Options) -> Result<Report, Failure> {
-    let folder = options.data_dir.clone().unwrap_or_else(|| project::target().join("bench"));
+    let folder = folder(options);
     let mut figures = Vec::new();
     for (work, connections) in FIGURES {
         eprintln!("{} over {connections} connection(s) …", work.name());
         let mut figure = Figure { work, connections, ceiling: Measured::default(), host: Measured::default() };
         for _ in 0..options.turns.max(1) {
             let ceiling = Server::ceiling(&folder)?;
-            figure.ceiling =
-                figure.ceiling.better(load::run(&ceiling, Work::Post, connections, seconds(options)).await?);
+            figure.ceiling = figure
+                .ceiling
+                .better(load::run(&ceiling, Work::Post.among(work::QUEUES), connections, seconds(options)).await?);
             drop(ceiling);
             let host = Server::host(&folder)?;
             if work == Work::ClaimAndDelete {
                 load::fill(&host, options.seconds).await?;
             }
-            figure.host = figure.host.better(load::run(&host, work, connections, seconds(options)).await?);
+            figure.host =
+                figure.host.better(load::run(&host, work.among(work::QUEUES), connections, seconds(options)).await?);
         }
         figures.push(figure);
     }
     Ok(Report { figures, seconds: options.seconds, turns: options.turns.max(1) })
+}
+
+fn folder(options: &Options) -> PathBuf {
+    options.data_dir.clone().unwrap_or_else(|| project::target().join("bench"))
 }
 
 fn seconds(options: &Options) -> Duration {
