@@ -102,10 +102,12 @@ impl Directory {
             let mut changes =
                 vec![Change::put(RecordKey::new(QUEUE, call.project(), name), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), name, None, Some(&metadata)));
-            if self.commit(call, changes).await? {
-                let queue = self.configured(call, name).await?;
+            // Deleted again before its pool was told: then it is made once more.
+            if self.commit(call, changes).await?
+                && let Some(queue) = self.configured(call, name).await?
+            {
                 dead_letter::reconnect(self, call, name).await?;
-                return queue.map(|queue| (queue, true)).ok_or_else(contended);
+                return Ok((queue, true));
             }
             Self::pause(tries).await;
         }
