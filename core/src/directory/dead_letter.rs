@@ -8,17 +8,18 @@ use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef,
 use super::Directory;
 use super::queues::Queue;
 use super::record::{DEAD_LETTER_SOURCE, QUEUE, QueueRecord, to_hex};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 
 /// Makes the dead letter queue that metadata name, beside its source, unless it is there.
 ///
 /// # Errors
-/// `BadValue`: it is there, but where no atomic move from the source is possible.
+/// `refusal`: it is there, but where no atomic move from the source is possible.
 pub async fn ensure(
     directory: &Directory,
     call: &Call,
     metadata: &Metadata,
+    refusal: ErrorKind,
     pool_name: &str,
     pool: &LoadedPool,
     source: &QueueRef,
@@ -29,7 +30,10 @@ pub async fn ensure(
         return if beside {
             Ok(())
         } else {
-            Err(Error::value(format!("_dead_letter_queue {} must be in the same pool as its queue.", rule.queue)))
+            Err(Error::new(
+                refusal,
+                format!("_dead_letter_queue {} must be in the same pool as its queue.", rule.queue),
+            ))
         };
     }
     let id = QueueId(rand::random());

@@ -91,7 +91,7 @@ impl Directory {
             let id = QueueId(rand::random());
             let placement = pool.place(id, None).unwrap_or_default();
             let reference = QueueRef::new(id, 1, placement);
-            dead_letter::ensure(self, call, &metadata, &pool_name, &pool, &reference).await?;
+            dead_letter::ensure(self, call, &metadata, ErrorKind::BadValue, &pool_name, &pool, &reference).await?;
             let record = QueueRecord {
                 id: id.text(),
                 epoch: 1,
@@ -124,7 +124,16 @@ impl Directory {
         for tries in 1..=TRIES {
             let Some(queue) = self.read(call, name).await? else { return Ok(None) };
             let metadata = Metadata::of(change(&queue.metadata.object)?);
-            dead_letter::ensure(self, call, &metadata, &queue.pool_name, &queue.pool, &queue.reference).await?;
+            dead_letter::ensure(
+                self,
+                call,
+                &metadata,
+                ErrorKind::BadBody,
+                &queue.pool_name,
+                &queue.pool,
+                &queue.reference,
+            )
+            .await?;
             let record = QueueRecord {
                 id: queue.id().text(),
                 epoch: queue.reference.epoch() + 1,
