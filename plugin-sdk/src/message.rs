@@ -69,7 +69,8 @@ pub struct Message {
     pub posted: Timestamp,
     /// How long it lives. A claim that would outlast it by a second or more (clients count whole
     /// seconds) moves its end to the claim's end plus grace, and this is then the claim's ttl plus
-    /// grace (spec: semantics, Claims).
+    /// grace (spec: semantics, Claims). A claim that would outlast it by less moves its end to its
+    /// own, and this stays the same in whole seconds.
     pub ttl: Duration,
     /// When it ends. Not always `posted + ttl`: see [`Message::ttl`].
     pub expires: Timestamp,

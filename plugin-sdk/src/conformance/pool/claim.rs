@@ -14,6 +14,7 @@ cases! { PoolBench:
     "pool.claim.hides" hides "what is claimed is hidden from listings, claims and pops"
     "pool.claim.repeated" repeated "a claim repeated under its id is the same claim"
     "pool.claim.life" life "a message that would end before its claim lives until the claim's end and grace"
+    "pool.claim.whole_seconds" whole_seconds "a message that ends less than a second before its claim lives as long, its ttl in seconds unchanged"
     "pool.claim.long_life" long_life "a message that outlives its claim is untouched"
     "pool.claim.counts" counts "each claim counts, pops and uncounted claims do not"
     "pool.claim.empty" empty "an empty claim is none, and says when the next message falls due"
@@ -96,6 +97,17 @@ async fn life(bench: PoolBench) -> Result<(), Failure> {
     ensure_eq!(texts(&queue.get(&places).await?), ["a"], "within the grace");
     queue.advance(MINUTE);
     ensure_eq!(texts(&queue.get(&places).await?), Vec::<String>::new(), "after the grace");
+    Ok(())
+}
+
+async fn whole_seconds(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    let places = queue.post_with(&["a"], 5 * MINUTE, Duration::ZERO).await?;
+    queue.advance(Duration::from_millis(500));
+    let claimed = queue.claim_as(NewClaim { ttl: 5 * MINUTE, ..new_claim(1) }).await?.batch.messages;
+    ensure_eq!(claimed.first().map(|message| message.ttl.as_secs()), Some(300), "the ttl in seconds");
+    queue.advance(5 * MINUTE - Duration::from_millis(300));
+    ensure_eq!(texts(&queue.get(&places).await?), ["a"], "within the claim, after the first end");
     Ok(())
 }
 

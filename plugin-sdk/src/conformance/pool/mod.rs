@@ -7,6 +7,7 @@ mod delay;
 mod deletion;
 mod epoch;
 mod expiry;
+mod export;
 mod key;
 mod lane;
 mod order;
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case<PoolBench>> {
         lane::cases(),
         watch::cases(),
         step::cases(),
+        export::cases(),
         restart::cases(),
     ]
     .concat()

@@ -134,11 +134,11 @@ impl Pool for BrokenPool {
     }
 
     async fn export(&self, call: &Call, queue: &QueueRef, from: Cursor) -> Result<Export> {
-        self.inner.export(call, queue, from).await
+        steps::export(self, call, queue, from).await
     }
 
     async fn import(&self, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
-        self.inner.import(call, queue, page).await
+        steps::import(self, call, queue, page).await
     }
 
     async fn health(&self, call: &Call) -> Result<Health> {

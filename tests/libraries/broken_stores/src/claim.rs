@@ -15,6 +15,7 @@ pub async fn claim(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut claim: 
     match pool.case() {
         "pool.claim.repeated" => claim.id = ClaimId(claim.id.0 ^ u128::from(number)),
         "pool.claim.life" => claim.grace = Duration::ZERO,
+        "pool.claim.whole_seconds" => claim.ttl += Duration::from_secs(2),
         "pool.claim.counts" => claim.uncounted = true,
         "pool.claim.expires" => claim.ttl += Duration::from_secs(3600),
         "pool.delay.many" => claim.limit = claim.limit.min(50),

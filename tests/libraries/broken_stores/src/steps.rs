@@ -1,7 +1,8 @@
 //! What is done in steps, and what the pool says of itself.
 
 use sukkal_plugin_sdk::{
-    Budget, Bytes, Call, ErrorKind, KnownQueue, Pool, Progress, QueueId, QueueRef, Result, Swept, Usage,
+    Budget, Bytes, Call, Cursor, ErrorKind, Export, KnownQueue, Message, NewMessage, Place, Pool, Post, Progress,
+    QueueId, QueueRef, Result, Swept, Usage,
 };
 
 use crate::broken_pool::BrokenPool;
@@ -55,4 +56,25 @@ pub async fn queues(pool: &BrokenPool, call: &Call, after: Option<QueueId>, limi
 pub async fn usage(pool: &BrokenPool, call: &Call) -> Result<Usage> {
     let usage = pool.inner.usage(call).await?;
     Ok(if pool.case() == "pool.step.health" { Usage { messages: 0, ..usage } } else { usage })
+}
+
+/// Exports a page.
+pub async fn export(pool: &BrokenPool, call: &Call, queue: &QueueRef, from: Cursor) -> Result<Export> {
+    let mut page = pool.inner.export(call, queue, from).await?;
+    match pool.case() {
+        "pool.export.same" => page.messages.retain(|message| message.claim.is_none()),
+        "pool.export.goes_on" => page.next_place = Place(1),
+        _ => {}
+    }
+    Ok(page)
+}
+
+/// Imports a page.
+pub async fn import(pool: &BrokenPool, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
+    if pool.case() == "pool.export.repeated" {
+        let new = |message: Message| NewMessage { body: message.body, ttl: message.ttl, ..NewMessage::default() };
+        let messages = page.messages.into_iter().map(new).collect();
+        return pool.inner.post(call, queue, Post { messages, ..Post::default() }).await.map(drop);
+    }
+    pool.inner.import(call, queue, page).await
 }
