@@ -51,7 +51,7 @@ impl Default for Settings {
             readers: 2,
             cache_kib: 8 * 1024,
             reader_cache_kib: 2 * 1024,
-            page_size: 8192,
+            page_size: 4096,
             max_mib: 0,
             checkpoint_mib: 8,
             waiting: 20_000,

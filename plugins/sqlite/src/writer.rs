@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use sukkal_plugin_sdk::tokio::sync::oneshot;
 use sukkal_plugin_sdk::{Call, Error, Host, Result, Timestamp, tracing};
 
@@ -34,6 +34,10 @@ pub trait Ledger: Send + 'static {
     fn flush(&mut self) -> Outcome<()>;
     /// The transaction is committed: others may be told.
     fn committed(&mut self);
+    /// The file is full: removes what nobody needs, in a bounded step; false if there is nothing.
+    fn make_room(&mut self) -> Outcome<bool> {
+        Ok(false)
+    }
     /// The transaction is rolled back: what memory says of the file is void.
     fn forget(&mut self);
     /// Called while nothing waits; answers for how long at the most it may stay uncalled.
@@ -181,6 +185,7 @@ impl<L: Ledger> Worker<L> {
                 tracing::error!(%error, "no transaction can be begun");
                 jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
             }
+            Err((Stage::Work, fail)) if jobs.len() == 1 && is_full(&fail) && self.make_room() => self.commit(jobs),
             Err((stage, fail)) if jobs.len() == 1 => {
                 let error = Error::from(fail);
                 // Part of a commit that failed on the disk may be found there after a crash.
@@ -191,8 +196,22 @@ impl<L: Ledger> Worker<L> {
         }
     }
 
+    /// Makes room in a full file; false if there is none to be made.
+    fn make_room(&mut self) -> bool {
+        let mut made = false;
+        let outcome = self.transaction(|ledger| {
+            made = ledger.make_room()?;
+            Ok(())
+        });
+        made && outcome.is_ok()
+    }
+
     /// Runs everything in one transaction; after an error nothing of it is left.
     fn attempt(&mut self, jobs: &mut [Box<dyn Job<L>>]) -> Result<(), (Stage, Fail)> {
+        self.transaction(|ledger| jobs.iter_mut().try_for_each(|job| job.run(ledger)))
+    }
+
+    fn transaction(&mut self, mut work: impl FnMut(&mut L) -> Outcome<()>) -> Result<(), (Stage, Fail)> {
         let mut stage = Stage::Begin;
         let now = self.host.now();
         let ledger = &mut self.ledger;
@@ -201,9 +220,7 @@ impl<L: Ledger> Worker<L> {
             execute(ledger.connection(), "BEGIN IMMEDIATE")?;
             ledger.begun(now);
             stage = Stage::Work;
-            for job in jobs.iter_mut() {
-                job.run(ledger)?;
-            }
+            work(ledger)?;
             ledger.flush()?;
             stage = Stage::Commit;
             execute(ledger.connection(), "COMMIT")
@@ -230,6 +247,10 @@ impl<L: Ledger> Worker<L> {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
     }
+}
+
+fn is_full(fail: &Fail) -> bool {
+    matches!(fail, Fail::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
 }
 
 fn execute(connection: &Connection, sql: &str) -> Outcome<()> {

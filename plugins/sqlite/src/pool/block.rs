@@ -7,6 +7,8 @@
 
 use sukkal_plugin_sdk::{ClaimId, Lane, Timestamp};
 
+use super::id::LAST_OFFSET;
+use super::varint::{byte, bytes, read, write};
 use crate::error::{Fail, Outcome};
 
 /// The form in which blocks are written; a reader refuses others.
@@ -84,7 +86,7 @@ impl Entry {
     }
 }
 
-/// What the table's columns say of a block.
+/// What the table's columns say of the messages of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// 1: holds ready messages; 2: none, but exhausted ones; 0: neither.
@@ -100,6 +102,8 @@ pub struct Summary {
 pub struct Block {
     entries: Vec<Entry>,
     clients: Vec<Box<str>>,
+    /// The offsets at which a body lies whose message is gone, a bit each.
+    garbage: u64,
 }
 
 impl Block {
@@ -123,14 +127,27 @@ impl Block {
         self.position(offset).ok().map(|index| &mut self.entries[index])
     }
 
-    /// Takes out the message at an offset.
+    /// Takes out the message at an offset. Its body stays as garbage.
     pub fn remove(&mut self, offset: u8) -> Option<Entry> {
-        self.position(offset).ok().map(|index| self.entries.remove(index))
+        let index = self.position(offset).ok()?;
+        self.garbage |= bit(offset);
+        Some(self.entries.remove(index))
+    }
+
+    /// The offsets at which a body lies whose message is gone, a bit each.
+    pub fn garbage(&self) -> u64 {
+        self.garbage
+    }
+
+    /// Says that no such body is left; gives what [`Block::garbage`] was.
+    pub fn take_garbage(&mut self) -> u64 {
+        std::mem::take(&mut self.garbage)
     }
 
     /// Puts in a message; gives back the one that was there.
     pub fn put(&mut self, mut entry: Entry, client: &str) -> Option<Entry> {
         entry.client = self.client_index(client);
+        self.garbage &= !bit(entry.offset);
         match self.position(entry.offset) {
             Ok(index) => Some(std::mem::replace(&mut self.entries[index], entry)),
             Err(index) => {
@@ -175,6 +192,10 @@ impl Block {
     }
 }
 
+fn bit(offset: u8) -> u64 {
+    1 << (offset & 63)
+}
+
 const HAS_TTL: u8 = 4;
 const HAS_CLAIMS: u8 = 8;
 const HAS_UNTIL: u8 = 16;
@@ -201,6 +222,7 @@ impl Block {
         for entry in &self.entries {
             encode_entry(entry, &claims, out);
         }
+        write(out, self.garbage);
     }
 
     /// Reads what [`Block::encode`] wrote.
@@ -260,11 +282,15 @@ fn decode(mut data: &[u8]) -> Option<Block> {
     for _ in 0..length {
         block.entries.push(decode_entry(input, &claims)?);
     }
+    block.garbage = read(input)?;
     data.is_empty().then_some(block)
 }
 
 fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
     let (offset, flags, client) = (byte(input)?, byte(input)?, byte(input)?);
+    if offset > LAST_OFFSET {
+        return None;
+    }
     let state = match flags & 3 {
         0 => State::Ready,
         1 => State::Claimed,
@@ -280,39 +306,6 @@ fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
         State::Ready | State::Delayed | State::Exhausted => ClaimId(0),
     };
     Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim })
-}
-
-/// Seven bits a byte, the lowest first; the top bit says that more follow.
-fn write(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn read(input: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let next = byte(input)?;
-        value |= u64::from(next & 0x7f) << shift;
-        if next & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn byte(input: &mut &[u8]) -> Option<u8> {
-    let (first, rest) = input.split_first()?;
-    *input = rest;
-    Some(*first)
-}
-
-fn bytes<'a>(input: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = input.split_at_checked(length)?;
-    *input = rest;
-    Some(taken)
 }
 
 #[cfg(test)]
@@ -335,7 +328,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(entries in entries()) {
+        fn what_is_written_is_read(entries in entries(), gone in prop::collection::vec(0_u8..64, 0..64)) {
             let mut block = Block::default();
             for (entry, client) in entries {
                 let offset = entry.offset;
@@ -343,6 +336,8 @@ mod tests {
                 let put = block.get(offset).unwrap();
                 prop_assert_eq!(block.client(put), client);
             }
+            let n_gone = gone.into_iter().filter_map(|offset| block.remove(offset)).count();
+            prop_assert_eq!(block.garbage().count_ones() as usize, n_gone);
             let mut data = Vec::new();
             block.encode(&mut data);
             prop_assert_eq!(Block::decode(&data).unwrap(), block);

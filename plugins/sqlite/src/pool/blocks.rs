@@ -6,15 +6,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sukkal_plugin_sdk::Timestamp;
 
 use super::block::{Block, Summary};
+use super::body::Bodies;
+use super::garbage::Garbage;
 use super::id::{LaneKey, lane_of};
+use super::run;
 use crate::error::Outcome;
 
 /// Blocks kept in memory beyond a transaction: some 3 KiB each.
 const KEPT: usize = 1024;
 
-pub const GET: &str = "SELECT ready, wakes, avail, data FROM block WHERE key = ?1";
-pub const INSERT: &str = "INSERT INTO block (key, ready, wakes, avail, data) VALUES (?1, ?2, ?3, ?4, ?5)";
-pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, data = ?5 WHERE key = ?1";
+pub const GET: &str = "SELECT ready, wakes, avail, garbage, data FROM block WHERE key = ?1";
+pub const INSERT: &str = "INSERT INTO block (key, ready, wakes, avail, garbage, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, garbage = ?5, data = ?6 WHERE key = ?1";
 // Touches no index, which is all that most changes need.
 pub const UPDATE_DATA: &str = "UPDATE block SET data = ?2 WHERE key = ?1";
 pub const DELETE: &str = "DELETE FROM block WHERE key = ?1";
@@ -29,18 +32,37 @@ pub struct Blocks {
     /// Changed in this transaction and not written yet.
     changed: BTreeSet<i64>,
     buffer: Vec<u8>,
+    now: Timestamp,
+    /// The bodies in the file whose messages are gone.
+    pub garbage: Garbage,
+    /// What never changes of the messages of this transaction.
+    pub bodies: Bodies,
 }
 
 #[derive(Default)]
 struct Known {
     block: Block,
     /// What the table's columns say; `None` while it is not in the table.
-    stored: Option<Summary>,
+    stored: Option<Stored>,
     /// Settled: what the table says of its next wake is to be made exact.
     settled: bool,
 }
 
+/// What the table says of a block beside its states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stored {
+    summary: Summary,
+    /// Since when there has been garbage.
+    garbage: Option<Timestamp>,
+    n_garbage: u32,
+}
+
 impl Blocks {
+    /// A transaction begins, at this instant.
+    pub fn begun(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// A block, if there is one.
     ///
     /// # Errors
@@ -139,26 +161,29 @@ impl Blocks {
     /// # Errors
     /// The driver's.
     pub fn write(&mut self, connection: &Connection) -> Outcome<()> {
+        // Before blocks go, and their bodies with them.
+        self.bodies.write(connection)?;
+        let mut emptied = Vec::new();
         for key in std::mem::take(&mut self.changed) {
             let Some(known) = self.known.get_mut(&key) else { continue };
+            let n_garbage = known.stored.map_or(0, |stored| stored.n_garbage);
             if known.block.entries().is_empty() {
                 if known.stored.is_some() {
                     connection.prepare_cached(DELETE)?.execute([key])?;
                 }
+                self.garbage.change(n_garbage, 0);
                 self.known.remove(&key);
+                emptied.push(key);
                 continue;
             }
-            let mut summary = known.block.summary(lane_of(key));
-            if let Some(stored) = known.stored.filter(|_| !known.settled) {
-                // Too early a wake costs one look; keeping it spares the index a change.
-                summary.wakes = summary.wakes.min(stored.wakes);
-            }
+            let new = known.to_store(key, self.now);
             known.block.encode(&mut self.buffer);
-            put(connection, key, known.stored, summary, &self.buffer)?;
-            known.stored = Some(summary);
+            put(connection, key, known.stored, new, &self.buffer)?;
+            self.garbage.change(n_garbage, new.n_garbage);
+            known.stored = Some(new);
             known.settled = false;
         }
-        Ok(())
+        run::delete_blocks(connection, &emptied)
     }
 
     /// Keeps memory bounded; called between transactions.
@@ -172,6 +197,8 @@ impl Blocks {
     pub fn forget(&mut self) {
         self.known.clear();
         self.changed.clear();
+        self.garbage = Garbage::default();
+        self.bodies.forget();
     }
 
     fn load(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
@@ -181,25 +208,44 @@ impl Blocks {
         let mut statement = connection.prepare_cached(GET)?;
         let mut rows = statement.query([key])?;
         if let Some(row) = rows.next()? {
-            let stored = Summary {
+            let summary = Summary {
                 ready: row.get(0)?,
                 wakes: Timestamp(row.get(1)?),
                 avail: row.get::<_, Option<i64>>(2)?.map(Timestamp),
             };
-            let data = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+            let garbage = row.get::<_, Option<i64>>(3)?.map(Timestamp);
+            let data = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
             let block = Block::decode(data)?;
+            let stored = Stored { summary, garbage, n_garbage: block.garbage().count_ones() };
             self.known.insert(key, Known { block, stored: Some(stored), settled: false });
         }
         Ok(())
     }
 }
 
-fn put(connection: &Connection, key: i64, stored: Option<Summary>, new: Summary, data: &[u8]) -> Outcome<()> {
-    let avail = new.avail.map(|avail| avail.0);
-    match stored {
-        Some(stored) if stored == new => connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?,
-        Some(_) => connection.prepare_cached(UPDATE)?.execute(params![key, new.ready, new.wakes.0, avail, data])?,
-        None => connection.prepare_cached(INSERT)?.execute(params![key, new.ready, new.wakes.0, avail, data])?,
-    };
+impl Known {
+    /// What the table must say of it, which holds messages.
+    fn to_store(&self, key: i64, now: Timestamp) -> Stored {
+        let mut summary = self.block.summary(lane_of(key));
+        if let Some(stored) = self.stored.filter(|_| !self.settled) {
+            // Too early a wake costs one look; keeping it spares the index a change.
+            summary.wakes = summary.wakes.min(stored.summary.wakes);
+        }
+        let n_garbage = self.block.garbage().count_ones();
+        let since = self.stored.and_then(|stored| stored.garbage).unwrap_or(now);
+        Stored { summary, garbage: (n_garbage > 0).then_some(since), n_garbage }
+    }
+}
+
+fn put(connection: &Connection, key: i64, stored: Option<Stored>, new: Stored, data: &[u8]) -> Outcome<()> {
+    let columns = |stored: Stored| (stored.summary, stored.garbage);
+    if stored.map(columns) == Some(columns(new)) {
+        connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?;
+        return Ok(());
+    }
+    let Summary { ready, wakes, avail } = new.summary;
+    let (avail, garbage) = (avail.map(|avail| avail.0), new.garbage.map(|since| since.0));
+    let mut statement = connection.prepare_cached(if stored.is_some() { UPDATE } else { INSERT })?;
+    statement.execute(params![key, ready, wakes.0, avail, garbage, data])?;
     Ok(())
 }

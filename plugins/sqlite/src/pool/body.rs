@@ -1,20 +1,14 @@
 //! What never changes of a message: its body, when it was posted, what was stored with it.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
 use sukkal_plugin_sdk::{Bytes, Extensions, Message, MessageId, Origin, Place, QueueId, Reason, Timestamp};
 
 use super::block::{Block, Entry, State, View};
 use super::id::{block_of, id_in, lane_of, place_of};
+use super::run::{self, Part, Read, Run};
 use crate::error::{Fail, Outcome};
-
-pub const INSERT: &str = "INSERT INTO body (id, posted, extra, body) VALUES (?1, ?2, ?3, ?4)";
-pub const REPLACE: &str = "INSERT OR REPLACE INTO body (id, posted, extra, body) VALUES (?1, ?2, ?3, ?4)";
-pub const GET: &str = "SELECT id, posted, extra, body FROM body WHERE id = ?1";
-pub const GET_RANGE: &str = "SELECT id, posted, extra, body FROM body WHERE id >= ?1 AND id <= ?2 ORDER BY id";
-pub const GET_POSTED: &str = "SELECT posted FROM body WHERE id = ?1";
-pub const GET_EXTRA: &str = "SELECT extra FROM body WHERE id = ?1";
-pub const COPY: &str = "INSERT INTO body (id, posted, extra, body) SELECT ?2, ?3, ?4, body FROM body WHERE id = ?1";
-pub const DELETE_RANGE: &str = "DELETE FROM body WHERE id >= ?1 AND id <= ?2";
 
 /// A message whose state is known and whose body is still to be read.
 #[derive(Clone, Debug)]
@@ -32,6 +26,8 @@ impl Pick {
     }
 }
 
+const MISSING: Fail = Fail::Corrupt("a message has no body");
+
 /// Reads the bodies of messages, in their order.
 ///
 /// # Errors
@@ -39,43 +35,18 @@ impl Pick {
 pub fn read(connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
     let mut messages = Vec::with_capacity(picks.len());
     let mut picks = picks.into_iter().peekable();
-    let mut one = connection.prepare_cached(GET)?;
-    let mut range = connection.prepare_cached(GET_RANGE)?;
-    while let Some(first) = picks.next() {
+    let mut covering = connection.prepare_cached(run::COVERING)?;
+    while let Some(id) = picks.peek().map(|pick| pick.id) {
+        let mut rows = covering.query([id])?;
+        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+        run.get(id).ok_or(MISSING)?;
         // Neighbours are read in one go.
-        let start = first.id;
-        let mut run = vec![first];
-        while let Some(next) = picks.next_if(|next| next.id == start + run.len() as i64) {
-            run.push(next);
-        }
-        let mut rows = match run.as_slice() {
-            [single] => one.query([single.id])?,
-            run => range.query([start, start + run.len() as i64 - 1])?,
-        };
-        for pick in run {
-            let row = rows.next()?.ok_or(Fail::Corrupt("a message has no body"))?;
-            if row.get::<_, i64>(0)? != pick.id {
-                return Err(Fail::Corrupt("a message has no body"));
-            }
-            messages.push(message(pick, row, now)?);
+        while let Some(pick) = picks.next_if(|next| run.get(next.id).is_some()) {
+            let part = run.get(pick.id).ok_or(MISSING)?;
+            messages.push(message(pick, &part, now));
         }
     }
     Ok(messages)
-}
-
-/// Deletes the bodies of messages.
-///
-/// # Errors
-/// The driver's.
-pub fn delete(connection: &Connection, ids: &mut [i64]) -> Outcome<()> {
-    ids.sort_unstable();
-    let mut statement = connection.prepare_cached(DELETE_RANGE)?;
-    for run in ids.chunk_by(|one, next| one + 1 == *next) {
-        if let (Some(first), Some(last)) = (run.first(), run.last()) {
-            statement.execute([first, last])?;
-        }
-    }
-    Ok(())
 }
 
 /// When a message was posted.
@@ -83,35 +54,104 @@ pub fn delete(connection: &Connection, ids: &mut [i64]) -> Outcome<()> {
 /// # Errors
 /// The driver's; `Corrupt` when its body is missing.
 pub fn posted(connection: &Connection, id: i64) -> Outcome<Timestamp> {
-    let posted = connection.prepare_cached(GET_POSTED)?.query_row([id], |row| row.get(0)).optional()?;
-    posted.map(Timestamp).ok_or(Fail::Corrupt("a message has no body"))
+    let mut covering = connection.prepare_cached(run::COVERING)?;
+    let mut rows = covering.query([id])?;
+    let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+    Ok(run.get(id).ok_or(MISSING)?.posted)
 }
 
-/// Copies a body to another message, as one posted now with an origin.
-///
-/// # Errors
-/// The driver's.
-pub fn copy(connection: &Connection, from: i64, to: i64, now: Timestamp, origin: &Origin) -> Outcome<()> {
-    let extra: Option<Vec<u8>> =
-        connection.prepare_cached(GET_EXTRA)?.query_row([from], |row| row.get(0)).optional()?.flatten();
-    let (_, extensions) = read_extra(extra.as_deref());
-    let extra = write_extra(Some(origin), &extensions);
-    connection.prepare_cached(COPY)?.execute(params![from, to, now.0, extra])?;
-    Ok(())
+/// Bodies of this transaction that are not written yet, so that neighbours become one row.
+#[derive(Default)]
+pub struct Bodies {
+    /// By their block.
+    runs: BTreeMap<i64, Run>,
 }
 
-fn message(pick: Pick, row: &Row<'_>, now: Timestamp) -> Outcome<Message> {
+impl Bodies {
+    /// Adds a new message's.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn add(&mut self, connection: &Connection, id: i64, part: Part<'_>) -> Outcome<()> {
+        let bytes = part.body.len() + part.extra.map_or(0, <[u8]>::len);
+        let run = self.runs.entry(block_of(id)).or_insert_with(|| Run::new(id));
+        if !run.takes(id, bytes) {
+            std::mem::replace(run, Run::new(id)).insert(connection)?;
+        }
+        run.push(part);
+        Ok(())
+    }
+
+    /// Adds a message's, or replaces it.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn put(&mut self, connection: &Connection, id: i64, part: Part<'_>) -> Outcome<()> {
+        self.write_block(connection, block_of(id))?;
+        if run::replace(connection, id, part)? { Ok(()) } else { self.add(connection, id, part) }
+    }
+
+    /// Copies a body to another message, as one posted now with an origin.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn copy(
+        &mut self,
+        connection: &Connection,
+        from: i64,
+        to: i64,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Outcome<()> {
+        self.write_block(connection, block_of(from))?;
+        let mut covering = connection.prepare_cached(run::COVERING)?;
+        let mut rows = covering.query([from])?;
+        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+        let part = run.get(from).ok_or(MISSING)?;
+        let (_, extensions) = read_extra(part.extra);
+        let extra = write_extra(Some(origin), &extensions);
+        self.add(connection, to, Part { posted: now, extra: extra.as_deref(), body: part.body })
+    }
+
+    /// Reads messages, those of this transaction too; see [`read`].
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt` when a body is missing.
+    pub fn read(&mut self, connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
+        for pick in &picks {
+            self.write_block(connection, block_of(pick.id))?;
+        }
+        read(connection, picks, now)
+    }
+
+    /// Writes all.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn write(&mut self, connection: &Connection) -> Outcome<()> {
+        std::mem::take(&mut self.runs).values().try_for_each(|run| run.insert(connection))
+    }
+
+    /// Drops all that is in memory.
+    pub fn forget(&mut self) {
+        self.runs.clear();
+    }
+
+    fn write_block(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
+        self.runs.remove(&key).map_or(Ok(()), |run| run.insert(connection))
+    }
+}
+
+fn message(pick: Pick, part: &Part<'_>, now: Timestamp) -> Message {
     let Pick { id, entry, client } = pick;
-    let posted = Timestamp(row.get(1)?);
-    let extra = row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-    let (origin, extensions) = read_extra(extra);
+    let posted = part.posted;
+    let (origin, extensions) = read_extra(part.extra);
     let claimed = entry.view(now) == View::Claimed;
     let ttl = entry.ttl.unwrap_or_else(|| entry.expires.0.saturating_sub(posted.0));
-    Ok(Message {
+    Message {
         place: place_of(id),
         lane: lane_of(block_of(id)),
-        body: Bytes::copy_from_slice(body),
+        body: Bytes::copy_from_slice(part.body),
         client,
         posted,
         ttl: std::time::Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
@@ -122,10 +162,10 @@ fn message(pick: Pick, row: &Row<'_>, now: Timestamp) -> Outcome<Message> {
         claims: entry.claims,
         origin,
         extensions,
-    })
+    }
 }
 
-/// The column form of what is stored with a message: null for nothing; else the length of the
+/// The form of what is stored with a message: null for nothing; else the length of the
 /// origin's part (`u32`, little endian), that part, the extensions.
 pub fn write_extra(origin: Option<&Origin>, extensions: &Extensions) -> Option<Vec<u8>> {
     if origin.is_none() && extensions.is_empty() {

@@ -7,7 +7,7 @@ use sukkal_plugin_sdk::{
 };
 
 use super::block::{Entry, State};
-use super::body::{self, Pick};
+use super::body::Pick;
 use super::id::{LaneKey, block_of, id_in, offset_of, place_of, queue_key};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
@@ -69,7 +69,7 @@ pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<S
         }
         let picks = hold(ledger, queue, new, &ids)?;
         keep(ledger, queue, new, &ids)?;
-        let messages = body::read(&ledger.connection, picks, ledger.now)?;
+        let messages = ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)?;
         let batch = Batch { now: ledger.now, messages, ..Batch::default() };
         Ok(Step::Done(Claimed { batch, ..Claimed::default() }))
     })
@@ -81,7 +81,7 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
         if !settle::settle(ledger, queue)? {
             return Ok(Step::Again);
         }
-        let mut ids = oldest(ledger, queue, limit)?;
+        let ids = oldest(ledger, queue, limit)?;
         let mut picks = Vec::with_capacity(ids.len());
         for id in &ids {
             let key = block_of(*id);
@@ -91,8 +91,7 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
             block.remove(entry.offset);
             count::removed(ledger, queue, Lane::Main, entry.state);
         }
-        let messages = body::read(&ledger.connection, picks, ledger.now)?;
-        body::delete(&ledger.connection, &mut ids)?;
+        let messages = ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)?;
         Ok(Step::Done(Batch { now: ledger.now, messages, ..Batch::default() }))
     })
 }
@@ -327,7 +326,7 @@ fn held(ledger: &mut Ledger, queue: &Queue, id: ClaimId, kept: &Kept) -> Outcome
             picks.push(Pick::new(key, block, entry));
         }
     }
-    body::read(&ledger.connection, picks, ledger.now)
+    ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)
 }
 
 /// Changes the messages that a claim holds, all or those at some places.

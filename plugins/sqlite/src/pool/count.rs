@@ -1,10 +1,47 @@
 //! Keeping a queue's counts in step with the states of its messages.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::Connection;
 use sukkal_plugin_sdk::Lane;
 
 use super::block::State;
 use super::ledger::Ledger;
 use super::queue::Queue;
+
+// Walks over all queues, some millions a second: kept in the file, the sum would be one page more
+// to write for each commit.
+pub const TOTALS: &str = "SELECT count(*), coalesce(sum(total + beside), 0) FROM tally";
+
+/// What the file holds in all, as of the last commit.
+#[derive(Debug, Default)]
+pub struct Totals {
+    queues: AtomicI64,
+    messages: AtomicI64,
+}
+
+impl Totals {
+    /// Counts, when the file is opened.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn load(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.add(connection.query_row(TOTALS, [], |row| Ok((row.get(0)?, row.get(1)?)))?);
+        Ok(())
+    }
+
+    /// Adds to queues and messages.
+    pub fn add(&self, change: (i64, i64)) {
+        self.queues.fetch_add(change.0, Ordering::Relaxed);
+        self.messages.fetch_add(change.1, Ordering::Relaxed);
+    }
+
+    /// Queues and messages.
+    pub fn get(&self) -> (u64, u64) {
+        let of = |count: &AtomicI64| u64::try_from(count.load(Ordering::Relaxed)).unwrap_or(0);
+        (of(&self.queues), of(&self.messages))
+    }
+}
 
 /// A message has come into a lane in this state.
 pub fn added(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, state: State) {
@@ -13,6 +50,8 @@ pub fn added(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, state: State) {
     if lane == Lane::Main {
         queue.tally.total += 1;
         shift(queue, state, 1);
+    } else {
+        queue.tally.beside += 1;
     }
 }
 
@@ -23,6 +62,8 @@ pub fn removed(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, state: State)
     if lane == Lane::Main {
         queue.tally.total -= 1;
         shift(queue, state, -1);
+    } else {
+        queue.tally.beside -= 1;
     }
 }
 

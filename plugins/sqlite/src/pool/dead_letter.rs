@@ -3,11 +3,11 @@
 use sukkal_plugin_sdk::{ClaimId, Lane, MessageId, Origin, Place, Reason, Swept, Timestamp};
 
 use super::block::{Entry, State};
+use super::count;
 use super::id::{END_OF_PLACES, LaneKey, block_of, id_in, offset_of, place_of};
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::settle::TRY_AGAIN;
-use super::{body, count};
 use crate::error::Outcome;
 
 /// Moves the exhausted messages of a block, or puts the attempt off if their queue is gone.
@@ -49,8 +49,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
         claims: entry.claims,
         reason: Reason::ClaimsExhausted,
     };
-    body::copy(&ledger.connection, old, new, now, &origin)?;
-    body::delete(&ledger.connection, &mut [old])?;
+    ledger.blocks.bodies.copy(&ledger.connection, old, new, now, &origin)?;
     let ttl = from.rule.as_ref().and_then(|rule| rule.ttl);
     let letter = Entry {
         offset: offset_of(new),

@@ -4,10 +4,10 @@ use rusqlite::Connection;
 use sukkal_plugin_sdk::{Budget, ClaimId, Delete, Deleted, Guard, Lane, Place, Progress, QueueRef, Refused};
 
 use super::block::{Entry, View};
-use super::id::{LaneKey, block_of, id_in, offset_of, queue_key};
+use super::id::{LaneKey, block_of, offset_of, queue_key};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::{body, claim, count, lane};
+use super::{claim, count, lane};
 use crate::error::Outcome;
 
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
@@ -33,16 +33,13 @@ pub fn delete(ledger: &mut Ledger, queue: &QueueRef, delete: &Delete) -> Outcome
 /// Removes messages; answers how many were there. What has expired is removed and not counted.
 pub fn remove(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, places: &[Place]) -> Outcome<u32> {
     let keys = LaneKey::new(queue.slot, lane);
-    let mut gone = Vec::with_capacity(places.len());
     let mut n_there = 0;
     for id in places.iter().filter_map(|place| keys.id(*place)) {
         let Some(block) = ledger.blocks.change(&ledger.connection, block_of(id))? else { continue };
         let Some(entry) = block.remove(offset_of(id)) else { continue };
         n_there += u32::from(entry.view(ledger.now) != View::Gone);
         count::removed(ledger, queue, lane, entry.state);
-        gone.push(id);
     }
-    body::delete(&ledger.connection, &mut gone)?;
     Ok(n_there)
 }
 
@@ -125,11 +122,11 @@ fn clear(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, items: u32) -> Outc
     let items = items as usize;
     // Each block holds at least one message; one more than fits tells whether this is the last step.
     let keys = blocks(&ledger.connection, LaneKey::new(queue.slot, lane), items.saturating_add(1))?;
-    let mut gone = Vec::new();
+    let mut gone = 0;
     let mut done = true;
     for key in keys {
         let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
-        let left = items - gone.len();
+        let left = items - gone;
         done &= block.entries().len() <= left;
         if left == 0 {
             break;
@@ -137,14 +134,13 @@ fn clear(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, items: u32) -> Outc
         let entries: Vec<Entry> = block.entries().iter().take(left).cloned().collect();
         for entry in &entries {
             block.remove(entry.offset);
-            gone.push(id_in(key, entry.offset));
         }
+        gone += entries.len();
         for entry in entries {
             count::removed(ledger, queue, lane, entry.state);
         }
     }
-    body::delete(&ledger.connection, &mut gone)?;
-    Ok(Progress { done, count: gone.len() as u64 })
+    Ok(Progress { done, count: gone as u64 })
 }
 
 fn blocks(connection: &Connection, lane: LaneKey, limit: usize) -> Outcome<Vec<i64>> {

@@ -8,6 +8,7 @@ use super::body::{self, Pick};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
+use super::run::Part;
 use super::{claim, count, list};
 use crate::error::{Fail, Outcome};
 
@@ -95,8 +96,8 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
 fn import_message(ledger: &mut Ledger, queue: &mut Queue, message: &Message) -> Outcome<()> {
     let Some(id) = LaneKey::new(queue.slot, message.lane).id(message.place) else { return Ok(()) };
     let extra = body::write_extra(message.origin.as_ref(), &message.extensions);
-    let row = params![id, message.posted.0, extra, &message.body[..]];
-    ledger.connection.prepare_cached(body::REPLACE)?.execute(row)?;
+    let part = Part { posted: message.posted, extra: extra.as_deref(), body: &message.body };
+    ledger.blocks.bodies.put(&ledger.connection, id, part)?;
     let entry = entry(message, id, ledger.now);
     let state = entry.state;
     queue.wake_by(entry.wakes());

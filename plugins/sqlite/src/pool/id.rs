@@ -13,6 +13,8 @@ const OFFSET_BITS: u32 = 6;
 /// Bits of a block within its lane.
 const BLOCK_BITS: u32 = PLACE_BITS - OFFSET_BITS;
 
+/// The last offset within a block.
+pub const LAST_OFFSET: u8 = (1 << OFFSET_BITS) - 1;
 /// Places from here on cannot be.
 pub const END_OF_PLACES: u64 = 1 << PLACE_BITS;
 /// Slots from here on cannot be: keys must not be negative.
@@ -57,7 +59,7 @@ pub fn block_of(id: i64) -> i64 {
 
 /// Where in its block a message stands.
 pub fn offset_of(id: i64) -> u8 {
-    (id & ((1 << OFFSET_BITS) - 1)) as u8
+    (id & i64::from(LAST_OFFSET)) as u8
 }
 
 /// The message at an offset of a block.

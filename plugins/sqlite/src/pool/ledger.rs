@@ -9,6 +9,8 @@ use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 
 use super::blocks::Blocks;
+use super::count::Totals;
+use super::garbage;
 use super::queue::{self, Queue};
 use super::watch::{Watch, Watched};
 use crate::error::{Outcome, of_driver};
@@ -17,10 +19,9 @@ use crate::writer;
 /// Queues kept in memory beyond a transaction.
 const KEPT: usize = 8192;
 
-pub const PUT_TALLY: &str =
-    "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, generation = ?6 WHERE slot = ?1";
+pub const PUT_TALLY: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
+    generation = ?6, beside = ?7 WHERE slot = ?1";
 pub const PUT_WAKES: &str = "UPDATE tally SET wakes = ?2 WHERE slot = ?1";
-pub const PUT_TOTAL: &str = "UPDATE total SET queues = queues + ?1, messages = messages + ?2 WHERE one = 0";
 
 /// The writer's side of a pool. Operations are functions over it, one file an algorithm.
 pub struct Ledger {
@@ -32,7 +33,8 @@ pub struct Ledger {
     /// Queues whose tally is to be written.
     changed: Vec<QueueId>,
     /// By how much the file's totals change: queues, messages.
-    totals: (i64, i64),
+    change: (i64, i64),
+    totals: Arc<Totals>,
     watched: Watched,
 }
 
@@ -41,16 +43,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The driver's.
-    pub fn new(connection: Connection, watch: Arc<Watch>) -> Result<Ledger> {
-        // Fails here, with its text, rather than at the first request.
-        connection.prepare_cached(PUT_TALLY).map_err(|error| of_driver(&error))?;
+    pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>) -> Result<Ledger> {
+        totals.load(&connection).map_err(|error| of_driver(&error))?;
         Ok(Ledger {
             connection,
             blocks: Blocks::default(),
             now: Timestamp(0),
             queues: HashMap::new(),
             changed: Vec::new(),
-            totals: (0, 0),
+            change: (0, 0),
+            totals,
             watched: Watched::new(watch),
         })
     }
@@ -112,8 +114,13 @@ impl Ledger {
 
     /// Changes the file's totals.
     pub fn total(&mut self, queues: i64, messages: i64) {
-        self.totals.0 += queues;
-        self.totals.1 += messages;
+        self.change.0 += queues;
+        self.change.1 += messages;
+    }
+
+    /// How many messages the file holds, as of the last commit.
+    pub fn messages(&self) -> u64 {
+        self.totals.get().1
     }
 
     /// The queues that somebody waits for.
@@ -134,15 +141,13 @@ impl Ledger {
                     tally.claimed,
                     tally.exhausted,
                     tally.generation,
+                    tally.beside,
                 ])?;
                 if tally.wakes != queue.stored_wakes {
                     self.connection.prepare_cached(PUT_WAKES)?.execute(params![queue.slot, tally.wakes.0])?;
                     queue.stored_wakes = tally.wakes;
                 }
             }
-        }
-        if self.totals != (0, 0) {
-            self.connection.prepare_cached(PUT_TOTAL)?.execute(params![self.totals.0, self.totals.1])?;
         }
         Ok(())
     }
@@ -155,6 +160,7 @@ impl writer::Ledger for Ledger {
 
     fn begun(&mut self, now: Timestamp) {
         self.now = now;
+        self.blocks.begun(now);
     }
 
     fn flush(&mut self) -> Outcome<()> {
@@ -163,7 +169,7 @@ impl writer::Ledger for Ledger {
     }
 
     fn committed(&mut self) {
-        self.totals = (0, 0);
+        self.totals.add(std::mem::take(&mut self.change));
         for id in self.changed.drain(..) {
             if let Some(queue) = self.queues.get_mut(&id) {
                 self.watched.touched(id, queue.tally.wakes, std::mem::take(&mut queue.stirred));
@@ -176,8 +182,12 @@ impl writer::Ledger for Ledger {
         }
     }
 
+    fn make_room(&mut self) -> Outcome<bool> {
+        garbage::make_room(self)
+    }
+
     fn forget(&mut self) {
-        self.totals = (0, 0);
+        self.change = (0, 0);
         self.changed.clear();
         self.queues.clear();
         self.blocks.forget();

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `id` | how queues, lanes and places become integer keys |
 //! | `block`, `blocks` | the states of 64 neighbouring messages in one row, and the writer's copy of such rows |
-//! | `body` | what never changes of a message |
+//! | `body`, `run` | what never changes of a message, and of neighbours in one row |
+//! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
 //! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
-//! | `settle`, `dead_letter` | what happens by itself as time passes |
+//! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
 //! | `list`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
@@ -20,6 +21,7 @@ mod count;
 mod dead_letter;
 mod delete;
 mod export;
+mod garbage;
 mod id;
 mod key;
 mod lane;
@@ -27,10 +29,12 @@ mod ledger;
 mod list;
 mod post;
 mod queue;
+mod run;
 mod settle;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod varint;
 mod watch;
 
 use std::sync::Arc;
@@ -42,6 +46,7 @@ use sukkal_plugin_sdk::{
 };
 
 use self::claim::Step;
+use self::count::Totals;
 use self::ledger::Ledger;
 use self::watch::Watch;
 use crate::error::Outcome;
@@ -53,6 +58,7 @@ use crate::store::Store;
 pub struct Pool {
     store: Store<Ledger>,
     watch: Arc<Watch>,
+    totals: Arc<Totals>,
 }
 
 impl Pool {
@@ -62,8 +68,10 @@ impl Pool {
     /// `Invalid`: the URI, the settings or the file are wrong. `Conflict`: somebody else has it.
     pub async fn open(open: Open<Settings>) -> Result<Pool> {
         let watch = Arc::new(Watch::default());
-        let store = Store::open(open, schema::POOL, |connection, _| Ledger::new(connection, watch.clone()))?;
-        Ok(Pool { store, watch })
+        let totals = Arc::new(Totals::default());
+        let ledger = |connection, _: &_| Ledger::new(connection, watch.clone(), totals.clone());
+        let store = Store::open(open, schema::POOL, ledger)?;
+        Ok(Pool { store, watch, totals })
     }
 
     async fn write<T: Send + 'static>(
@@ -210,14 +218,14 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn health(&self, call: &Call) -> Result<Health> {
-        self.read(call, |connection, _| Ok(connection.prepare_cached(stats::TOTAL)?.query_row([], |_| Ok(()))?))
+        self.read(call, |connection, _| Ok(connection.prepare_cached(stats::PROBE)?.query_row([], |_| Ok(()))?))
             .await?;
         self.write(call, SMALL, settle::probe).await?;
         Ok(self.store.health())
     }
 
     async fn usage(&self, call: &Call) -> Result<Usage> {
-        let settings = self.store.settings.clone();
-        self.read(call, move |connection, _| stats::usage(connection, &settings)).await
+        let (settings, totals) = (self.store.settings.clone(), self.totals.clone());
+        self.read(call, move |connection, _| stats::usage(connection, &totals, &settings)).await
     }
 }

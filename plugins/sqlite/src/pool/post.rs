@@ -1,12 +1,12 @@
 //! Storing messages.
 
-use rusqlite::params;
 use sukkal_plugin_sdk::{Error, ErrorKind, Lane, NewMessage, Place, Post, Posted, QueueRef, Timestamp, millis};
 
 use super::block::{Entry, State};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
 use super::queue::Queue;
+use super::run::Part;
 use super::{body, count, delete, key, lane};
 use crate::error::{Fail, Outcome};
 
@@ -62,7 +62,8 @@ fn store(ledger: &mut Ledger, queue: &mut Queue, post: &Post, places: &[Place], 
         let Some(id) = keys.id(*place) else { continue };
         let extra = body::write_extra(None, &message.extensions);
         let now = ledger.now;
-        ledger.connection.prepare_cached(body::INSERT)?.execute(params![id, now.0, extra, &message.body[..]])?;
+        let part = Part { posted: now, extra: extra.as_deref(), body: &message.body };
+        ledger.blocks.bodies.add(&ledger.connection, id, part)?;
         let entry = entry(message, id, now);
         let (state, wakes) = (entry.state, entry.wakes());
         ledger.blocks.make(&ledger.connection, block_of(id))?.put(entry, &post.client);

@@ -13,12 +13,12 @@ use crate::error::{Fail, Outcome};
 pub const GET: &str = "SELECT slot, epoch, dropping, label, dead_queue, dead_epoch, dead_placement, dead_claims, \
     dead_ttl, extensions FROM queue WHERE id = ?1";
 pub const GET_TALLY: &str =
-    "SELECT next_place, total, claimed, exhausted, generation, wakes FROM tally WHERE slot = ?1";
+    "SELECT next_place, total, claimed, exhausted, generation, wakes, beside FROM tally WHERE slot = ?1";
 pub const CHECK: &str = "SELECT slot, epoch, dropping FROM queue WHERE id = ?1";
 pub const PUT: &str = "INSERT OR REPLACE INTO queue (id, slot, epoch, dropping, label, dead_queue, dead_epoch, \
     dead_placement, dead_claims, dead_ttl, extensions) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-pub const PUT_TALLY: &str = "INSERT INTO tally (slot, next_place, total, claimed, exhausted, generation, wakes) \
-    VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807)";
+pub const PUT_TALLY: &str = "INSERT INTO tally (slot, next_place, total, claimed, exhausted, generation, wakes, \
+    beside) VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807, 0)";
 pub const FREE_SLOT: &str = "SELECT slot FROM free_slot ORDER BY slot LIMIT 1";
 pub const TAKE_SLOT: &str = "DELETE FROM free_slot WHERE slot = ?1";
 pub const LAST_SLOT: &str = "SELECT slot FROM queue ORDER BY slot DESC LIMIT 1";
@@ -56,6 +56,14 @@ pub struct Tally {
     pub exhausted: i64,
     pub generation: i64,
     pub wakes: Timestamp,
+    /// Messages in other lanes than the main one.
+    pub beside: i64,
+}
+
+impl Tally {
+    /// A new queue's.
+    const NEW: Tally =
+        Tally { next_place: 1, total: 0, claimed: 0, exhausted: 0, generation: 0, wakes: Timestamp::MAX, beside: 0 };
 }
 
 impl Queue {
@@ -98,6 +106,7 @@ pub fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
         exhausted: row.get(3)?,
         generation: row.get(4)?,
         wakes: Timestamp(row.get(5)?),
+        beside: row.get(6)?,
     })
 }
 
@@ -122,7 +131,7 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
         dropping: row.get(2)?,
         label: row.get::<_, Vec<u8>>(3)?.into(),
         rule,
-        tally: Tally { next_place: 1, total: 0, claimed: 0, exhausted: 0, generation: 0, wakes: Timestamp::MAX },
+        tally: Tally::NEW,
         stored_wakes: Timestamp::MAX,
         head: 0,
         look_ahead: Timestamp(0),

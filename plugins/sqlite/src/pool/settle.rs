@@ -8,14 +8,16 @@ use rusqlite::Connection;
 use sukkal_plugin_sdk::{Budget, Lane, Swept, Timestamp};
 
 use super::block::{Entry, State, View};
-use super::id::{LaneKey, id_in, queue_id};
+use super::id::{LaneKey, queue_id};
 use super::ledger::Ledger;
 use super::queue::Queue;
-use super::{body, claim, count, dead_letter, key};
+use super::{claim, count, dead_letter, garbage, key};
 use crate::error::Outcome;
 
 pub const DUE: &str = "SELECT q.id FROM tally AS t JOIN queue AS q ON q.slot = t.slot \
     WHERE t.wakes <= ?1 ORDER BY t.wakes LIMIT ?2";
+
+pub const PROBE: &str = "UPDATE probe SET written = ?1 WHERE one = 0";
 
 /// Blocks that one step settles: some thousands of messages, a few milliseconds.
 const BLOCKS: usize = 64;
@@ -92,11 +94,9 @@ fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, sw
         }
     }
     swept.expired += expired.len() as u64;
-    let mut ids: Vec<_> = expired.iter().map(|(offset, _)| id_in(key, *offset)).collect();
     for (_, before) in expired {
         count::removed(ledger, queue, lane, before);
     }
-    body::delete(&ledger.connection, &mut ids)?;
     if !exhausted.is_empty() {
         dead_letter::move_all(ledger, queue, key, &exhausted, swept)?;
     }
@@ -136,8 +136,9 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let ended = connection.prepare_cached(claim::DELETE_ENDED)?.execute([ledger.now.0, ROWS as i64])?;
     let forgotten = connection.prepare_cached(key::DELETE_EXPIRED)?.execute([ledger.now.0, ROWS as i64])?;
     swept.more |= ended >= ROWS || forgotten >= ROWS;
+    swept.more |= garbage::sweep(ledger)?;
     if !swept.more {
-        shrink(connection)?;
+        shrink(&ledger.connection)?;
     }
     Ok(swept)
 }
@@ -163,11 +164,11 @@ fn shrink(connection: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes a row anew as it is: whether the file can be written is seen only by doing so.
+/// Writes a row: whether the file can be written is seen only by doing so.
 ///
 /// # Errors
 /// The driver's.
 pub fn probe(ledger: &mut Ledger) -> Outcome<()> {
-    ledger.connection.prepare_cached(super::ledger::PUT_TOTAL)?.execute([0, 0])?;
+    ledger.connection.prepare_cached(PROBE)?.execute([ledger.now.0])?;
     Ok(())
 }

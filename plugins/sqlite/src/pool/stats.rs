@@ -1,9 +1,10 @@
 //! Counting: what the tallies say, less what has fallen due since and is not settled yet.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Lane, QueueRef, Spot, Stats, Timestamp, Usage};
 
 use super::block::{Block, Entry, State, View};
+use super::count::Totals;
 use super::id::{LaneKey, id_in, place_of};
 use super::list::block;
 use super::{body, queue};
@@ -14,7 +15,7 @@ use crate::store;
 pub const DUE: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2";
 pub const FORWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
 pub const BACKWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC";
-pub const TOTAL: &str = "SELECT queues, messages FROM total WHERE one = 0";
+pub const PROBE: &str = "SELECT written FROM probe WHERE one = 0";
 
 /// Counts a queue's main lane.
 pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp) -> Outcome<Stats> {
@@ -75,15 +76,8 @@ fn end(connection: &Connection, lane: LaneKey, sql: &str, now: Timestamp) -> Out
 }
 
 /// What the file holds in all.
-pub fn usage(connection: &Connection, settings: &Settings) -> Outcome<Usage> {
-    let totals = connection.prepare_cached(TOTAL)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (queues, messages): (i64, i64) = totals.unwrap_or_default();
+pub fn usage(connection: &Connection, totals: &Totals, settings: &Settings) -> Outcome<Usage> {
+    let (queues, messages) = totals.get();
     let (bytes, free_bytes) = store::size(connection, settings)?;
-    Ok(Usage {
-        queues: u64::try_from(queues).unwrap_or(0),
-        messages: u64::try_from(messages).unwrap_or(0),
-        bytes: Some(bytes),
-        free_bytes,
-        ..Usage::default()
-    })
+    Ok(Usage { queues, messages, bytes: Some(bytes), free_bytes, ..Usage::default() })
 }

@@ -24,7 +24,8 @@ CREATE TABLE tally (
     claimed    INTEGER NOT NULL, -- of these: in state 1
     exhausted  INTEGER NOT NULL, -- of these: in state 3
     generation INTEGER NOT NULL, -- claims of an older one are void: a purge ended them
-    wakes      INTEGER NOT NULL  -- nothing in the queue falls due before
+    wakes      INTEGER NOT NULL, -- nothing in the queue falls due before
+    beside     INTEGER NOT NULL  -- messages of the other lanes, unsettled ones included
 );
 CREATE INDEX tally_wakes ON tally (wakes);
 
@@ -35,19 +36,22 @@ CREATE TABLE block (
     ready INTEGER NOT NULL, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither
     wakes INTEGER NOT NULL, -- nothing in it falls due before
     avail INTEGER,          -- of other lanes than the main one: from when on something is due
+    garbage INTEGER,        -- since when bodies lie in it whose messages are gone
     data  BLOB NOT NULL
 );
 CREATE INDEX block_ready ON block (key) WHERE ready = 1;
 CREATE INDEX block_exhausted ON block (key) WHERE ready = 2;
 CREATE INDEX block_wakes ON block (key >> 34, wakes);
 CREATE INDEX block_avail ON block ((key >> 34) & 3, avail) WHERE avail IS NOT NULL;
+CREATE INDEX block_garbage ON block (garbage) WHERE garbage IS NOT NULL;
 
--- What never changes of a message. id = slot (21 bits) | lane (2 bits) | place (40 bits)
+-- What never changes of neighbouring messages of a block that were stored together (pool/run.rs).
+-- What no block names is garbage, of which the blocks keep the account.
+-- id, of the first one = slot (21 bits) | lane (2 bits) | place (40 bits)
 CREATE TABLE body (
-    id     INTEGER PRIMARY KEY,
-    posted INTEGER NOT NULL,
-    extra  BLOB, -- extensions and origin, before the body: read without walking a long one
-    body   BLOB NOT NULL
+    id    INTEGER PRIMARY KEY,
+    heads BLOB NOT NULL, -- of each: when it was posted, how long its parts of `data` are
+    data  BLOB NOT NULL  -- of each: extensions and origin, body
 );
 
 -- Claims. Which of their places they still hold, the blocks say.
@@ -89,10 +93,9 @@ CREATE TABLE lease (
 -- Slots of dropped queues, to be used again.
 CREATE TABLE free_slot (slot INTEGER PRIMARY KEY);
 
--- What the file holds in all.
-CREATE TABLE total (
-    one      INTEGER PRIMARY KEY CHECK (one = 0),
-    queues   INTEGER NOT NULL,
-    messages INTEGER NOT NULL
+-- Written to see whether the file can be.
+CREATE TABLE probe (
+    one     INTEGER PRIMARY KEY CHECK (one = 0),
+    written INTEGER NOT NULL
 );
-INSERT INTO total VALUES (0, 0, 0);
+INSERT INTO probe VALUES (0, 0);

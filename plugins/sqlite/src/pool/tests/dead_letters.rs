@@ -117,6 +117,28 @@ fn a_rule_that_comes_after_the_claims_holds_for_them_too() {
 }
 
 #[test]
+fn a_message_that_expires_before_it_can_move_stays_gone() {
+    let rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    rig.post_message(NewMessage { ttl: secs(120), ..message("m") });
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert_eq!(rig.sweep().stuck, 1);
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.clock.advance(secs(121));
+    let swept = rig.sweep();
+    assert_eq!((swept.moved, swept.expired), (0, 1));
+    assert!(dead(&rig).messages.is_empty());
+    // Also when the claim ends at the same time as the message.
+    rig.post_message(NewMessage { ttl: secs(60), ..message("n") });
+    rig.claim(2, 1, 60);
+    rig.clock.advance(secs(61));
+    rig.settle();
+    assert!(dead(&rig).messages.is_empty());
+    assert_eq!(rig.stats(QUEUE).free, 0);
+}
+
+#[test]
 fn a_dropping_dead_letter_queue_takes_nothing() {
     let rig = rig(1);
     rig.post(&["m"]);

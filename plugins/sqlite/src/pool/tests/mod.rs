@@ -4,6 +4,7 @@ mod claims;
 mod dead_letters;
 mod depth;
 mod expiry;
+mod garbage;
 mod keys;
 mod lanes;
 mod lifecycle;

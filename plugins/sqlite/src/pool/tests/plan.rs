@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::super::{blocks, body, claim, delete, export, key, lane, ledger, list, queue, settle, stats};
+use super::super::{blocks, claim, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats};
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
 
@@ -41,14 +41,6 @@ fn the_pools_statements_use_their_indexes() {
             blocks::NEXT_READY,
             blocks::WAKING,
             blocks::FIRST_WAKE,
-            body::INSERT,
-            body::REPLACE,
-            body::GET,
-            body::GET_RANGE,
-            body::GET_POSTED,
-            body::GET_EXTRA,
-            body::COPY,
-            body::DELETE_RANGE,
             claim::GET,
             claim::PUT,
             claim::RENEW,
@@ -61,6 +53,7 @@ fn the_pools_statements_use_their_indexes() {
             delete::DROP_LEASES,
             delete::GIVE_SLOT,
             export::BLOCKS,
+            garbage::DUE,
             key::GET,
             key::PUT,
             key::DELETE_EXPIRED,
@@ -69,7 +62,6 @@ fn the_pools_statements_use_their_indexes() {
             lane::DUE,
             ledger::PUT_TALLY,
             ledger::PUT_WAKES,
-            ledger::PUT_TOTAL,
             list::ALL,
             list::READY,
             list::OTHERS,
@@ -85,11 +77,18 @@ fn the_pools_statements_use_their_indexes() {
             queue::LAST_SLOT,
             queue::KNOWN,
             queue::KNOWN_FIRST,
+            run::COVERING,
+            run::WITHIN,
+            run::INSERT,
+            run::UPDATE,
+            run::DELETE,
+            run::DELETE_RANGE,
             settle::DUE,
+            settle::PROBE,
             stats::DUE,
             stats::FORWARD,
             stats::BACKWARD,
-            stats::TOTAL,
+            stats::PROBE,
         ],
     );
 }

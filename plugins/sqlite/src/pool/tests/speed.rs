@@ -19,22 +19,61 @@ fn kib() -> NewMessage {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
-    let page_size = std::env::var("PAGE_SIZE").ok().and_then(|size| size.parse().ok());
+    let of_env =
+        |name: &str, default: u32| std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default);
     let default = Settings::default();
-    let rig = Rig::with(Settings { page_size: page_size.unwrap_or(default.page_size), ..default });
+    let rig = Rig::with(Settings {
+        page_size: of_env("PAGE_SIZE", default.page_size),
+        checkpoint_mib: of_env("CHECKPOINT_MIB", default.checkpoint_mib),
+        ..default
+    });
     for flight in [1, 16, FLIGHT] {
         let posts = if flight == 1 { POSTS / 20 } else { POSTS };
-        let took = run(flight, |_| post(&rig, posts / flight as usize));
-        println!("posts of 1 KiB, {flight} in flight: {:.0}/s", posts as f64 / took);
+        measure(&format!("posts of 1 KiB, {flight} in flight"), posts, || {
+            run(flight, |_| post(&rig, posts / flight as usize));
+        });
     }
-    let took = run(FLIGHT, |worker| claim_and_delete(&rig, worker, 50));
-    println!("claim(10) + delete(10), {FLIGHT} in flight: {:.0} pairs/s", FLIGHT as f64 * 50.0 / took);
-    let took = run(16, |worker| claim_and_delete(&rig, worker + 100, 200));
-    println!("claim(10) + delete(10), 16 in flight: {:.0} pairs/s", 16.0 * 200.0 / took);
+    for (flight, each) in [(FLIGHT, 100), (16, 400)] {
+        measure(&format!("claim(10) + delete(10), {flight} in flight"), (flight * each) as usize, || {
+            run(flight, |worker| claim_and_delete(&rig, worker + (flight << 32), each));
+        });
+    }
 }
 
-fn run<F: Future<Output = ()> + Send>(flight: u128, work: impl Fn(u128) -> F) -> f64 {
-    let started = Instant::now();
+/// Does something, and prints what one of `count` operations cost. What a shared machine says of
+/// rates is noise; processor time and bytes to the disk are not.
+fn measure(what: &str, count: usize, work: impl FnOnce()) {
+    let (cpu, written, started) = (cpu_ns(), written_bytes(), Instant::now());
+    work();
+    let per = |total: u64| total as f64 / 1000.0 / count as f64;
+    println!(
+        "{what}: {:.0}/s, {:.1} us of processor time (writer {:.1}), {:.1} KB written each",
+        count as f64 / started.elapsed().as_secs_f64(),
+        per(cpu_ns().0 - cpu.0),
+        per(cpu_ns().1 - cpu.1),
+        per(written_bytes() - written),
+    );
+}
+
+/// Of all threads, and of the writer.
+fn cpu_ns() -> (u64, u64) {
+    let mut sum = (0, 0);
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let ns = read("schedstat").split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        sum.0 += ns;
+        sum.1 += if read("comm").starts_with("sqlite-writer") { ns } else { 0 };
+    }
+    sum
+}
+
+fn written_bytes() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
+}
+
+fn run<F: Future<Output = ()> + Send>(flight: u128, work: impl Fn(u128) -> F) {
     let runtime = Builder::new_current_thread().build().unwrap();
     std::thread::scope(|_| {
         runtime.block_on(async {
@@ -46,7 +85,6 @@ fn run<F: Future<Output = ()> + Send>(flight: u128, work: impl Fn(u128) -> F) ->
             .await;
         });
     });
-    started.elapsed().as_secs_f64()
 }
 
 async fn post(rig: &Rig, count: usize) {
