@@ -1,6 +1,6 @@
 """python-zaqarclient, as published, with every verb of queues, messages and claims.
 
-Usage: zaqarclient_rest.py http://HOST:PORT
+Usage: zaqarclient_rest.py http://HOST:PORT [N_CLAIMS]
 """
 
 import sys
@@ -64,10 +64,10 @@ def messages(zaqar, reader):
         raise AssertionError("a deleted message was read")
 
 
-def claims(zaqar):
+def claims(zaqar, n_claims):
     queue = zaqar.queue("work")
     assert list(queue.claim()) == []
-    for _ in range(10):
+    for _ in range(n_claims):
         queue.post([{"body": n, "ttl": 300} for n in range(5)])
         claim = queue.claim(ttl=300, grace=60, limit=3)
         held = list(claim)
@@ -96,7 +96,7 @@ def main():
     reader = client.Client(sys.argv[1], version=2, conf=NOAUTH)
     queues(zaqar)
     messages(zaqar, reader)
-    claims(zaqar)
+    claims(zaqar, int(sys.argv[2]) if len(sys.argv) > 2 else 10)
 
 
 if __name__ == "__main__":

@@ -131,8 +131,17 @@ impl Host {
 
     /// Sends SIGTERM, and does not wait.
     pub fn terminate(&self) {
-        let id = self.child.as_ref().and_then(|child| Pid::from_raw(child.id().try_into().ok()?));
-        kill_process(id.expect("the host runs"), Signal::TERM).expect("a process of ours can be signalled");
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGINT, as Ctrl-C does, and does not wait.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
+        kill_process(id, signal).expect("a process of ours can be signalled");
     }
 
     /// Waits until the host has ended.
@@ -177,9 +186,14 @@ impl Host {
         self.folder.path()
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().map(Child::id).expect("the host runs")
+    }
+
     /// Memory that the host holds, in bytes.
     pub fn resident(&self) -> u64 {
-        let id = self.child.as_ref().map(Child::id).expect("the host runs");
+        let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a process of ours can be looked at");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
@@ -188,8 +202,16 @@ impl Host {
 
     /// How many threads the host has.
     pub fn threads(&self) -> usize {
-        let id = self.child.as_ref().map(Child::id).expect("the host runs");
-        std::fs::read_dir(format!("/proc/{id}/task")).expect("a process of ours can be looked at").count()
+        self.count("task")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        self.count("fd")
+    }
+
+    fn count(&self, what: &str) -> usize {
+        std::fs::read_dir(format!("/proc/{}/{what}", self.id())).expect("a process of ours can be looked at").count()
     }
 
     /// All that the host has logged, over all its lives.

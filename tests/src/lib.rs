@@ -15,6 +15,7 @@
 pub mod crash;
 pub mod eventually;
 pub mod host;
+pub mod long_run;
 pub mod programs;
 pub mod queue;
 pub mod rest;

@@ -1,11 +1,13 @@
-//! The stores that come with Sukkal, opened without a host: for the conformance kit and the model.
+//! The stores that come with Sukkal: below a host, for what must hold over each of them, and opened
+//! without one, for the conformance kit and the model.
 
 use std::path::Path;
 
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 
-use crate::programs;
+use crate::host::Setup;
+use crate::{Host, programs};
 
 /// A store of ours.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,13 @@ pub const MEMORY: Store =
 pub const STORES: [Store; 2] = [SQLITE, MEMORY];
 
 impl Store {
+    /// A host whose catalog and default pool are this store's. A test that fails shows over which.
+    pub fn host(self) -> Setup {
+        println!("over {}", self.scheme);
+        let [catalog, pool] = [self.catalog, self.pool].map(|uri| format!("{uri:?}"));
+        Host::with().top(&format!("catalog = {catalog}")).top(&format!("default_pool = {pool}"))
+    }
+
     /// Loads its library. All that is opened of one library in one process shares the first clock.
     ///
     /// # Errors

@@ -43,6 +43,12 @@ impl Wire {
         sending.expect("the host reads or closes").is_ok()
     }
 
+    /// Sends as many of the bytes as the system takes at once. `false`: not all of them, or the host
+    /// has closed the connection.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.try_write(bytes.as_ref()).is_ok_and(|n_sent| n_sent == bytes.as_ref().len())
+    }
+
     /// Reads one answer; none where the connection ended.
     pub async fn reply(&mut self) -> Option<Reply> {
         let head = loop {

@@ -2,24 +2,45 @@
 
 use std::process::Command;
 
+use sukkal_tests::host::Setup;
+use sukkal_tests::long_run::scaled;
+use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, programs};
 
 /// Runs a script of `tests/clients` against a host of its own.
-async fn run(script: &str) {
-    let host = Host::start().await;
+async fn run(setup: Setup, script: &str, arguments: &[String]) {
+    let host = setup.start().await;
     let mut command = Command::new(programs::python());
-    command.arg(programs::checkout("tests/clients").join(script)).arg(host.base());
+    command.arg(programs::checkout("tests/clients").join(script)).arg(host.base()).args(arguments);
     let output = command.output().expect("Python can be started");
     let told = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{script}:\n{}", String::from_utf8_lossy(&told));
 }
 
+/// With all that the server can do, and that its clients know nothing of.
+fn everything_on(setup: Setup) -> Setup {
+    setup.top("pipeline = [\"audit\", \"rate-limit\", \"seal\"]").section(
+        "[api]\nenable_checksum = true\nadmin_mode = true\n[filters.rate-limit]\ndefault = { per_second = 1000000 }",
+    )
+}
+
 #[tokio::test]
 async fn python_zaqarclient_with_queues_messages_and_claims() {
-    run("zaqarclient_rest.py").await;
+    for store in STORES {
+        run(store.host(), "zaqarclient_rest.py", &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn python_zaqarclient_with_everything_switched_on() {
+    for store in STORES {
+        let n_claims = scaled(10, 1000).to_string();
+        run(everything_on(store.host()), "zaqarclient_rest.py", &[n_claims]).await;
+    }
 }
 
 #[tokio::test]
 async fn openstacksdk_with_queues_messages_and_claims() {
-    run("openstacksdk_rest.py").await;
+    run(Host::with(), "openstacksdk_rest.py", &[]).await;
+    run(everything_on(Host::with()), "openstacksdk_rest.py", &[]).await;
 }

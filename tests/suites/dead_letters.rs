@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, Queue, eventually};
 
 async fn queues(host: &Host, max_claims: u32) -> (Queue, Queue) {
@@ -12,52 +13,63 @@ async fn queues(host: &Host, max_claims: u32) -> (Queue, Queue) {
 
 #[tokio::test]
 async fn a_claim_that_meets_both_kinds_gets_the_sound_one() {
-    let host = Host::start().await;
-    let (orders, dead) = queues(&host, 1).await;
-    let ids = orders.post(["m1"]).await;
-    orders.claim(1).await.release().await;
-    orders.post(["m2"]).await;
-    assert_eq!(orders.claim(2).await.bodies(), ["m2"]);
-    eventually("m1 is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
-    assert_eq!(orders.counts().await, [0, 1, 1]);
-    let letters = dead.list("?echo=true").await;
-    assert_eq!(letters.bodies(), ["m1"]);
-    assert_ne!(letters.ids(), ids, "a dead letter is a new message");
+    for store in STORES {
+        let host = store.host().start().await;
+        let (orders, dead) = queues(&host, 1).await;
+        let ids = orders.post(["m1"]).await;
+        orders.claim(1).await.release().await;
+        orders.post(["m2"]).await;
+        assert_eq!(orders.claim(2).await.bodies(), ["m2"]);
+        eventually("m1 is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+        assert_eq!(orders.counts().await, [0, 1, 1]);
+        let letters = dead.list("?echo=true").await;
+        assert_eq!(letters.bodies(), ["m1"]);
+        assert_ne!(letters.ids(), ids, "a dead letter is a new message");
+        let left = letters.messages[0]["ttl"].as_u64().unwrap_or_default();
+        assert!((3590..=3600).contains(&left), "it ends when it would have ended, not after {left} seconds");
+    }
 }
 
 #[tokio::test]
 async fn an_exhausted_message_moves_though_nobody_asks() {
-    let host = Host::start().await;
-    let (orders, dead) = queues(&host, 2).await;
-    orders.post(["m"]).await;
-    orders.claim(1).await.release().await;
-    orders.claim(1).await.release().await;
-    eventually("the sweep moves it", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
-    assert!(orders.try_claim(1).await.is_none());
-    assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+    for store in STORES {
+        let host = store.host().start().await;
+        let (orders, dead) = queues(&host, 2).await;
+        orders.post(["m"]).await;
+        orders.claim(1).await.release().await;
+        orders.claim(1).await.release().await;
+        eventually("the sweep moves it", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+        assert!(orders.try_claim(1).await.is_none());
+        assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+    }
 }
 
 #[tokio::test]
 async fn a_pop_never_hands_out_an_exhausted_message() {
-    let host = Host::start().await;
-    let (orders, dead) = queues(&host, 1).await;
-    orders.post(["m"]).await;
-    orders.claim(1).await.release().await;
-    assert!(orders.pop(1).await.is_empty());
-    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    for store in STORES {
+        let host = store.host().start().await;
+        let (orders, dead) = queues(&host, 1).await;
+        orders.post(["m"]).await;
+        orders.claim(1).await.release().await;
+        assert!(orders.pop(1).await.is_empty());
+        eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    }
 }
 
 #[tokio::test]
 async fn dead_letters_live_as_long_as_the_queue_says() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead", "_dead_letter_queue_messages_ttl": 7200 });
-    orders.create(rule).await;
-    orders.post(["m"]).await;
-    orders.claim(1).await.release().await;
-    let dead = host.queue("dead");
-    let letter = eventually("it is moved", SOON, async || dead.list("?echo=true").await.messages.pop()).await;
-    assert_eq!(letter["ttl"], 7200);
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        let rule =
+            json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead", "_dead_letter_queue_messages_ttl": 7200 });
+        orders.create(rule).await;
+        orders.post(["m"]).await;
+        orders.claim(1).await.release().await;
+        let dead = host.queue("dead");
+        let letter = eventually("it is moved", SOON, async || dead.list("?echo=true").await.messages.pop()).await;
+        assert_eq!(letter["ttl"], 7200);
+    }
 }
 
 #[tokio::test]
@@ -73,29 +85,34 @@ async fn a_dead_letter_queue_that_cannot_be_is_refused() {
 
 #[tokio::test]
 async fn a_dead_letter_says_where_it_came_from_when_it_is_asked() {
-    let host = Host::start().await;
-    let (orders, dead) = queues(&host, 1).await;
-    let ids = orders.post(["m"]).await;
-    orders.claim(1).await.release().await;
-    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
-    let due = json!({ "queue": "orders", "id": ids[0], "claim_count": 1, "reason": "claims exhausted" });
-    assert_eq!(dead.list("?echo=true&origin=true").await.messages[0]["origin"], due);
-    let letter = dead.list("?echo=true").await;
-    assert!(letter.messages[0].get("origin").is_none(), "clients refuse keys that they did not ask for");
-    let one = host.client().get(&format!("/v2/queues/dead/messages/{}?origin=true", letter.ids()[0])).await.expect(200);
-    assert_eq!(one.json()["origin"], due);
+    for store in STORES {
+        let host = store.host().start().await;
+        let (orders, dead) = queues(&host, 1).await;
+        let ids = orders.post(["m"]).await;
+        orders.claim(1).await.release().await;
+        eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+        let due = json!({ "queue": "orders", "id": ids[0], "claim_count": 1, "reason": "claims exhausted" });
+        assert_eq!(dead.list("?echo=true&origin=true").await.messages[0]["origin"], due);
+        let letter = dead.list("?echo=true").await;
+        assert!(letter.messages[0].get("origin").is_none(), "clients refuse keys that they did not ask for");
+        let one =
+            host.client().get(&format!("/v2/queues/dead/messages/{}?origin=true", letter.ids()[0])).await.expect(200);
+        assert_eq!(one.json()["origin"], due);
+    }
 }
 
 #[tokio::test]
 async fn a_dead_letter_queue_made_anew_gets_what_waited_for_it() {
-    let host = Host::start().await;
-    let (orders, dead) = queues(&host, 1).await;
-    orders.post(["m"]).await;
-    host.client().delete("/v2/queues/dead").await.expect(204);
-    orders.claim(1).await.release().await;
-    assert!(orders.try_claim(1).await.is_none(), "it has used up its claims");
-    assert_eq!(orders.counts().await, [1, 0, 1], "it waits");
-    dead.create(json!({})).await;
-    eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
-    assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+    for store in STORES {
+        let host = store.host().start().await;
+        let (orders, dead) = queues(&host, 1).await;
+        orders.post(["m"]).await;
+        host.client().delete("/v2/queues/dead").await.expect(204);
+        orders.claim(1).await.release().await;
+        assert!(orders.try_claim(1).await.is_none(), "it has used up its claims");
+        assert_eq!(orders.counts().await, [1, 0, 1], "it waits");
+        dead.create(json!({})).await;
+        eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+        assert_eq!(dead.claim(1).await.bodies(), ["m"]);
+    }
 }

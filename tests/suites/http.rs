@@ -64,6 +64,64 @@ async fn an_endless_body_is_refused_and_cut_off() {
 }
 
 #[tokio::test]
+async fn many_bodies_that_are_too_long_take_no_more_than_the_limit_each() {
+    const TOGETHER: usize = 50;
+    let host = Host::start().await;
+    host.queue("orders").post(["warm"]).await;
+    let before = host.resident();
+    let mut wires = Vec::new();
+    for number in 0..TOGETHER {
+        let mut wire = Wire::connect(host.address()).await;
+        let framing = ["Content-Length: 1099511627776\r\n", "Transfer-Encoding: chunked\r\n"][number % 2];
+        wire.send(head("POST", MESSAGES, framing)).await;
+        // As much as is allowed, and a megabyte more that waits for the host to read it.
+        let piece = if number % 2 == 0 { "x".repeat(4096) } else { chunk(&"x".repeat(4096)) };
+        for _ in 0..64 + 256 {
+            if !wire.try_send(&piece) {
+                break;
+            }
+        }
+        wires.push(wire);
+    }
+    let grown = host.resident().saturating_sub(before);
+    let each = (262_144 + 256 * 1024) * TOGETHER as u64;
+    assert!(grown < each, "the host has grown by {grown} bytes for {TOGETHER} bodies");
+    for mut wire in wires {
+        let answer = String::from_utf8_lossy(&wire.rest().await).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    host.queue("orders").post(["fine"]).await;
+}
+
+#[tokio::test]
+async fn bodies_on_their_way_take_no_more_than_the_limit_each() {
+    const TOGETHER: usize = 50;
+    let host = Host::start().await;
+    host.queue("orders").post(["warm"]).await;
+    let before = host.resident();
+    let mut wires = Vec::new();
+    for number in 0..TOGETHER {
+        let mut wire = Wire::connect(host.address()).await;
+        let announced = number % 2 == 0;
+        let framing = if announced { "Content-Length: 262144\r\n" } else { "Transfer-Encoding: chunked\r\n" };
+        assert!(wire.send(head("POST", MESSAGES, framing)).await);
+        let piece = if announced { "x".repeat(10_000) } else { chunk(&"x".repeat(10_000)) };
+        for _ in 0..26 {
+            assert!(wire.send(&piece).await);
+        }
+        // So that the host has had its turn.
+        host.client().get("/v2/ping").await.expect(204);
+        wires.push(wire);
+    }
+    let grown = host.resident().saturating_sub(before);
+    // Beside the body: what is read ahead, and what the allocator keeps.
+    let each = (262_144 + 192 * 1024) * TOGETHER as u64;
+    assert!(grown < each, "the host has grown by {grown} bytes for {TOGETHER} bodies, where {each} are allowed");
+    drop(wires);
+    assert_eq!(host.queue("orders").counts().await, [1, 0, 1]);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_long_is_refused_and_the_connection_goes_on() {
     let host = Host::start().await;
     let mut wire = Wire::connect(host.address()).await;
@@ -179,6 +237,29 @@ async fn the_front_door_needs_no_headers() {
     assert_eq!(versions["versions"][0]["links"], json!([{ "href": "/v2/", "rel": "self" }]));
     let head = host.client().request("HEAD", "/").without("client-id").without("x-project-id").send().await;
     assert_eq!((head.status, head.body.len()), (300, 0));
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_on_the_wire() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /v2/nosuch HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await;
+    let told = String::from_utf8_lossy(&wire.rest().await).into_owned();
+    let (head, next) = told.split_once("\r\n\r\n").unwrap_or_default();
+    assert!(head.starts_with("HTTP/1.1 300"), "{told}");
+    assert!(next.starts_with("HTTP/1.1 4"), "{told}");
+}
+
+#[tokio::test]
+async fn the_front_door_is_open_to_the_oldest_client() {
+    let host = Host::start().await;
+    for request in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"] {
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(request).await;
+        let told = String::from_utf8_lossy(&wire.rest().await).into_owned();
+        assert!(told.get(8..12) == Some(" 300") && told.contains("\"versions\""), "{request}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -4,30 +4,38 @@ use std::time::{Duration, Instant};
 
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
+use sukkal_tests::long_run::scaled;
 use sukkal_tests::{Host, eventually, programs};
 
 /// Everything that is built, and a filter and a pool that misbehave as told.
 fn everything(does: &str, at: &str) -> Setup {
-    let libraries = ["sukkal-sqlite", "sukkal-memory", "sukkal-example-filter"].map(programs::library);
-    let setup = Host::with().plugins(libraries.into_iter().chain([programs::bad_library("misbehaves")]));
-    setup.top("pipeline = [\"seal\", \"misbehaves\"]\ndefault_pool = \"misbehaves:\"").section(&format!(
+    let ours = ["sukkal-sqlite", "sukkal-memory", "sukkal-filter-audit", "sukkal-filter-rate-limit"];
+    let libraries = ours.into_iter().chain(["sukkal-example-filter"]).map(programs::library);
+    let setup = Host::with().plugins(libraries.chain([programs::bad_library("misbehaves")]));
+    setup.top("pipeline = [\"audit\", \"rate-limit\", \"seal\", \"misbehaves\"]\ndefault_pool = \"misbehaves:\"").section(&format!(
         "[filters.misbehaves]\ndoes = \"{does}\"\nat = \"{at}\"\n[plugins.misbehaves]\ndoes = \"{does}\"\nat = \"{at}\""
     ))
 }
 
 #[tokio::test]
 async fn leaving_calls_each_shutdown_once_and_ends_well() {
-    const ROUNDS: usize = 10;
+    let rounds = scaled(10, 100);
     let mut host = everything("works", "shutdown").start().await;
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         host.queue("orders").post(["a"]).await;
         assert_eq!(host.queue("orders").pop(1).await[0]["body"], "a");
-        assert_eq!(host.stop().await.code(), Some(0));
+        // Each of the signals that end a host.
+        if round % 2 == 0 {
+            host.interrupt()
+        } else {
+            host.terminate()
+        }
+        assert_eq!(host.wait().await.code(), Some(0));
         let log = host.log();
         for text in ["the filter is shut down", "the pool is shut down"] {
             assert_eq!(log.matches(text).count(), round, "{text}:\n{log}");
         }
-        if round < ROUNDS {
+        if round < rounds {
             host.start_again().await;
         }
     }
@@ -43,6 +51,18 @@ async fn a_plugin_that_misbehaves_at_its_end_holds_up_nobody_for_long() {
         assert!(begun.elapsed() < Duration::from_secs(15), "{does}: {:?}", begun.elapsed());
         assert!(host.log().contains(told), "{}", host.log());
     }
+}
+
+#[tokio::test]
+async fn a_second_interrupt_ends_a_host_that_waits_for_a_plugin_at_once() {
+    let mut host = everything("never", "shutdown").start().await;
+    host.queue("orders").post(["a"]).await;
+    host.interrupt();
+    eventually("the host is stopping", SOON, async || host.log().contains("is shut down").then_some(())).await;
+    let begun = Instant::now();
+    host.interrupt();
+    assert_eq!(host.wait().await.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -2,38 +2,45 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, eventually};
 
 #[tokio::test]
 async fn messages_are_read_in_the_order_posted() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    orders.post(["a", "b"]).await;
-    orders.post(["c"]).await;
-    assert_eq!(orders.list("?echo=true").await.bodies(), ["a", "b", "c"]);
-    assert_eq!(orders.claim(3).await.bodies(), ["a", "b", "c"]);
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        orders.post(["a", "b"]).await;
+        orders.post(["c"]).await;
+        assert_eq!(orders.list("?echo=true").await.bodies(), ["a", "b", "c"]);
+        assert_eq!(orders.claim(3).await.bodies(), ["a", "b", "c"]);
+    }
 }
 
 #[tokio::test]
 async fn an_answer_names_each_message_in_the_order_posted() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    let body = json!({ "messages": [{ "body": 1 }, { "body": 2 }] });
-    let answer = host.client().post("/v2/queues/orders/messages", body).await.expect(201);
-    let ids = orders.list("?echo=true").await.ids();
-    assert_eq!(answer.header("location"), format!("/v2/queues/orders/messages?ids={},{}", ids[0], ids[1]));
-    let paths = ids.iter().map(|id| format!("/v2/queues/orders/messages/{id}")).collect::<Vec<_>>();
-    assert_eq!(answer.json(), json!({ "resources": paths }));
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        let body = json!({ "messages": [{ "body": 1 }, { "body": 2 }] });
+        let answer = host.client().post("/v2/queues/orders/messages", body).await.expect(201);
+        let ids = orders.list("?echo=true").await.ids();
+        assert_eq!(answer.header("location"), format!("/v2/queues/orders/messages?ids={},{}", ids[0], ids[1]));
+        let paths = ids.iter().map(|id| format!("/v2/queues/orders/messages/{id}")).collect::<Vec<_>>();
+        assert_eq!(answer.json(), json!({ "resources": paths }));
+    }
 }
 
 #[tokio::test]
 async fn a_batch_may_hold_more_messages_than_a_page() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    let ids = orders.post(0..500).await;
-    assert_eq!(ids.len(), 500);
-    assert!(ids.is_sorted(), "ids sort in queue order");
-    assert_eq!(orders.counts().await, [500, 0, 500]);
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        let ids = orders.post(0..500).await;
+        assert_eq!(ids.len(), 500);
+        assert!(ids.is_sorted(), "ids sort in queue order");
+        assert_eq!(orders.counts().await, [500, 0, 500]);
+    }
 }
 
 #[tokio::test]
@@ -81,36 +88,40 @@ async fn a_post_is_bounded_by_the_smaller_limit_of_service_and_queue() {
 
 #[tokio::test]
 async fn the_queue_gives_what_a_message_leaves_out() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    orders.create(json!({ "_default_message_ttl": 120, "_default_message_delay": 2 })).await;
-    let ids = orders.post_messages(json!([{ "body": "theirs" }, { "body": "ours", "ttl": 90, "delay": 0 }])).await;
-    assert_eq!(orders.get(&ids[0]).await.expect(200).json()["ttl"], 120);
-    assert_eq!(orders.get(&ids[1]).await.expect(200).json()["ttl"], 90);
-    assert_eq!(orders.list("?echo=true").await.bodies(), ["ours"]);
-    let delay = json!([{ "op": "replace", "path": "/metadata/_default_message_delay", "value": 0 }]);
-    let metadata = host.client().patch("/v2/queues/orders", delay).await.expect(200).json();
-    assert_eq!(metadata["_default_message_delay"], 0);
-    orders.post_messages(json!([{ "body": "at once" }])).await;
-    assert!(orders.list("?echo=true").await.bodies().contains(&json!("at once")));
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        orders.create(json!({ "_default_message_ttl": 120, "_default_message_delay": 2 })).await;
+        let ids = orders.post_messages(json!([{ "body": "theirs" }, { "body": "ours", "ttl": 90, "delay": 0 }])).await;
+        assert_eq!(orders.get(&ids[0]).await.expect(200).json()["ttl"], 120);
+        assert_eq!(orders.get(&ids[1]).await.expect(200).json()["ttl"], 90);
+        assert_eq!(orders.list("?echo=true").await.bodies(), ["ours"]);
+        let delay = json!([{ "op": "replace", "path": "/metadata/_default_message_delay", "value": 0 }]);
+        let metadata = host.client().patch("/v2/queues/orders", delay).await.expect(200).json();
+        assert_eq!(metadata["_default_message_delay"], 0);
+        orders.post_messages(json!([{ "body": "at once" }])).await;
+        assert!(orders.list("?echo=true").await.bodies().contains(&json!("at once")));
+    }
 }
 
 #[tokio::test]
 async fn a_delayed_message_is_hidden_until_its_time_and_keeps_its_place() {
-    let host = Host::start().await;
-    let orders = host.queue("orders");
-    let ids = orders.post_messages(json!([{ "body": "late", "delay": 2 }, { "body": "now" }])).await;
-    assert_eq!(orders.list("?echo=true").await.bodies(), ["now"]);
-    assert_eq!(orders.list("?echo=true&include_delayed=true").await.bodies(), ["late", "now"]);
-    assert_eq!(orders.get(&ids[0]).await.expect(200).json()["body"], "late");
-    assert_eq!(orders.counts().await, [2, 0, 2]);
-    let claim = orders.claim(10).await;
-    assert_eq!(claim.bodies(), ["now"]);
-    claim.release().await;
-    let listed = eventually("the delay ends", SOON, async || {
-        let bodies = orders.list("?echo=true").await.bodies();
-        (bodies.len() == 2).then_some(bodies)
-    });
-    assert_eq!(listed.await, ["late", "now"]);
-    assert_eq!(orders.pop(2).await.len(), 2);
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        let ids = orders.post_messages(json!([{ "body": "late", "delay": 2 }, { "body": "now" }])).await;
+        assert_eq!(orders.list("?echo=true").await.bodies(), ["now"]);
+        assert_eq!(orders.list("?echo=true&include_delayed=true").await.bodies(), ["late", "now"]);
+        assert_eq!(orders.get(&ids[0]).await.expect(200).json()["body"], "late");
+        assert_eq!(orders.counts().await, [2, 0, 2]);
+        let claim = orders.claim(10).await;
+        assert_eq!(claim.bodies(), ["now"]);
+        claim.release().await;
+        let listed = eventually("the delay ends", SOON, async || {
+            let bodies = orders.list("?echo=true").await.bodies();
+            (bodies.len() == 2).then_some(bodies)
+        });
+        assert_eq!(listed.await, ["late", "now"]);
+        assert_eq!(orders.pop(2).await.len(), 2);
+    }
 }

@@ -1,23 +1,13 @@
 //! The vectors of the specification, each sent to the real host.
 
 use serde_json::{Value, json};
-use sukkal_tests::host::Setup;
 use sukkal_tests::rest::JSON_PATCH;
+use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, answer, read};
 use sukkal_tests::{Answer, Client, Host};
 
 /// What is not served yet, by its path: a case that contains one of these is left out.
 const NOT_SERVED: [&str; 6] = ["/topics", "/share", "/subscriptions", "/pools", "/flavors", "/health"];
-
-/// Every store of ours, by its scheme: the answers are the same over each.
-const STORES: [&str; 2] = ["sqlite", "memory"];
-
-/// A host whose catalog and pool are a store's.
-fn over(store: &str) -> Setup {
-    let name = |what: &str| if store == "sqlite" { what } else { "" }.to_owned();
-    let (catalog, pool) = (name("catalog.db"), name("pool.db"));
-    Host::with().top(&format!("catalog = \"{store}:{catalog}\"")).top(&format!("default_pool = \"{store}:{pool}\""))
-}
 
 fn is_served(case: &Value) -> bool {
     let path = case["request"]["path"].as_str().unwrap_or_default();
@@ -36,8 +26,8 @@ async fn single_requests() {
     }
 }
 
-async fn single_requests_over(store: &str) {
-    let host = over(store).section("[api]\nadmin_mode = true").start().await;
+async fn single_requests_over(store: Store) {
+    let host = store.host().section("[api]\nadmin_mode = true").start().await;
     let client = host.client();
     client.put("/v2/queues/q", json!({})).await.expect(201);
     client.put("/v2/queues/small", json!({ "_max_messages_post_size": 100 })).await.expect(201);
@@ -110,8 +100,8 @@ async fn one_long_session() {
     }
 }
 
-async fn one_long_session_over(store: &str) {
-    let host = over(store).start().await;
+async fn one_long_session_over(store: Store) {
+    let host = store.host().start().await;
     let client = host.client();
     let mut placeholders = Placeholders::default();
     let mut faults = Vec::new();
@@ -150,8 +140,8 @@ async fn metadata_patches() {
     }
 }
 
-async fn metadata_patches_over(store: &str) {
-    let host = over(store).start().await;
+async fn metadata_patches_over(store: Store) {
+    let host = store.host().start().await;
     let client = host.client();
     let mut faults = Vec::new();
     let cases = read("json_patch.json", "cases");
@@ -184,8 +174,8 @@ async fn checksums() {
     }
 }
 
-async fn checksums_over(store: &str) {
-    let host = over(store).section("[api]\nenable_checksum = true").start().await;
+async fn checksums_over(store: Store) {
+    let host = store.host().section("[api]\nenable_checksum = true").start().await;
     let client = host.client();
     let mut faults = Vec::new();
     let cases = read("checksum.json", "cases");

@@ -6,28 +6,33 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::dead_letters::{self, Shown, list};
 use super::follower::Follower;
 use super::ledger::{Deletion, Ledger, Number};
 use super::workers::numbered;
 use super::{QUEUE, lock};
+use crate::eventually;
+use crate::eventually::SOON;
 use crate::rest::Client;
 
 /// Compares the ledger with what the host shows. Nobody else must be at work.
 pub async fn audit(client: &Client, ledger: &Mutex<Ledger>, follower: &mut Follower) -> Vec<String> {
     while follower.read(client).await.is_some_and(|n_messages| n_messages > 0) {}
-    let listed = list(client, "&include_claimed=true&include_delayed=true").await;
-    let free = list(client, "").await;
+    let shown = Shown::read(client).await;
+    let free = list(client, QUEUE, "").await;
     let free_at = Instant::now();
     let mut found = Vec::new();
     {
         let mut ledger = lock(ledger);
-        for number in listed.iter().map(|message| numbered(message).0).chain(follower.seen.iter().copied()) {
+        for number in shown.all().map(|message| numbered(message).0).chain(follower.seen.iter().copied()) {
             ledger.seen(number);
         }
-        check_presence(&ledger, &listed, &mut found);
-        check_batches(&ledger, &listed, &mut found);
-        check_order(&listed, &mut found);
-        check_follower(&listed, follower, &mut found);
+        ledger.dead_letters = shown.dead.len();
+        check_presence(&ledger, &shown, &mut found);
+        check_batches(&ledger, &shown, &mut found);
+        check_order(&shown.main, &mut found);
+        check_follower(&shown.main, follower, &mut found);
+        dead_letters::check(&ledger, &shown.dead, &mut found);
         for (number, _) in free.iter().map(numbered) {
             if ledger.messages.get(&number).is_some_and(|message| message.due > free_at) {
                 found.push(format!("message {number} is listed before its delay is over"));
@@ -38,35 +43,31 @@ pub async fn audit(client: &Client, ledger: &Mutex<Ledger>, follower: &mut Follo
     found
 }
 
-/// The whole queue, page by page.
-async fn list(client: &Client, which: &str) -> Vec<Value> {
-    let mut messages = Vec::new();
-    let mut path = format!("/v2/queues/{QUEUE}/messages?echo=true&limit=1000{which}");
-    loop {
-        let page = client.get(&path).await.expect(200).json();
-        let items = page["messages"].as_array().cloned().unwrap_or_default();
-        let next = page["links"][0]["href"].as_str().map(str::to_owned);
-        match next {
-            Some(next) if !items.is_empty() => path = next,
-            _ => return messages,
-        }
-        messages.extend(items);
-    }
+/// Waits until what has used up its claims is moved, which is a matter of seconds.
+pub async fn settled(client: &Client, ledger: &Mutex<Ledger>) {
+    let moved = async || {
+        let shown = Shown::read(client).await;
+        (shown.waiting(&lock(ledger)) == 0).then_some(())
+    };
+    eventually("what has used up its claims is moved", SOON, moved).await;
 }
 
-fn check_presence(ledger: &Ledger, listed: &[Value], found: &mut Vec<String>) {
+fn check_presence(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
     let mut ids = HashMap::new();
-    for (number, id) in listed.iter().map(numbered) {
+    for (number, id) in shown.all().map(numbered) {
         if ids.insert(number, id).is_some() {
             found.push(format!("message {number} is there twice"));
         }
     }
+    let dead: HashSet<Number> = shown.dead.iter().map(|letter| numbered(letter).0).collect();
     for (number, message) in &ledger.messages {
         match ids.get(number) {
             None if ledger.must_exist(message) => found.push(format!("message {number} is lost")),
             Some(_) if message.deletion == Deletion::Acknowledged => {
                 found.push(format!("message {number} is there again after its deletion"));
             }
+            // A dead letter is a message of its own.
+            Some(_) if dead.contains(number) => {}
             Some(id) if message.id.as_ref().is_some_and(|known| known != id) => {
                 found.push(format!("message {number} has another id than its post was answered with"));
             }
@@ -76,8 +77,8 @@ fn check_presence(ledger: &Ledger, listed: &[Value], found: &mut Vec<String>) {
 }
 
 /// A batch without an answer is there as a whole, or not at all.
-fn check_batches(ledger: &Ledger, listed: &[Value], found: &mut Vec<String>) {
-    let present: HashSet<Number> = listed.iter().map(|message| numbered(message).0).collect();
+fn check_batches(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
+    let present: HashSet<Number> = shown.all().map(|message| numbered(message).0).collect();
     for batch in ledger.batches.iter().filter(|batch| batch.stored) {
         let lost = batch
             .numbers
@@ -160,9 +161,14 @@ mod tests {
     }
 
     fn faults(ledger: &Ledger, listed: &[Value]) -> Vec<String> {
+        faults_beside(ledger, listed, &[])
+    }
+
+    fn faults_beside(ledger: &Ledger, listed: &[Value], dead: &[Value]) -> Vec<String> {
         let mut found = Vec::new();
-        check_presence(ledger, listed, &mut found);
-        check_batches(ledger, listed, &mut found);
+        let shown = Shown { main: listed.to_vec(), dead: dead.to_vec() };
+        check_presence(ledger, &shown, &mut found);
+        check_batches(ledger, &shown, &mut found);
         check_order(listed, &mut found);
         found
     }
@@ -192,6 +198,16 @@ mod tests {
         listed.pop();
         ledger.deletion(0, Deletion::Acknowledged);
         assert!(!faults(&ledger, &listed).is_empty(), "a deleted message is back");
+    }
+
+    #[test]
+    fn a_message_is_in_its_queue_or_among_the_dead_letters() {
+        let (ledger, mut listed) = sound();
+        let moved = listed.remove(1);
+        let letter = json!({ "id": "new", "body": moved["body"] });
+        assert!(faults_beside(&ledger, &listed, std::slice::from_ref(&letter)).is_empty());
+        listed.insert(1, moved);
+        assert!(!faults_beside(&ledger, &listed, &[letter]).is_empty(), "it is in both");
     }
 
     #[test]

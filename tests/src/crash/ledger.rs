@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::MAX_CLAIMS;
+
 /// Two clocks, the host's and ours, and a host that counts in milliseconds.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
@@ -17,6 +19,7 @@ pub struct Ledger {
     pub claims: HashMap<String, Claim>,
     pub violations: Vec<String>,
     pub releases: u32,
+    pub dead_letters: usize,
 }
 
 /// One post.
@@ -35,6 +38,10 @@ pub struct Message {
     /// Not to be claimed or listed before.
     pub due: Instant,
     pub deletion: Deletion,
+    /// Claims on it whose release was asked for.
+    pub releases_asked: u32,
+    /// Claims on it whose release was acknowledged.
+    pub claims_ended: u32,
     holder: Option<String>,
 }
 
@@ -64,6 +71,7 @@ pub struct Counts {
     pub deleted: u64,
     pub claims: usize,
     pub releases: u32,
+    pub dead_letters: usize,
 }
 
 impl Ledger {
@@ -73,8 +81,15 @@ impl Ledger {
         let numbers = first..first + n_messages;
         let due = Instant::now() + delay;
         for number in numbers.clone() {
-            let message =
-                Message { batch: self.batches.len(), id: None, due, deletion: Deletion::NotAsked, holder: None };
+            let message = Message {
+                batch: self.batches.len(),
+                id: None,
+                due,
+                deletion: Deletion::NotAsked,
+                releases_asked: 0,
+                claims_ended: 0,
+                holder: None,
+            };
             self.messages.insert(number, message);
         }
         self.batches.push(Batch { numbers: numbers.clone(), stored: false });
@@ -128,6 +143,9 @@ impl Ledger {
         if message.deletion == Deletion::Acknowledged {
             return Some("which was deleted".into());
         }
+        if message.claims_ended >= MAX_CLAIMS {
+            return Some("which has used up its claims".into());
+        }
         let early = message.due.saturating_duration_since(Instant::now());
         (early > TOLERANCE).then(|| format!("which is delayed for {early:?} more"))
     }
@@ -144,6 +162,16 @@ impl Ledger {
         self.releases += 1;
         if let Some(claim) = self.claims.get_mut(id) {
             claim.ended = true;
+            for number in &claim.numbers {
+                self.messages.entry(*number).and_modify(|message| message.releases_asked += 1);
+            }
+        }
+    }
+
+    /// The release of a claim was acknowledged.
+    pub fn released(&mut self, id: &str) {
+        for number in self.claims.get(id).into_iter().flat_map(|claim| &claim.numbers) {
+            self.messages.entry(*number).and_modify(|message| message.claims_ended += 1);
         }
     }
 
@@ -165,6 +193,7 @@ impl Ledger {
             deleted: deleted as u64,
             claims: self.claims.len(),
             releases: self.releases,
+            dead_letters: self.dead_letters,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! at all. What may not: anything else. The promises are those of docs/architecture.md, "Stores".
 
 mod audit;
+mod dead_letters;
 mod follower;
 mod ledger;
 mod workers;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 
 use crate::host::Host;
 use follower::Follower;
@@ -26,6 +28,10 @@ const LOAD_MS: (u64, u64) = (100, 1200);
 const SHOWN: usize = 20;
 /// The queue that everybody works on.
 const QUEUE: &str = "crash";
+/// Where that goes which was claimed too often.
+const DEAD: &str = "crash-dead";
+/// So many claims a message may have.
+const MAX_CLAIMS: u32 = 2;
 
 /// What a run did and found.
 #[derive(Debug)]
@@ -46,8 +52,9 @@ impl fmt::Display for Summary {
         writeln!(f, "seed {}, {} kill(s), slowest start {:?}", self.seed, self.rounds, self.slowest_start)?;
         writeln!(
             f,
-            "{} message(s) acknowledged, {} in unanswered posts, {} deleted, {} claim(s), {} release(s)",
-            counts.acknowledged, counts.unanswered, counts.deleted, counts.claims, counts.releases
+            "{} message(s) acknowledged, {} in unanswered posts, {} deleted, {} claim(s), {} release(s), \
+             {} dead letter(s)",
+            counts.acknowledged, counts.unanswered, counts.deleted, counts.claims, counts.releases, counts.dead_letters
         )?;
         // One fault of the host shows in many messages.
         for violation in self.violations.iter().take(SHOWN) {
@@ -61,6 +68,8 @@ impl fmt::Display for Summary {
 pub async fn run(rounds: u32, seed: u64) -> Summary {
     let limits = "[limits]\nmax_messages_per_page = 1000\nmax_messages_per_claim_or_pop = 100";
     let mut host = Host::with().section(limits).start().await;
+    let rule = json!({ "_max_claim_count": MAX_CLAIMS, "_dead_letter_queue": DEAD });
+    host.client().put(&format!("/v2/queues/{QUEUE}"), rule).await.expect(201);
     let mut chance = StdRng::seed_from_u64(seed);
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     let mut follower = Follower::default();
@@ -84,6 +93,7 @@ pub async fn run(rounds: u32, seed: u64) -> Summary {
             break;
         }
     }
+    audit::settled(&host.client(), &ledger).await;
     let ledger = lock(&ledger);
     Summary { seed, rounds: done, violations: ledger.violations.clone(), counts: ledger.counts(), slowest_start }
 }

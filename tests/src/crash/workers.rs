@@ -89,10 +89,10 @@ impl Worker {
         let held: Vec<(Number, String)> = messages.iter().map(numbered).collect();
         let numbers = held.iter().map(|(number, _)| *number).collect();
         lock(&self.ledger).claimed(&claim, numbers, asked, Duration::from_secs(CLAIM_TTL));
-        match self.chance.random_range(0..10) {
-            0..6 => self.delete(&claim, &held).await,
-            6..8 => self.delete(&claim, &held[..held.len() / 2]).await,
-            8 => self.release(&claim).await,
+        match self.chance.random_range(0..12) {
+            0..5 => self.delete(&claim, &held).await,
+            5..7 => self.delete(&claim, &held[..held.len() / 2]).await,
+            7..11 => self.release(&claim).await,
             _ => Some(()),
         }
     }
@@ -110,7 +110,9 @@ impl Worker {
     async fn release(&self, claim: &str) -> Option<()> {
         lock(&self.ledger).releasing(claim);
         let path = format!("/v2/queues/{QUEUE}/claims/{claim}");
-        self.ask(self.client.request("DELETE", &path), &[204]).await.map(|_| ())
+        self.ask(self.client.request("DELETE", &path), &[204]).await?;
+        lock(&self.ledger).released(claim);
+        Some(())
     }
 
     /// The answer, if one came. One with an unexpected status is a broken promise.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 
 /// How much of a refused body is still read, so that its sender hears the refusal and the
@@ -19,20 +19,22 @@ pub enum Unread {
     Broken,
 }
 
-/// Reads a body. A longer one than `max` comes cut to `max` + 1 bytes, which is what tells core
-/// that it is too long; what is left of it is read and dropped, up to a bound, while the answer is
-/// on its way.
+/// Reads a body, of which the client says that it has so many bytes; 0 where it does not say. A
+/// longer one than `max` comes cut to `max` + 1 bytes, which is what tells core that it is too long;
+/// what is left of it is read and dropped, up to a bound, while the answer is on its way.
 ///
 /// # Errors
 /// See [`Unread`].
-pub async fn read<S, B, E>(stream: S, max: u64, time: Duration) -> Result<Bytes, Unread>
+pub async fn read<S, B, E>(stream: S, announced: u64, max: u64, time: Duration) -> Result<Bytes, Unread>
 where
     S: Stream<Item = Result<B, E>> + Send + 'static,
     B: Buf,
     E: Send,
 {
     let mut stream = Box::pin(stream);
-    let read = collect(&mut stream, max.saturating_add(1));
+    let most = usize::try_from(max.saturating_add(1)).unwrap_or(usize::MAX);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(most);
+    let read = collect(&mut stream, announced, most);
     let (body, whole) = tokio::time::timeout(time, read).await.map_err(|_| Unread::Slow)??;
     if !whole {
         tokio::spawn(async move { tokio::time::timeout(DRAIN_TIME, drain(&mut stream)).await });
@@ -41,14 +43,13 @@ where
 }
 
 /// Up to so many bytes, and whether that was all.
-async fn collect<S, B, E>(stream: &mut S, most: u64) -> Result<(Bytes, bool), Unread>
+async fn collect<S, B, E>(stream: &mut S, announced: usize, most: usize) -> Result<(Bytes, bool), Unread>
 where
     S: Stream<Item = Result<B, E>> + Unpin,
     B: Buf,
 {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    let mut all = Vec::new();
     while let Some(chunk) = stream.next().await {
         let mut chunk = chunk.map_err(|_| Unread::Broken)?;
         let length = chunk.remaining().min(most - first.len() - all.len());
@@ -56,8 +57,12 @@ where
             // Most bodies are one piece: it is taken as it is.
             (true, true) => first = chunk.copy_to_bytes(length),
             _ => {
-                all.extend_from_slice(&std::mem::take(&mut first));
-                all.extend_from_slice(&chunk.copy_to_bytes(length));
+                if all.is_empty() {
+                    // The system gives the memory page by page, as it is filled.
+                    all.reserve_exact(announced);
+                }
+                append(&mut all, &std::mem::take(&mut first), most);
+                append(&mut all, &chunk.copy_to_bytes(length), most);
             }
         }
         if first.len() + all.len() >= most {
@@ -67,8 +72,19 @@ where
     Ok((joined(first, all), true))
 }
 
-fn joined(first: Bytes, all: BytesMut) -> Bytes {
-    if all.is_empty() { first } else { all.freeze() }
+/// Makes room by doubling, but for no more than may be read at all: many bodies of the largest size
+/// arrive together.
+fn append(all: &mut Vec<u8>, piece: &[u8], most: usize) {
+    let needed = all.len() + piece.len();
+    if needed > all.capacity() {
+        let doubled = all.capacity().saturating_mul(2).min(most);
+        all.reserve_exact(doubled.max(needed) - all.len());
+    }
+    all.extend_from_slice(piece);
+}
+
+fn joined(first: Bytes, all: Vec<u8>) -> Bytes {
+    if all.is_empty() { first } else { Bytes::from(all) }
 }
 
 async fn drain<S, B, E>(stream: &mut S)
@@ -97,15 +113,30 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_joined_and_cut_one_beyond_the_limit() {
         let time = Duration::from_secs(5);
-        assert_eq!(read(chunks(&[]), 4, time).await.unwrap(), "");
-        assert_eq!(read(chunks(&["ab", "", "cd"]), 4, time).await.unwrap(), "abcd");
-        assert_eq!(read(chunks(&["abcdefgh"]), 4, time).await.unwrap(), "abcde");
-        assert_eq!(read(chunks(&["abc", "def", "ghi"]), 4, time).await.unwrap(), "abcde");
+        assert_eq!(read(chunks(&[]), 0, 4, time).await.unwrap(), "");
+        assert_eq!(read(chunks(&["ab", "", "cd"]), 0, 4, time).await.unwrap(), "abcd");
+        assert_eq!(read(chunks(&["abcdefgh"]), 0, 4, time).await.unwrap(), "abcde");
+        assert_eq!(read(chunks(&["abc", "def", "ghi"]), 0, 4, time).await.unwrap(), "abcde");
+        // What the client announces is its word alone.
+        for announced in [1, 9, u64::MAX] {
+            assert_eq!(read(chunks(&["abc", "def", "ghi"]), announced, 4, time).await.unwrap(), "abcde");
+        }
+    }
+
+    #[test]
+    fn a_body_takes_no_more_room_than_may_be_read() {
+        let mut all = Vec::new();
+        for _ in 0..10 {
+            append(&mut all, &[b'x'; 100], 1001);
+            assert!(all.capacity() <= 1001, "{}", all.capacity());
+        }
+        append(&mut all, b"y", 1001);
+        assert_eq!((all.len(), all.capacity()), (1001, 1001));
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_come_is_given_up() {
         let never = futures_util::stream::pending::<Result<Bytes, ()>>();
-        assert_eq!(read(never, 4, Duration::from_millis(5)).await, Err(Unread::Slow));
+        assert_eq!(read(never, 9, 4, Duration::from_millis(5)).await, Err(Unread::Slow));
     }
 }

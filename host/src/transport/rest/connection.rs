@@ -35,7 +35,9 @@ where
             response
         }
     });
-    let connection = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), counted);
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None).max_buf_size(READ_BUFFER);
+    let connection = http.serve_connection(TokioIo::new(stream), counted);
     let mut connection = pin!(connection);
     let mut ticks = tokio::time::interval(idle);
     let mut seen = None;
@@ -62,6 +64,9 @@ where
         }
     }
 }
+
+/// The largest head, and what a connection reads ahead of a body, in bytes.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// When the host stops: how long a head that has begun may take to become a request, which is then
 /// answered.

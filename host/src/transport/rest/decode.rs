@@ -23,6 +23,12 @@ pub struct Head {
 }
 
 impl Head {
+    /// How many bytes of body the client says it will send; 0 where it does not say.
+    pub fn announced(&self) -> u64 {
+        let length = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        length.and_then(|length| length.parse().ok()).unwrap_or(0)
+    }
+
     /// Whether a body was sent, be it empty (spec: REST §1.6; chunked bodies are bodies too).
     pub fn has_body(&self) -> bool {
         self.headers.contains_key(CONTENT_LENGTH) || self.headers.contains_key(TRANSFER_ENCODING)

@@ -72,7 +72,7 @@ impl Rest {
         if !head.has_body() {
             return Ok(None);
         }
-        body::read(body, self.engine.limits().max_body(), self.body_timeout).await.map(Some)
+        body::read(body, head.announced(), self.engine.limits().max_body(), self.body_timeout).await.map(Some)
     }
 }
 

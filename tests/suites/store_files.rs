@@ -1,0 +1,84 @@
+//! SQLite's files: each has one holder, whatever it is called by; the next one need not wait.
+
+use std::path::Path;
+
+use sukkal_tests::Host;
+
+/// What a host says that does not start.
+fn refusal(host: &Host) -> String {
+    let output = host.serve().output().expect("the host can be started");
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    told
+}
+
+fn stores(catalog: &str, pool: &str) -> Host {
+    let host = Host::with().top(&format!("catalog = \"sqlite:{catalog}\"\ndefault_pool = \"sqlite:{pool}\"")).prepare();
+    std::fs::create_dir(host.folder().join("data")).expect("a folder can be made");
+    host
+}
+
+fn link(from: &Path, to: &Path) {
+    std::os::unix::fs::symlink(to, from).expect("a link can be made");
+}
+
+#[tokio::test]
+async fn a_catalog_and_a_pool_in_one_file_are_refused() {
+    let absolute = tempfile::tempdir().expect("a temporary folder can be made");
+    let absolute = absolute.path().join("both.db").display().to_string();
+    let pairs = [
+        ("both.db", "both.db"),
+        ("both.db", "./both.db"),
+        ("both.db?synchronous=normal", "both.db?readers=4"),
+        ("//ABSOLUTE", "ABSOLUTE"),
+    ];
+    for (catalog, pool) in
+        pairs.map(|(one, two)| (one.replace("ABSOLUTE", &absolute), two.replace("ABSOLUTE", &absolute)))
+    {
+        let told = refusal(&stores(&catalog, &pool));
+        assert!(told.contains("both.db is in use by a catalog of process"), "{catalog} and {pool}: {told}");
+        assert!(told.contains("a file of its own"), "{catalog} and {pool}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_is_that_file() {
+    let first = Host::start().await;
+    let held = first.folder().join("data").join("pool.db");
+    let second = stores("own.db", "link.db");
+    link(&second.folder().join("data").join("link.db"), &held);
+    let told = refusal(&second);
+    assert!(told.contains("pool.db is in use by a pool of process"), "{told}");
+    first.queue("orders").post(["kept"]).await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_that_is_made_only_now_is_that_file() {
+    let host = stores("link.db", "both.db");
+    let data = host.folder().join("data");
+    link(&data.join("link.db"), &data.join("both.db"));
+    let told = refusal(&host);
+    assert!(told.contains("`default_pool` cannot be opened by the plugin `sqlite`"), "{told}");
+}
+
+#[tokio::test]
+async fn a_file_has_one_host_and_the_next_starts_at_once_when_it_dies() {
+    let mut first = Host::start().await;
+    first.queue("orders").post(["kept"]).await;
+    for (file, role) in [("pool.db", "pool"), ("catalog.db", "catalog")] {
+        let held = first.folder().join("data").join(file).display().to_string();
+        let (catalog, pool) = if role == "pool" { ("own.db", held.as_str()) } else { (held.as_str(), "own.db") };
+        let mut second = stores(catalog, pool);
+        let told = refusal(&second);
+        let holder = format!("{file} is in use by a {role} of process {}", first.id());
+        assert!(told.contains(&holder), "{told}");
+        first.queue("orders").post(["kept"]).await;
+
+        first.kill();
+        // It does, or this ends the test.
+        second.start_again().await;
+        assert!(second.stop().await.success());
+        first.start_again().await;
+    }
+    assert_eq!(first.queue("orders").counts().await, [3, 0, 3]);
+}
