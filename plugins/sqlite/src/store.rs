@@ -1,5 +1,6 @@
 //! One open file: its lock, its writer, its readers, its log.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -62,8 +63,10 @@ impl<L: Ledger> Store<L> {
     }
 }
 
-/// One spelling for each file, so that one lock guards it.
+/// One spelling for each file, so that one lock guards it. The file is made first: a link to one
+/// that is not there yet would be a spelling of its own. What cannot be made is told by the driver.
 fn resolve(path: &Path) -> PathBuf {
+    let _ = File::options().append(true).create(true).open(path);
     if let Ok(path) = path.canonicalize() {
         return path;
     }

@@ -1,17 +1,23 @@
 //! The claims of a queue. What a claim holds, its messages say; here is the rest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{ClaimId, Extensions, Place, Timestamp};
 
 use crate::room::{self, OVERHEAD};
 
+/// How many claims a queue keeps that hold nothing any more. Those before them end early, or
+/// workers that are done with everything would fill the store with claims of long ttl.
+const EMPTIED: usize = 1_000;
+
 /// The claims.
 #[derive(Default)]
 pub struct Claims {
     by_id: HashMap<ClaimId, Kept>,
     ends: BTreeSet<(Timestamp, ClaimId)>,
+    /// Those that hold nothing any more, the first emptied first; some may have ended since.
+    emptied: VecDeque<ClaimId>,
 }
 
 /// A claim.
@@ -65,6 +71,13 @@ impl Claims {
         let Some(kept) = self.by_id.remove(&id) else { return 0 };
         self.ends.remove(&(kept.ends, id));
         kept.size()
+    }
+
+    /// Notes that a claim holds nothing any more; answers the bytes of another one that ends for it.
+    pub fn emptied(&mut self, id: ClaimId) -> u64 {
+        self.emptied.push_back(id);
+        let too_many = self.emptied.len() > EMPTIED;
+        self.emptied.pop_front_if(|_| too_many).map_or(0, |oldest| self.remove(oldest))
     }
 
     /// When the first one ends.

@@ -18,8 +18,31 @@ impl Visit<'_> {
         if let Some(refused) = self.refusal(delete) {
             return Ok(Deleted { refused: Some(refused), ..Deleted::default() });
         }
+        let holders = self.holders(delete);
         let gone = delete.places.iter().filter(|place| self.remove(delete.lane, **place).is_some()).count();
+        holders.into_iter().for_each(|claim| self.let_go(claim));
         Ok(Deleted { count: u32::try_from(gone).unwrap_or(u32::MAX), ..Deleted::default() })
+    }
+
+    /// The claims that hold what is about to be deleted.
+    fn holders(&self, delete: &Delete) -> Vec<ClaimId> {
+        let entries = self.contents.lane(delete.lane);
+        let held =
+            delete.places.iter().filter_map(|place| entries.get(*place)).filter(|entry| entry.state == State::Claimed);
+        let mut claims: Vec<_> = held.map(|entry| entry.claim).collect();
+        claims.sort_unstable();
+        claims.dedup();
+        claims
+    }
+
+    /// Looks whether a claim holds anything still.
+    fn let_go(&mut self, claim: ClaimId) {
+        let Some(kept) = self.contents.claims.live(claim, self.now) else { return };
+        let entries = self.contents.lane(Lane::Main);
+        if !kept.places.iter().any(|place| entries.get(*place).is_some_and(|entry| entry.held_by(claim))) {
+            let freed = self.contents.claims.emptied(claim);
+            self.pool.room.give_back(freed, 0);
+        }
     }
 
     fn refusal(&self, delete: &Delete) -> Option<Refused> {
