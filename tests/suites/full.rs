@@ -82,7 +82,7 @@ async fn a_full_store_has_lost_nothing_after_a_kill() {
 
 #[tokio::test]
 async fn work_that_is_done_takes_no_room() {
-    let host = Host::with().top("default_pool = \"memory:?max_bytes=1000000\"").start().await;
+    let host = Host::with().top("default_pool = \"memory:?max_bytes=1048576\"").start().await;
     let queue = host.queue("q");
     // Three thousand claims that live for hours would not fit, if each kept its room till its end.
     for _ in 0..150 {
