@@ -7,6 +7,7 @@ use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, Queue
 use super::block::{Block, Entry, View};
 use super::body::{self, Pick};
 use super::id::{LaneKey, block_of, id_in, offset_of};
+use super::own_run::{OwnRuns, Walk};
 use super::{claim, lane, queue};
 use crate::error::Outcome;
 
@@ -19,7 +20,7 @@ pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
 /// Reads on from a place.
-pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timestamp) -> Outcome<Batch> {
+pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timestamp, own: &OwnRuns) -> Outcome<Batch> {
     let slot = queue::slot(connection, queue)?;
     if list.lane != Lane::Main {
         lane::check_fence(connection, queue.id(), list.lane, list.fence)?;
@@ -29,18 +30,27 @@ pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timesta
     let first = list.after.map_or(Some(0), |after| after.0.checked_add(1));
     let Some(first) = first.and_then(|first| lane.id(Place(first))) else { return Ok(batch) };
     let mut picks = Vec::with_capacity(list.limit.min(1000) as usize);
-    let mut blocks = Candidates::new(connection, lane, block_of(first), list.claimed || list.delayed, now)?;
-    while let Some(key) = blocks.next()? {
+    let age = own.age();
+    let client = list.not_from.as_deref().filter(|_| list.lane == Lane::Main);
+    let begin = client.map_or(block_of(first), |client| own.skip(queue.id(), client, block_of(first)));
+    let mut walk = client.map(|client| Walk::begin(client, begin));
+    let mut blocks = Candidates::new(connection, lane, begin, list.claimed || list.delayed, now)?;
+    'blocks: while let Some(key) = blocks.next()? {
         let Some(block) = block(connection, key)? else { continue };
+        if let Some(walk) = &mut walk {
+            walk.meet(key, &block);
+        }
         for entry in block.entries() {
             if id_in(key, entry.offset) >= first && wanted(list, &block, entry, now) {
                 picks.push(Pick::new(key, &block, entry));
             }
             if picks.len() >= list.limit as usize {
-                batch.messages = body::read(connection, picks, now)?;
-                return Ok(batch);
+                break 'blocks;
             }
         }
+    }
+    if let (Some(client), Some(walk)) = (client, walk) {
+        own.keep(queue.id(), client, walk.end(), age);
     }
     batch.messages = body::read(connection, picks, now)?;
     Ok(batch)

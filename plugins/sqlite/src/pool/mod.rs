@@ -9,7 +9,7 @@
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
 //! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
 //! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
-//! | `list`, `stats` | reads, on connections of their own |
+//! | `list`, `own_run`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
 
@@ -27,6 +27,7 @@ mod key;
 mod lane;
 mod ledger;
 mod list;
+mod own_run;
 mod post;
 mod queue;
 mod run;
@@ -48,6 +49,7 @@ use sukkal_plugin_sdk::{
 use self::claim::Step;
 use self::count::Totals;
 use self::ledger::Ledger;
+use self::own_run::OwnRuns;
 use self::watch::Watch;
 use crate::error::Outcome;
 use crate::schema;
@@ -59,6 +61,7 @@ pub struct Pool {
     store: Store<Ledger>,
     watch: Arc<Watch>,
     totals: Arc<Totals>,
+    own: Arc<OwnRuns>,
 }
 
 impl Pool {
@@ -71,7 +74,7 @@ impl Pool {
         let totals = Arc::new(Totals::default());
         let ledger = |connection, _: &_| Ledger::new(connection, watch.clone(), totals.clone());
         let store = Store::open(open, schema::POOL, ledger)?;
-        Ok(Pool { store, watch, totals })
+        Ok(Pool { store, watch, totals, own: Arc::default() })
     }
 
     async fn write<T: Send + 'static>(
@@ -119,7 +122,8 @@ impl sukkal_plugin_sdk::Pool for Pool {
 
     async fn list(&self, call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| list::list(connection, &queue, &list, now)).await
+        let own = self.own.clone();
+        self.read(call, move |connection, now| list::list(connection, &queue, &list, now, &own)).await
     }
 
     async fn get(&self, call: &Call, queue: &QueueRef, places: Vec<Place>) -> Result<Batch> {
@@ -214,7 +218,9 @@ impl sukkal_plugin_sdk::Pool for Pool {
     async fn import(&self, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
         let bytes = page.messages.iter().map(|message| message.body.len() + SMALL).sum();
         let queue = queue.clone();
-        self.write(call, bytes, move |ledger| export::import(ledger, &queue, &page)).await
+        let imported = self.write(call, bytes, move |ledger| export::import(ledger, &queue, &page)).await;
+        self.own.clear();
+        imported
     }
 
     async fn health(&self, call: &Call) -> Result<Health> {

@@ -56,3 +56,29 @@ fn ones_own_messages_are_passed_over() {
     let own = rig.run(rig.pool().list(&call(), &queue(QUEUE, 1), List { limit: 3, ..List::default() })).unwrap();
     assert_eq!(own.messages.len(), 3);
 }
+
+#[test]
+fn ones_own_messages_are_walked_over_once_and_others_are_still_found() {
+    let rig = Rig::new();
+    let by = |client: &str, message: NewMessage| {
+        let post = Post { client: client.to_owned(), messages: vec![message], ..Post::default() };
+        rig.post_all(post).unwrap();
+    };
+    let others = || {
+        let list = List { limit: 10, not_from: Some("me".to_owned()), ..List::default() };
+        bodies(&rig.list(list))
+    };
+    fill(&rig, &message("mine"), "me");
+    assert!(others().is_empty());
+    by("you", NewMessage { delay: secs(600), ..message("later") });
+    fill(&rig, &message("mine"), "me");
+    assert!(others().is_empty());
+    by("you", message("yours"));
+    for _ in 0..2 {
+        assert_eq!(others(), ["yours"]);
+    }
+    rig.clock.advance(secs(601));
+    for _ in 0..2 {
+        assert_eq!(others(), ["later", "yours"]);
+    }
+}
