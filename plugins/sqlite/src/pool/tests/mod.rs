@@ -9,7 +9,6 @@ mod keys;
 mod lanes;
 mod lifecycle;
 mod messages;
-mod model;
 mod plan;
 mod speed;
 mod watching;
