@@ -1,0 +1,30 @@
+//! How a command fails.
+
+use crate::config::Mistake;
+
+/// What went wrong was told; the program ends with this status: 2 for settings, 1 for all else.
+pub struct Failed(pub u8);
+
+impl Failed {
+    /// The same with another status.
+    pub fn with(self, status: u8) -> Failed {
+        Failed(status)
+    }
+}
+
+impl From<Vec<Mistake>> for Failed {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        for mistake in mistakes {
+            eprintln!("sukkal: {mistake}");
+        }
+        Failed(2)
+    }
+}
+
+/// Tells each line of a text, and fails with 1.
+pub fn failed(text: &str) -> Failed {
+    for line in text.lines() {
+        eprintln!("sukkal: {line}");
+    }
+    Failed(1)
+}

@@ -1,0 +1,55 @@
+//! `sukkal plugin`: libraries, looked into.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::failure::{Failed, failed};
+use super::source::Source;
+use crate::plugin::{self, inspect, run_case, verify};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Tell what each library of the plugin directories provides, or why it is refused.
+    List(Source),
+    /// Tell what a library provides and which settings it has, or why it is refused.
+    Inspect {
+        /// The library.
+        file: PathBuf,
+    },
+    /// Hold the pools and catalogs of a library to the promises of their contracts.
+    Verify(verify::Options),
+    /// For `list` and `inspect`: looks into a library in this process.
+    #[command(name = inspect::LOOK, hide = true)]
+    Look { file: PathBuf },
+    /// For `verify`: runs one case in this process.
+    #[command(name = run_case::NAME, hide = true)]
+    RunCase(run_case::OneCase),
+}
+
+pub fn run(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::List(source) => {
+            let config = source.load()?;
+            Ok(plugin::list(&plugin::candidates(&config)?)?)
+        }
+        Command::Inspect { file } => {
+            let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;
+            plugin::tell(format_args!("{}\n{description}", file.display()));
+            Ok(())
+        }
+        Command::Verify(options) => match verify::verify(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failed(1)),
+            Err(reason) => Err(failed(&reason)),
+        },
+        Command::Look { file } => {
+            inspect::look(&file);
+            Ok(())
+        }
+        Command::RunCase(case) => {
+            case.run();
+            Ok(())
+        }
+    }
+}

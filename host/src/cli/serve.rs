@@ -1,0 +1,19 @@
+//! `sukkal serve`.
+
+use super::failure::{Failed, failed};
+use super::source::Source;
+use crate::{log, serve};
+
+/// Runs the host until it is told to end.
+pub fn run(source: &Source) -> Result<(), Failed> {
+    let config = source.load()?;
+    log::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&format!("the runtime cannot be started: {error}")))?;
+    let served = runtime.block_on(serve::serve(config));
+    // What still runs was given its time; a store that is shut down does not need it.
+    runtime.shutdown_background();
+    served.map_err(|error| failed(&error.to_string()).with(error.status()))
+}
