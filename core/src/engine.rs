@@ -1,10 +1,12 @@
 //! One request from the first filter to the last: the only file that knows the order.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::{LoadedCatalog, LoadedPool};
 use sukkal_plugin_sdk::{Call, Message, Moment, NewMessage, Request, Response, Timestamp};
+use tokio::task::JoinSet;
 
 use crate::action;
 use crate::admission::{self, Arrival};
@@ -13,9 +15,10 @@ use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
 use crate::janitor::Janitor;
 use crate::limits::{Api, Limits};
-use crate::pipeline::{FilterSpec, Passage, Pipeline};
+use crate::pipeline::Passage;
 use crate::pools::Pools;
 use crate::service::{Clock, Service};
+use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
 
 /// What the service is made of.
@@ -24,14 +27,8 @@ pub struct Parts {
     pub catalog: LoadedCatalog,
     /// Where queues without a flavor live as long as no pool is registered.
     pub default_pool: Option<LoadedPool>,
-    /// The filters, in their order.
-    pub filters: Vec<FilterSpec>,
-    /// Named services that they provide.
-    pub services: Vec<String>,
-    /// Limits on what requests may ask for.
-    pub limits: Limits,
-    /// Switches of the API.
-    pub api: Api,
+    /// What can be changed later.
+    pub reloadable: Reloadable,
     /// The host's clock.
     pub clock: Clock,
     /// The host's identity.
@@ -44,8 +41,14 @@ pub type Encode = fn(&Request, &Limits, Result<Answer, Error>) -> Response;
 /// The service, running.
 pub struct Engine {
     service: Arc<Service>,
-    pipeline: Pipeline,
     janitor: Janitor,
+    filters: Mutex<Chain>,
+}
+
+/// The filters in use, and those that end as soon as no request sees them any more.
+struct Chain {
+    current: Option<Filters>,
+    ending: JoinSet<()>,
 }
 
 /// What an action works with.
@@ -54,7 +57,7 @@ pub struct Context<'a> {
     pub service: &'a Service,
     /// The call that goes to the stores; its project is the request's.
     pub call: &'a Call,
-    pipeline: &'a Pipeline,
+    snapshot: &'a Snapshot,
     passage: &'a mut Passage,
 }
 
@@ -63,105 +66,167 @@ impl Engine {
     pub fn start(parts: Parts) -> Arc<Engine> {
         let wake = Arc::new(tokio::sync::Notify::new());
         let pools = Arc::new(Pools::new(parts.default_pool));
+        let (snapshot, filters) = Snapshot::new(parts.reloadable);
         let service = Arc::new(Service {
             directory: Directory::new(parts.catalog.clone(), pools.clone(), parts.clock.clone(), wake.clone()),
             pools,
             catalog: parts.catalog,
-            limits: parts.limits,
-            api: parts.api,
-            services: parts.services,
+            current: ArcSwap::new(snapshot),
             clock: parts.clock,
         });
         let janitor = Janitor::start(service.clone(), wake);
         tracing::debug!(host = parts.host_id, "the service runs");
-        Arc::new(Engine { service, pipeline: Pipeline::new(parts.filters), janitor })
+        let filters = Mutex::new(Chain { current: Some(filters), ending: JoinSet::new() });
+        Arc::new(Engine { service, janitor, filters })
     }
 
-    /// Limits on what requests may ask for.
-    pub fn limits(&self) -> &Limits {
-        &self.service.limits
+    /// What is in force now. A transport takes it when a request comes in, and hands it on to
+    /// [`Engine::handle`], so that the request sees one and the same from beginning to end.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.service.snapshot()
+    }
+
+    /// Puts other limits, switches and filters in force, for requests that come in from now on. The
+    /// filters of before end once the last request that sees them has ended.
+    pub fn reload(&self, reloadable: Reloadable) {
+        let (snapshot, filters) = Snapshot::new(reloadable);
+        let mut chain = lock(&self.filters);
+        let before = self.service.current.swap(snapshot);
+        let longest = Duration::from_secs(before.limits.request_timeout);
+        drop(before);
+        while chain.ending.try_join_next().is_some() {}
+        if let Some(mut old) = chain.current.replace(filters) {
+            let service = self.service.clone();
+            chain.ending.spawn(async move {
+                old.unused(longest + ENDING).await;
+                old.end(&service.own_call(ENDING)).await;
+            });
+        }
     }
 
     /// Answers a request. It runs to its end even when the caller stops waiting.
-    pub async fn handle(self: &Arc<Self>, request: Request, arrival: Arrival, encode: Encode) -> Response {
+    pub async fn handle(
+        self: &Arc<Self>,
+        snapshot: Arc<Snapshot>,
+        request: Request,
+        arrival: Arrival,
+        encode: Encode,
+    ) -> Response {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
-        tokio::spawn(self.clone().run(request, arrival, encode)).await.unwrap_or_else(|error| {
+        tokio::spawn(self.clone().run(snapshot, request, arrival, encode)).await.unwrap_or_else(|error| {
             tracing::error!(%error, request = %id, %action, "a request failed");
             encode(
                 &Request::new(id, action, transport),
-                &self.service.limits,
+                &self.snapshot().limits,
                 Err(Error::new(ErrorKind::Internal, "Unexpected error.")),
             )
         })
     }
 
-    async fn run(self: Arc<Self>, mut request: Request, arrival: Arrival, encode: Encode) -> Response {
-        let time = Duration::from_secs(self.service.limits.request_timeout);
+    async fn run(
+        self: Arc<Self>,
+        snapshot: Arc<Snapshot>,
+        mut request: Request,
+        arrival: Arrival,
+        encode: Encode,
+    ) -> Response {
+        let time = Duration::from_secs(snapshot.limits.request_timeout);
         let deadline = self.service.now().after(time);
         let mut passage = Passage::default();
-        let outcome = tokio::time::timeout(time, self.serve(&mut request, &arrival, &mut passage, deadline)).await;
+        let serving = self.serve(&snapshot, &mut request, &arrival, &mut passage, deadline);
+        let outcome = tokio::time::timeout(time, serving).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
         let mut response = match outcome {
-            Ok(answer) => encode(&request, &self.service.limits, Ok(answer)),
+            Ok(answer) => encode(&request, &snapshot.limits, Ok(answer)),
             Err(Stop::Respond(response)) => *response,
             Err(Stop::Error(error)) => {
                 log(&request, &error);
-                encode(&request, &self.service.limits, Err(error))
+                encode(&request, &snapshot.limits, Err(error))
             }
         };
-        if self.pipeline.wants(Moment::Response, &request) {
+        if snapshot.pipeline().wants(Moment::Response, &request) {
             let call = call(&request, deadline);
-            self.pipeline.leave(&call, &mut passage, &request, &mut response).await;
+            snapshot.pipeline().leave(&call, &mut passage, &request, &mut response).await;
         }
         response
     }
 
     async fn serve(
         &self,
+        snapshot: &Snapshot,
         request: &mut Request,
         arrival: &Arrival,
         passage: &mut Passage,
         deadline: Timestamp,
     ) -> Result<Answer, Stop> {
-        let (service, pipeline) = (&*self.service, &self.pipeline);
+        let (service, pipeline) = (&*self.service, snapshot.pipeline());
         pipeline.authenticate(&call(request, deadline), passage, request).await?;
-        admission::check(request, arrival, &service.limits, &service.api)?;
+        admission::check(request, arrival, &snapshot.limits, &snapshot.api)?;
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
-        action::run(&mut Context { service, call: &call, pipeline, passage }, request).await
+        action::run(&mut Context { service, call: &call, snapshot, passage }, request).await
     }
 
     /// Ends the service: no more work of its own, then the plugins, each for a bounded time.
     pub async fn shutdown(&self) {
-        const EACH: Duration = Duration::from_secs(5);
         self.janitor.stop().await;
-        let call = self.service.own_call(EACH);
-        for filter in self.pipeline.filters() {
-            ended(&filter.name, tokio::time::timeout(EACH, filter.filter.shutdown(&call)).await);
-        }
+        let call = self.service.own_call(ENDING);
+        self.end_filters(&call).await;
         for (name, pool) in self.service.pools.all() {
             let name = if name.is_empty() { "default pool" } else { name };
-            ended(name, tokio::time::timeout(EACH, pool.shutdown(&call)).await);
+            ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
         }
-        ended("catalog", tokio::time::timeout(EACH, self.service.catalog.shutdown(&call)).await);
+        ended("catalog", tokio::time::timeout(ENDING, self.service.catalog.shutdown(&call)).await);
+    }
+
+    /// The filters in use, and those of before a reload.
+    async fn end_filters(&self, call: &Call) {
+        let (current, mut ending) = {
+            let mut chain = lock(&self.filters);
+            (chain.current.take(), std::mem::take(&mut chain.ending))
+        };
+        if let Some(filters) = current {
+            filters.end(call).await;
+        }
+        let _ = tokio::time::timeout(ENDING, async { while ending.join_next().await.is_some() {} }).await;
     }
 }
 
-impl Context<'_> {
+/// What is behind it is whole after a panic too: each change of it is one step.
+fn lock(filters: &Mutex<Chain>) -> std::sync::MutexGuard<'_, Chain> {
+    filters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl<'a> Context<'a> {
+    /// Limits on what requests may ask for.
+    pub fn limits(&self) -> &'a Limits {
+        &self.snapshot.limits
+    }
+
+    /// Switches of the API.
+    pub fn api(&self) -> &'a Api {
+        &self.snapshot.api
+    }
+
+    /// Whether a filter in use provides a named service.
+    pub fn provides(&self, service: &str) -> bool {
+        self.snapshot.provides(service)
+    }
+
     /// Lets the filters see messages about to be stored.
     pub async fn ingress(&mut self, request: &Request, messages: Vec<NewMessage>) -> Result<Vec<NewMessage>, Stop> {
-        self.pipeline.ingress(self.call, self.passage, request, messages).await
+        self.snapshot.pipeline().ingress(self.call, self.passage, request, messages).await
     }
 
     /// Lets the filters see messages on their way to the client.
     pub async fn egress(&mut self, request: &Request, messages: Vec<Message>) -> Result<Vec<Message>, Stop> {
-        self.pipeline.egress(self.call, self.passage, request, messages).await
+        self.snapshot.pipeline().egress(self.call, self.passage, request, messages).await
     }
 
     /// Whether any filter wants to see messages on their way to this client.
     pub fn wants_egress(&self, request: &Request) -> bool {
-        self.pipeline.wants(Moment::Egress, request)
+        self.snapshot.pipeline().wants(Moment::Egress, request)
     }
 }
 
@@ -182,13 +247,5 @@ fn log(request: &Request, error: &Error) {
             tracing::warn!(%error, request = %id, %action, project, queue, "a request failed");
         }
         _ => tracing::debug!(%error, request = %id, %action, project, queue, "a request was refused"),
-    }
-}
-
-fn ended(name: &str, outcome: Result<sukkal_plugin_sdk::Result<()>, tokio::time::error::Elapsed>) {
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, name, "a plugin did not end well"),
-        Err(_) => tracing::warn!(name, "a plugin did not end in time"),
     }
 }

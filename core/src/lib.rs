@@ -31,6 +31,7 @@ mod pipeline;
 mod pools;
 mod query;
 mod service;
+mod snapshot;
 mod stop;
 
 pub use admission::{Arrival, Route};
@@ -40,3 +41,4 @@ pub use error::{Error, ErrorKind};
 pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MIN_TTL};
 pub use metadata::with_reserved;
 pub use pipeline::{FilterSpec, OnError};
+pub use snapshot::{Reloadable, Snapshot};

@@ -3,38 +3,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::LoadedCatalog;
 use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
 
 use crate::directory::Directory;
-use crate::limits::{Api, Limits};
 use crate::pools::Pools;
+use crate::snapshot::Snapshot;
 
 /// Tells the time: the host's clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What every action may use.
 pub struct Service {
-    /// Limits on what requests may ask for.
-    pub limits: Limits,
-    /// Switches of the API.
-    pub api: Api,
+    /// What can change while the service runs. An action has its request's own: [`Context::limits`]
+    /// and the like.
+    ///
+    /// [`Context::limits`]: crate::engine::Context::limits
+    pub current: ArcSwap<Snapshot>,
     /// What the catalog's records mean.
     pub directory: Directory,
     /// The open pools.
     pub pools: Arc<Pools>,
     /// The catalog itself.
     pub catalog: LoadedCatalog,
-    /// Named services of the filters in use.
-    pub services: Vec<String>,
     /// The host's clock.
     pub clock: Clock,
 }
 
 impl Service {
-    /// Whether a filter in use provides a named service.
-    pub fn provides(&self, service: &str) -> bool {
-        self.services.iter().any(|name| name == service)
+    /// What is in force now, for work of the service's own.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
     }
 
     /// Now.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sukkal_core::{Engine, Parts};
+use sukkal_core::{Engine, Parts, Reloadable};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -71,8 +71,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = signals.next() => return Ok(()),
     };
     let (stopper, stop) = shutdown::channel();
-    let rest =
-        Rest { engine: engine.clone(), admin_mode: config.api.admin_mode, body_timeout: config.rest.body_timeout };
+    let rest = Rest { engine: engine.clone(), body_timeout: config.rest.body_timeout };
     let connections = Connections { max: limited(config.rest.max_connections), idle: config.rest.idle_timeout };
     let address = listener.local_addr().unwrap_or(config.rest.listen);
     let server = tokio::spawn(server::run(listener, Arc::new(rest).filter(), connections, stop));
@@ -125,10 +124,12 @@ async fn start(config: &Config, registry: &Registry, services: &'static Services
     Ok(Engine::start(Parts {
         catalog: opened.catalog,
         default_pool: opened.default_pool,
-        filters: opened.filters,
-        services: opened.services,
-        limits: config.limits.clone(),
-        api: config.api.clone(),
+        reloadable: Reloadable {
+            filters: opened.filters,
+            services: opened.services,
+            limits: config.limits.clone(),
+            api: config.api.clone(),
+        },
         clock: Arc::new(move || services.now()),
         host_id,
     }))

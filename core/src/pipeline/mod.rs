@@ -60,11 +60,6 @@ impl Pipeline {
         Pipeline { filters, plan }
     }
 
-    /// Every filter.
-    pub fn filters(&self) -> &[FilterSpec] {
-        &self.filters
-    }
-
     /// Whether any filter wants a moment of this request.
     pub fn wants(&self, moment: Moment, request: &Request) -> bool {
         self.wanting(moment, request).next().is_some()

@@ -22,7 +22,7 @@ struct Asked {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let Asked { claim, extra } = decode(request, &context.service.limits)?;
+    let Asked { claim, extra } = decode(request, context.limits())?;
     let (id, ttl) = (claim.id, claim.ttl.as_secs());
     let Some(queue) = context.service.directory.find(context.call, request.queue()).await? else {
         return Ok(Answer::Claimed(None));

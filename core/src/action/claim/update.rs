@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let renewal = decode(request, &context.service.limits)?;
+    let renewal = decode(request, context.limits())?;
     let id = request.item().parse::<ClaimId>().map_err(|_| no_claim(request))?;
     let (directory, call) = (&context.service.directory, context.call);
     let queue = directory.find(call, request.queue()).await?.ok_or_else(|| no_claim(request))?;

@@ -20,7 +20,7 @@ enum Asked {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    match decode(request.params(), &context.service.limits, &context.service.api)? {
+    match decode(request.params(), context.limits(), context.api())? {
         Asked::Pop(limit) => pop::run(context, request, limit).await,
         Asked::Ids { ids, claims } => delete(context, request, &ids, claims).await,
     }

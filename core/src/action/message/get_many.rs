@@ -14,7 +14,7 @@ use crate::stop::Stop;
 /// Reads messages by id. REST refuses a request that finds none; the websocket does not.
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let ids = query::list(request.params(), "ids");
-    check_count(&ids, &context.service.limits)?;
+    check_count(&ids, context.limits())?;
     let extra = Extra::of(request.params())?;
     let (directory, call) = (&context.service.directory, context.call);
     let found = match directory.find(call, request.queue()).await? {

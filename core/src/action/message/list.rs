@@ -20,7 +20,7 @@ struct Listing {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let mut listing = decode(request, &context.service.limits)?;
+    let mut listing = decode(request, context.limits())?;
     let (directory, call) = (&context.service.directory, context.call);
     let Some(queue) = directory.find(call, request.queue()).await? else {
         return Ok(Answer::Messages(MessagePage::default()));

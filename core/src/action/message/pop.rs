@@ -49,7 +49,7 @@ async fn through_filters(
         id: ClaimId(rand::random()),
         limit,
         // The request has ended by then.
-        ttl: Duration::from_secs(context.service.limits.request_timeout),
+        ttl: Duration::from_secs(context.limits().request_timeout),
         grace: Duration::ZERO,
         uncounted: true,
         extensions: Extensions::new(),

@@ -27,8 +27,8 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     let service = context.service;
     let queue = service.directory.find(context.call, request.queue()).await?;
     let body = request.has_body().then(|| request.take_body());
-    let messages = decode(body.as_ref(), queue.as_ref().map(|queue| &queue.metadata), &service.limits)?;
-    if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !service.provides(ENCRYPTION) {
+    let messages = decode(body.as_ref(), queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
+    if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !context.provides(ENCRYPTION) {
         let text = "Messages of this queue are to be encrypted, and encryption is not configured.";
         return Err(Error::new(ErrorKind::Unavailable, text).into());
     }

@@ -50,7 +50,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// As the service's switches say, with nothing extra.
     pub(crate) fn new(context: &Context<'_>, queue: QueueId, now: Timestamp) -> Self {
-        Shown { queue, now, extra: Extra::default(), checksum: context.service.api.enable_checksum }
+        Shown { queue, now, extra: Extra::default(), checksum: context.api().enable_checksum }
     }
 
     /// With what the request asks to see more.

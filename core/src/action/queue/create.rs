@@ -13,7 +13,7 @@ use crate::{json, metadata};
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let service = context.service;
-    let metadata = decode(request, &service.limits)?;
+    let metadata = decode(request, context.limits())?;
     let (_, created) = service.directory.create(context.call, request.queue(), metadata).await?;
     Ok(Answer::QueueCreated(created))
 }

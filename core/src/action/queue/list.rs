@@ -35,7 +35,7 @@ struct Filter {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let mut listing = decode(request.params(), &context.service.limits)?;
+    let mut listing = decode(request.params(), context.limits())?;
     let queues = read(context, &listing).await?;
     let count = match listing.with_count {
         // A count of none is not shown.

@@ -17,7 +17,7 @@ const MEDIA_TYPE: &str = "application/openstack-messaging-v2.0-json-patch";
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let service = context.service;
-    let limits = &service.limits;
+    let limits = context.limits();
     let patch = decode(request, limits)?;
     let name = request.queue();
     let change = |stored: &Object| {

@@ -14,8 +14,9 @@ use crate::admission::{Arrival, Route};
 use crate::answer::{Answer, MessageView};
 use crate::engine::{Engine, Parts};
 use crate::error::Error;
-use crate::limits::{Api, Limits};
+use crate::limits::Limits;
 use crate::pipeline::{FilterSpec, OnError};
+use crate::snapshot::Reloadable;
 
 pub(super) struct Service(Arc<Engine>);
 
@@ -89,10 +90,7 @@ impl Service {
         Service(Engine::start(Parts {
             catalog,
             default_pool: Some(pool),
-            filters,
-            services: Vec::new(),
-            limits: Limits::default(),
-            api: Api::default(),
+            reloadable: Reloadable { filters, ..Reloadable::default() },
             clock: Arc::new(|| Timestamp(1_893_456_000_000)),
             host_id: "test".to_owned(),
         }))
@@ -156,7 +154,7 @@ impl Ask<'_> {
     pub(super) async fn send(mut self) -> String {
         self.request.set_target(self.target);
         let arrival = Arrival { route: Route::Known, form_body: false, not_acceptable: false };
-        let mut response = self.service.0.handle(self.request, arrival, encode).await;
+        let mut response = self.service.0.handle(self.service.0.snapshot(), self.request, arrival, encode).await;
         String::from_utf8_lossy(&response.take_body()).into_owned()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use sukkal_core::{Engine, Error, Route};
+use sukkal_core::{Engine, Error, Limits, Route};
 use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::RequestId;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -22,8 +22,6 @@ use super::{encode, route};
 pub struct Rest {
     /// What answers.
     pub engine: Arc<Engine>,
-    /// Whether the administrators' paths are served.
-    pub admin_mode: bool,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
 }
@@ -50,20 +48,21 @@ impl Rest {
         E: Send,
     {
         let id = RequestId(new_id());
-        let resolved = route::resolve(head.method.as_str(), head.path.as_str(), self.admin_mode);
+        let snapshot = self.engine.snapshot();
+        let resolved = route::resolve(head.method.as_str(), head.path.as_str(), snapshot.api.admin_mode);
         if head.method == Method::OPTIONS && resolved.route != Route::UnknownPath {
             return with_id(id, allowed(resolved.allow));
         }
-        let body = match self.body(&head, body).await {
+        let body = match self.body(&snapshot.limits, &head, body).await {
             Ok(body) => body,
             Err(unread) => return with_id(id, closing(&unread)),
         };
         let (request, arrival) = decode::request(id, &head, resolved, body);
-        let response = self.engine.handle(request, arrival, encode::response).await;
+        let response = self.engine.handle(snapshot, request, arrival, encode::response).await;
         with_id(id, http(response))
     }
 
-    async fn body<S, B, E>(&self, head: &Head, body: S) -> Result<Option<Bytes>, Unread>
+    async fn body<S, B, E>(&self, limits: &Limits, head: &Head, body: S) -> Result<Option<Bytes>, Unread>
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
         B: Buf,
@@ -72,7 +71,7 @@ impl Rest {
         if !head.has_body() {
             return Ok(None);
         }
-        body::read(body, head.announced(), self.engine.limits().max_body(), self.body_timeout).await.map(Some)
+        body::read(body, head.announced(), limits.max_body(), self.body_timeout).await.map(Some)
     }
 }
 

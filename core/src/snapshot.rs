@@ -1,0 +1,93 @@
+//! What can change while the service runs: limits, switches, filters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::LoadedFilter;
+use sukkal_plugin_sdk::{Call, Result};
+use tokio::sync::oneshot;
+
+use crate::limits::{Api, Limits};
+use crate::pipeline::{FilterSpec, Pipeline};
+
+/// How long each plugin may take to end.
+pub(crate) const ENDING: Duration = Duration::from_secs(5);
+
+/// What can be changed while the service runs.
+#[derive(Default)]
+pub struct Reloadable {
+    /// The filters, in their order.
+    pub filters: Vec<FilterSpec>,
+    /// Named services that they provide.
+    pub services: Vec<String>,
+    /// Limits on what requests may ask for.
+    pub limits: Limits,
+    /// Switches of the API.
+    pub api: Api,
+}
+
+/// [`Reloadable`] as it is in force: a request takes one when it comes in, and sees that one to its
+/// end, whatever is reloaded meanwhile.
+pub struct Snapshot {
+    /// Limits on what requests may ask for.
+    pub limits: Limits,
+    /// Switches of the API.
+    pub api: Api,
+    services: Vec<String>,
+    pipeline: Pipeline,
+    /// Goes with the last who sees this snapshot, which [`Filters`] wait for.
+    _in_use: oneshot::Sender<()>,
+}
+
+/// The filters of a snapshot, to be ended once nobody sees it any more.
+pub(crate) struct Filters {
+    filters: Vec<(String, LoadedFilter)>,
+    unused: oneshot::Receiver<()>,
+}
+
+impl Snapshot {
+    /// Asks each filter once what it wants.
+    pub(crate) fn new(reloadable: Reloadable) -> (Arc<Self>, Filters) {
+        let Reloadable { filters, services, limits, api } = reloadable;
+        let (in_use, unused) = oneshot::channel();
+        let ending = filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect();
+        let pipeline = Pipeline::new(filters);
+        let snapshot = Snapshot { limits, api, services, pipeline, _in_use: in_use };
+        (Arc::new(snapshot), Filters { filters: ending, unused })
+    }
+
+    /// Whether a filter in use provides a named service.
+    pub fn provides(&self, service: &str) -> bool {
+        self.services.iter().any(|name| name == service)
+    }
+
+    /// The filters.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+}
+
+impl Filters {
+    /// Waits until nobody sees the snapshot any more, for a bounded time.
+    pub(crate) async fn unused(&mut self, patience: Duration) {
+        if tokio::time::timeout(patience, &mut self.unused).await.is_err() {
+            tracing::warn!("requests still see filters that are about to end");
+        }
+    }
+
+    /// Ends them, each for a bounded time.
+    pub(crate) async fn end(self, call: &Call) {
+        for (name, filter) in &self.filters {
+            ended(name, tokio::time::timeout(ENDING, filter.shutdown(call)).await);
+        }
+    }
+}
+
+/// Logs a plugin that did not end well.
+pub(crate) fn ended(name: &str, outcome: Result<Result<()>, tokio::time::error::Elapsed>) {
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, name, "a plugin did not end well"),
+        Err(_) => tracing::warn!(name, "a plugin did not end in time"),
+    }
+}
