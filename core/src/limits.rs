@@ -8,47 +8,73 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Life of a message whose post and queue name none, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub default_message_ttl: u64,
     /// Delay of a message whose post and queue name none, in seconds.
+    #[schemars(range(min = 0, max = LONGEST))]
     pub default_message_delay: u64,
     /// Life of a claim that names none, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub default_claim_ttl: u64,
     /// Grace of a claim that names none, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub default_claim_grace: u64,
     /// Life of a subscription that names none, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub default_subscription_ttl: u64,
     /// Most queues or topics of one page.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_queues_per_page: u32,
     /// Most messages of one page, and most ids of one request.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_messages_per_page: u32,
     /// Most subscriptions of one page.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_subscriptions_per_page: u32,
     /// Most pools of one page.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_pools_per_page: u32,
     /// Most flavors of one page.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_flavors_per_page: u32,
     /// Most messages of one claim or pop.
+    #[schemars(range(min = 1, max = WIDEST))]
     pub max_messages_per_claim_or_pop: u32,
     /// Largest metadata of a queue, in bytes.
+    #[schemars(range(min = 2, max = LARGEST))]
     pub max_queue_metadata: u64,
     /// Largest body of a post, in bytes.
+    #[schemars(range(min = 1, max = LARGEST))]
     pub max_messages_post_size: u64,
-    /// Longest life of a message, in seconds; at least 60.
+    /// Longest life of a message, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub max_message_ttl: u64,
     /// Longest delay of a message, in seconds.
+    #[schemars(range(min = 0, max = LONGEST))]
     pub max_message_delay: u64,
-    /// Longest life of a claim, in seconds; at least 60.
+    /// Longest life of a claim, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub max_claim_ttl: u64,
-    /// Longest grace of a claim, in seconds; at least 60.
+    /// Longest grace of a claim, in seconds.
+    #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub max_claim_grace: u64,
     /// Shortest client id, where those need not be UUIDs.
+    #[schemars(range(min = 1, max = 1024))]
     pub min_length_client_id: usize,
     /// Longest client id, where those need not be UUIDs.
+    #[schemars(range(min = 1, max = 1024))]
     pub max_length_client_id: usize,
     /// How long a request may take in all, in seconds; then it is answered with 503.
+    #[schemars(range(min = 1, max = 3600))]
     pub request_timeout: u64,
 }
 
+/// A hundred years, in seconds: longer lives are mistakes, and would not fit a store's clock.
+const LONGEST: u64 = 3_155_760_000;
+/// What one request may hold in memory at the most, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// The most items that one answer may have.
+const WIDEST: u64 = 100_000;
 /// The least ttl of messages, claims and subscriptions and the least grace, in seconds. Fixed.
 pub const MIN_TTL: u64 = 60;
 /// How many items a page or a claim has where nothing is said. Fixed.

@@ -5,6 +5,8 @@ mod plan;
 use std::future::Future;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::load::{FilterState, LoadedFilter};
 use sukkal_plugin_sdk::{
@@ -35,7 +37,8 @@ pub struct FilterSpec {
 
 /// What happens to a request when a filter fails: breaks, or does not answer in time. What a filter
 /// refuses (`Invalid`, `Forbidden` and the like) stays refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// It is refused with 503, or 500 for a fault of the filter.
     Refuse,

@@ -1,10 +1,14 @@
 //! Typed access to one section: what is not of its type becomes a mistake, and counts as absent.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use super::mistake::{Mistake, Origin};
 use super::raw::{Node, Table, Value};
+use super::{schema, value};
 
 /// A value and where it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,15 +64,22 @@ impl Node {
 
 /// A section that is being read.
 pub struct Section<'a> {
-    /// Its name; empty for what stands above all sections.
+    /// Its dotted path; empty for what stands above all sections.
     pub name: &'a str,
+    /// What there is to be set in it.
+    pub schema: &'static Json,
     /// What was typed; nothing, if the section is not there.
     pub table: Option<&'a Table>,
     /// Where what is wrong is collected.
     pub mistakes: &'a mut Vec<Mistake>,
 }
 
-impl Section<'_> {
+impl<'a> Section<'a> {
+    /// A section of the file.
+    pub fn of(name: &'a str, root: &'a Table, mistakes: &'a mut Vec<Mistake>) -> Self {
+        Section { name, schema: schema::of(name), table: root.table(name), mistakes }
+    }
+
     /// The dotted path of a key.
     pub fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
@@ -85,49 +96,47 @@ impl Section<'_> {
         self.table.and_then(|table| table.get(key)).map_or(Origin::Default, |node| node.origin.clone())
     }
 
-    fn read<T>(&mut self, key: &str, wanted: &str, read: impl Fn(&Node) -> Option<T>) -> Option<Located<T>> {
+    /// The value of a key, as its schema wants it.
+    pub fn get<T: DeserializeOwned>(&mut self, key: &str) -> Option<Located<T>> {
         let node = self.table?.get(key)?;
-        let origin = node.origin.clone();
-        match read(node) {
-            Some(value) => Some(Located { value, origin }),
-            None => {
-                self.wrong(&origin, key, format!("must be {wanted}"), "");
+        let read = value::read(schema::property(self.schema, key), node)
+            .and_then(|json| serde_json::from_value(json).map_err(|error| error.to_string()));
+        match read {
+            Ok(value) => Some(Located { value, origin: node.origin.clone() }),
+            Err(problem) => {
+                self.wrong(&node.origin, key, problem, "");
                 None
             }
         }
     }
 
-    /// A text.
-    pub fn text(&mut self, key: &str) -> Option<Located<String>> {
-        self.read(key, "a text, for instance \"a\"", |node| node.text().map(str::to_owned))
-    }
-
-    /// A list of texts.
+    /// A list of texts, each with its place.
     pub fn texts(&mut self, key: &str) -> Option<Vec<Located<String>>> {
-        self.read(key, "a list of texts, for instance [\"a\", \"b\"]", Node::texts).map(|list| list.value)
+        self.get::<Json>(key)?;
+        self.table?.get(key)?.texts()
     }
 
-    /// A whole number within a range.
-    pub fn integer(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        let within = |node: &Node| {
-            node.integer().and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number))
-        };
-        self.read(key, &wanted, within).map(|number| number.value)
+    /// Whole seconds.
+    pub fn seconds(&mut self, key: &str) -> Option<Duration> {
+        self.get(key).map(|seconds| Duration::from_secs(seconds.value))
     }
 
-    /// A switch.
-    pub fn flag(&mut self, key: &str) -> Option<bool> {
-        self.read(key, "true or false", Node::flag).map(|flag| flag.value)
-    }
-
-    /// Whole seconds within a range.
-    pub fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<Duration> {
-        self.integer(key, range).map(Duration::from_secs)
-    }
-
-    /// A text that has a meaning; `wanted` names those that do.
-    pub fn parsed<T>(&mut self, key: &str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        self.read(key, wanted, |node| node.text().and_then(&parse)).map(|parsed| parsed.value)
+    /// All keys but sub-sections, over the defaults. Unknown keys are another's business.
+    pub fn all<T: Default + Serialize + DeserializeOwned>(&mut self) -> T {
+        let Ok(Json::Object(mut object)) = serde_json::to_value(T::default()) else { return T::default() };
+        for key in schema::keys(self.schema) {
+            if schema::is_table(schema::property(self.schema, key)) {
+                continue;
+            }
+            let Some(value) = self.get::<Json>(key) else { continue };
+            let mut changed = object.clone();
+            changed.insert(key.to_owned(), value.value);
+            // Each by itself: what is wrong with one says nothing of the others.
+            match serde_json::from_value::<T>(Json::Object(changed.clone())) {
+                Ok(_) => object = changed,
+                Err(error) => self.wrong(&value.origin, key, error.to_string(), ""),
+            }
+        }
+        serde_json::from_value(Json::Object(object)).unwrap_or_default()
     }
 }

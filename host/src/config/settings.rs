@@ -1,9 +1,10 @@
 //! A plugin's settings: free in form, until its own schema checks them.
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
 use super::mistake::{Mistake, Origin};
 use super::raw::{Node, Table, Value};
+use super::value;
 
 /// The settings of one plugin or filter, secrets resolved. Not to be shown: it may hold secrets.
 #[derive(Clone, Default)]
@@ -36,11 +37,6 @@ impl Settings {
     fn value(&mut self, pointer: &str, path: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> Option<Json> {
         self.origins.push((pointer.to_owned(), node.origin.clone()));
         Some(match &node.value {
-            Value::Text(text) => Json::from(text.as_str()),
-            Value::Integer(number) => Json::from(*number),
-            Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
-            Value::Bool(flag) => Json::from(*flag),
-            Value::Env(text) => from_env(text),
             Value::List(items) => {
                 let item = |(index, item)| self.value(&format!("{pointer}/{index}"), path, item, mistakes);
                 Json::Array(items.iter().enumerate().filter_map(item).collect())
@@ -62,15 +58,8 @@ impl Settings {
                     Json::Object(table.0.iter().filter_map(entry).collect())
                 }
             },
+            _ => value::plain(node),
         })
-    }
-}
-
-/// What a text of the environment stands for: any JSON but a text needs no quotes.
-fn from_env(text: &str) -> Json {
-    match serde_json::from_str(text) {
-        Ok(Json::String(_)) | Err(_) => Json::from(text),
-        Ok(json) => json,
     }
 }
 

@@ -1,3 +1,8 @@
+use std::path::Path;
+
+use sukkal_core::{Limits, OnError};
+use tracing_subscriber::filter::LevelFilter;
+
 use super::*;
 
 fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -81,8 +86,8 @@ actions = ["message_pots"]
         "sukkal.toml:2: `catalog` must be a URI; begin it with a scheme, for instance \"sqlite:catalog.db\"",
         "sukkal.toml:4: `limits.max_message_ttI` is not known; did you mean `max_message_ttl`?",
         "sukkal.toml:5: `limits.max-claim-ttl` is not known; did you mean `max_claim_ttl`?",
-        "sukkal.toml:6: `limits.max_claim_grace` is 59, and must be from 60 to 3155760000",
-        "sukkal.toml:7: `limits.max_message_delay` must be a whole number, 0 or more",
+        "sukkal.toml:6: `limits.max_claim_grace` is 59, and must be a whole number from 60 to 3155760000",
+        "sukkal.toml:7: `limits.max_message_delay` must be a whole number from 0 to 3155760000",
         "sukkal.toml:8: `limits.listen` is not known; it belongs into [rest]",
         "sukkal.toml:10: `rest.listen` must be an IP address and a port, for instance \"127.0.0.1:8888\"",
         "sukkal.toml:12: `filters.audit.on_error` must be \"refuse\" or \"pass\"",

@@ -1,20 +1,21 @@
 //! Keys that nobody reads, and what was probably meant by them.
 
-use super::check::{FILTER_KEYS, SECTIONS, known_keys};
 use super::mistake::{Mistake, Origin, nearest};
 use super::raw::{Node, Table, Value};
+use super::schema;
 
 /// Finds every key that is not known.
 pub fn find(root: &Table, mistakes: &mut Vec<Mistake>) {
-    let top = known_keys("");
+    let sections: Vec<_> = schema::sections().collect();
+    let known = schema::keys(schema::file());
     for (key, node) in &root.0 {
         match &node.value {
-            Value::Table(table) if SECTIONS.contains(&key.as_str()) => section(key, table, mistakes),
-            _ if SECTIONS.contains(&key.as_str()) => {
+            Value::Table(table) if sections.contains(&key.as_str()) => section(key, table, mistakes),
+            _ if sections.contains(&key.as_str()) => {
                 mistakes.push(Mistake::new(&node.origin, key, "is a section and holds keys", format!("write [{key}]")));
             }
-            _ if top.contains(key) => {}
-            _ => mistakes.push(unknown("", key, node, top.iter().map(String::as_str).chain(SECTIONS.iter().copied()))),
+            _ if known.contains(&key.as_str()) => {}
+            _ => mistakes.push(unknown("", key, node, &known)),
         }
     }
 }
@@ -29,15 +30,14 @@ fn section(name: &str, table: &Table, mistakes: &mut Vec<Mistake>) {
         }
         return;
     }
-    let known = known_keys(name);
-    for (key, node) in table.0.iter().filter(|(key, _)| !known.contains(key)) {
-        mistakes.push(unknown(name, key, node, known.iter().map(String::as_str)));
+    let known = schema::keys(schema::of(name));
+    for (key, node) in table.0.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+        mistakes.push(unknown(name, key, node, &known));
     }
 }
 
-fn unknown<'a>(section: &str, key: &str, node: &Node, known: impl Iterator<Item = &'a str>) -> Mistake {
+fn unknown(section: &str, key: &str, node: &Node, known: &[&str]) -> Mistake {
     let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-    let known: Vec<&str> = known.collect();
     if let Some(variable) = with_two_underscores(key, node) {
         return Mistake::new(&node.origin, path, "is not known", format!("did you mean {variable}?"));
     }
@@ -52,18 +52,17 @@ fn unknown<'a>(section: &str, key: &str, node: &Node, known: impl Iterator<Item 
 /// Section and key are parted by two underscores; one is a likely mistake.
 fn with_two_underscores(key: &str, node: &Node) -> Option<String> {
     let Origin::Env(_) = node.origin else { return None };
-    let parts = SECTIONS.iter().find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));
+    let parts = schema::sections().find_map(|section| Some((section, key.strip_prefix(section)?.strip_prefix('_')?)));
     parts.map(|(section, key)| format!("SUKKAL_{section}__{key}").to_uppercase())
 }
 
 /// The section that has a key of exactly this name.
 fn elsewhere(section: &str, key: &str) -> Option<String> {
-    let sections = SECTIONS.iter().copied().chain([""]).filter(|name| *name != section);
-    let has = |name: &&str| known_keys(name).iter().any(|known| known == key);
-    match sections.into_iter().find(has) {
+    let mut sections = schema::sections().chain([""]).filter(|name| *name != section);
+    match sections.find(|name| schema::keys(schema::of(name)).contains(&key)) {
         Some("") => Some("the top of the file, above all sections".to_owned()),
         Some(name) => Some(format!("[{name}]")),
-        None if FILTER_KEYS.contains(&key) => Some("[filters.NAME]".to_owned()),
+        None if schema::keys(schema::filter()).contains(&key) => Some("[filters.NAME]".to_owned()),
         None => None,
     }
 }

@@ -1,0 +1,230 @@
+//! The settings, section by section. The doc comments are the operator's reference: from them, the
+//! defaults and the ranges come `sukkal config schema` and `docs/config.md`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sukkal_core::{Api, Limits, OnError};
+use sukkal_plugin_sdk::Action;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::level::{self, Level};
+use super::{Located, Origin, Settings, seconds};
+
+/// Every setting, valid.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, default, title = "Sukkal", description = "The settings of a Sukkal host.")]
+pub struct Config {
+    /// The directory in which plugins keep their files; relative paths in URIs are below it. It is
+    /// itself relative to the working directory, and made if it is not there.
+    #[schemars(length(min = 1))]
+    pub data_dir: PathBuf,
+    /// The directories in which plugins are looked for. Without it: the directory of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_dirs: Option<Vec<Located<PathBuf>>>,
+    /// The URI of the catalog, in which queues are recorded. Its scheme names the plugin.
+    pub catalog: Located<String>,
+    /// The URI of the pool for the messages of queues without a flavor; "" for none.
+    #[serde(serialize_with = "or_empty")]
+    pub default_pool: Option<Located<String>>,
+    /// The filters in use, by name, in the order in which requests pass them.
+    pub pipeline: Vec<Located<String>>,
+    /// How long requests may go on when the host is told to stop, in seconds.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(max = 3600))]
+    pub shutdown_grace: Duration,
+    /// The REST transport.
+    pub rest: Rest,
+    /// Switches of the API.
+    pub api: Api,
+    /// Limits on what requests may ask for, by the names that Zaqar gives them.
+    pub limits: Limits,
+    /// How filters are used, each under its name. Beside these keys a filter has settings of its own.
+    pub filters: BTreeMap<String, FilterConfig>,
+    /// The settings of plugins that provide stores, each under the plugin's name.
+    #[serde(serialize_with = "unseen")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub plugins: BTreeMap<String, Settings>,
+    /// What is logged, on standard error.
+    pub log: Log,
+}
+
+/// The REST transport.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rest {
+    /// Where it listens: an IP address and a port.
+    #[serde(deserialize_with = "address")]
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// How many connections there may be at once; others wait.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections: u32,
+    /// How long nothing may move on a connection, in seconds; then it is closed.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(min = 1, max = 86_400))]
+    pub idle_timeout: Duration,
+    /// How long a request's body may take to arrive, in seconds.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(min = 1, max = 86_400))]
+    pub body_timeout: Duration,
+}
+
+/// How a filter is used.
+#[derive(Serialize, JsonSchema)]
+#[schemars(default)]
+pub struct FilterConfig {
+    /// How long each of its hooks may take, in seconds.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(min = 1, max = 3600))]
+    pub timeout: Duration,
+    /// What becomes of a request when the filter fails or takes too long.
+    pub on_error: OnError,
+    /// Whether its code blocks: its hooks then run on threads of the plugin's, and hold none of the
+    /// host's.
+    pub isolate: bool,
+    /// The projects that it is for; none named: all.
+    pub projects: Vec<String>,
+    /// The queues that it is for, as patterns (`*`, `?`); none named: all.
+    #[serde(serialize_with = "patterns")]
+    #[schemars(with = "Vec<String>")]
+    pub queues: Vec<glob::Pattern>,
+    /// The actions that it is for; none named: all.
+    #[serde(serialize_with = "action_names")]
+    #[schemars(schema_with = "actions")]
+    pub actions: Vec<Action>,
+    /// Its own settings.
+    #[serde(skip)]
+    pub settings: Settings,
+    /// Where its section stands.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The most detailed level of the host, and of plugins for which nothing else is said.
+    #[serde(with = "level")]
+    #[schemars(with = "Level")]
+    pub level: LevelFilter,
+    /// The form of the lines.
+    pub format: Format,
+    /// The most detailed level of single plugins, by the plugins' names.
+    #[serde(with = "level::by_name")]
+    #[schemars(with = "BTreeMap<String, Level>")]
+    pub plugins: BTreeMap<String, Located<LevelFilter>>,
+}
+
+/// The form of the log's lines.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let located = |uri: &str| Located { value: uri.to_owned(), origin: Origin::Default };
+        Config {
+            data_dir: PathBuf::from("sukkal-data"),
+            plugin_dirs: None,
+            catalog: located("sqlite:catalog.db"),
+            default_pool: Some(located("sqlite:pool.db")),
+            pipeline: Vec::new(),
+            shutdown_grace: Duration::from_secs(30),
+            rest: Rest::default(),
+            api: Api::default(),
+            limits: Limits::default(),
+            filters: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Rest {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+            max_connections: 10_000,
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for FilterConfig {
+    fn default() -> Self {
+        FilterConfig {
+            timeout: Duration::from_secs(5),
+            on_error: OnError::Refuse,
+            isolate: false,
+            projects: Vec::new(),
+            queues: Vec::new(),
+            actions: Vec::new(),
+            settings: Settings::default(),
+            origin: Origin::Default,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: LevelFilter::INFO, format: Format::Text, plugins: BTreeMap::new() }
+    }
+}
+
+impl<T: Serialize> Serialize for Located<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+fn or_empty<S: Serializer>(uri: &Option<Located<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(uri.as_ref().map_or("", |uri| &uri.value))
+}
+
+/// Plugins' settings hold secrets in clear.
+fn unseen<S: Serializer>(_: &BTreeMap<String, Settings>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(std::iter::empty::<((), ())>())
+}
+
+fn patterns<S: Serializer>(patterns: &[glob::Pattern], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(patterns.iter().map(glob::Pattern::as_str))
+}
+
+fn action_names<S: Serializer>(actions: &[Action], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(actions.iter().map(|action| action.name()))
+}
+
+fn actions(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+    json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wanted = "must be an IP address and a port, for instance \"127.0.0.1:8888\"";
+    text.parse().map_err(|_| D::Error::custom(wanted))
+}
