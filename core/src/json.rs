@@ -3,7 +3,8 @@
 //! [`Scanner`] is that pass. The hot path, a post, works on its tokens and keeps message bodies as
 //! slices of the request; all else is small and becomes a [`Value`] by [`value`]. serde_json's own
 //! reader is not used on what clients send: it ends at 127 levels, lets integers of any size and
-//! single surrogates' escapes through into raw values, and gives a meaning to some keys.
+//! single surrogates' escapes through into raw values, and gives a meaning to some keys. Transports
+//! whose requests are JSON themselves read them with the same [`Scanner`].
 
 mod scanner;
 mod tree;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::answer::Object;
 use crate::error::{Error, Result};
 
-pub(crate) use scanner::{Fault, Scanner, Token, unescape};
+pub use scanner::{Fault, Scanner, Token, unescape};
 pub(crate) use tree::{Numbers, value};
 
 /// Checks that a body is text in UTF-8.

@@ -22,7 +22,7 @@ mod directory;
 mod engine;
 mod error;
 mod janitor;
-mod json;
+pub mod json;
 mod json_patch;
 mod limits;
 mod metadata;

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use sukkal::shutdown;
-use sukkal::transport::rest::server::{self, Connections};
+use sukkal::transport::Connections;
+use sukkal::transport::rest::server;
 use tokio::net::TcpListener;
 use warp::Filter;
 use warp::http::StatusCode;
@@ -23,7 +24,8 @@ async fn main() -> std::io::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let filter = warp::body::bytes().map(|_body| created());
     let (_stopper, stop) = shutdown::channel();
-    server::run(listener, filter, Connections { max: 10_000, idle: Duration::from_secs(60) }, stop).await;
+    let connections = Connections { max: 10_000, setting: "none" };
+    server::run(listener, filter, connections, Duration::from_secs(60), stop).await;
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Mistake};
 use crate::plugin::{self, Registry, Services};
 use crate::shutdown::{self, Signals, Stopper};
-use crate::transport::rest::Rest;
-use crate::transport::rest::server::{self, Connections};
+use crate::transport::Connections;
+use crate::transport::rest::{Rest, server};
 
 /// Why the host did not start. Each line tells one thing.
 #[derive(Debug)]
@@ -72,9 +72,10 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     };
     let (stopper, stop) = shutdown::channel();
     let rest = Rest { engine: engine.clone(), body_timeout: config.rest.body_timeout };
-    let connections = Connections { max: limited(config.rest.max_connections), idle: config.rest.idle_timeout };
+    let connections = Connections { max: limited(config.rest.max_connections), setting: "rest.max_connections" };
     let address = listener.local_addr().unwrap_or(config.rest.listen);
-    let server = tokio::spawn(server::run(listener, Arc::new(rest).filter(), connections, stop));
+    let server =
+        tokio::spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
     announce(&config, address);
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");

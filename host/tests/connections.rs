@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sukkal::shutdown::{self, Stopper};
-use sukkal::transport::rest::server::{self, Connections};
+use sukkal::transport::Connections;
+use sukkal::transport::rest::server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -31,7 +32,7 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
         Response::new("done".into())
     });
     let (stopper, stop) = shutdown::channel();
-    let ended = tokio::spawn(server::run(listener, filter, Connections { max, idle }, stop));
+    let ended = tokio::spawn(server::run(listener, filter, Connections { max, setting: "max" }, idle, stop));
     Server { address, stopper, ended }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// Why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is no JSON, or a number or an escape of it stands for nothing.
     Syntax,
     /// An integer of it is outside −2^63…2^63−1.
@@ -25,24 +25,32 @@ impl From<Fault> for Error {
 
 /// What a text consists of. Slices are of the text as it stands, strings and keys with their quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token<'a> {
+pub enum Token<'a> {
+    /// `{`
     ObjectStart,
+    /// `[`
     ArrayStart,
     /// Of an object or an array.
     End,
+    /// Of a member; its value comes next.
     Key(&'a str),
+    /// A text.
     String(&'a str),
     /// Within 64 signed bits.
     Int(&'a str),
+    /// Any other number.
     Float(&'a str),
+    /// `true`
     True,
+    /// `false`
     False,
+    /// `null`
     Null,
 }
 
 /// Gives the tokens of a text one by one. What is open lies on the heap, one byte a level, so that
 /// no depth can exhaust the stack.
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     open: Vec<Container>,
@@ -68,22 +76,27 @@ enum Expect {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// Begins at the start of a text.
+    pub fn new(text: &'a str) -> Self {
         Scanner { text, at: 0, open: Vec::new(), expect: Expect::Value, any_float: false }
     }
 
     /// Lets floats beyond a double's range through from here on, or no more.
-    pub(crate) fn allow_any_float(&mut self, allow: bool) {
+    pub fn allow_any_float(&mut self, allow: bool) {
         self.any_float = allow;
     }
 
     /// How many objects and arrays are open.
-    pub(crate) fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.open.len()
     }
 
     /// The next token.
-    pub(crate) fn next(&mut self) -> Result<Token<'a>, Fault> {
+    ///
+    /// # Errors
+    /// What follows is no JSON, or no number of ours. The same goes for the methods below.
+    #[allow(clippy::should_implement_trait)] // It can fail, and ends with `finish`.
+    pub fn next(&mut self) -> Result<Token<'a>, Fault> {
         let byte = self.peek_past_space()?;
         match (self.expect, byte) {
             (Expect::KeyOrEnd, b'}') | (Expect::ValueOrEnd, b']') => Ok(self.close()),
@@ -106,7 +119,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over the value that follows a key: says where in the text it stands.
-    pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, Fault> {
+    pub fn skip_value(&mut self) -> Result<Range<usize>, Fault> {
         self.peek_past_space()?;
         let start = self.at;
         let depth = self.depth();
@@ -116,7 +129,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over the rest of what is open beyond a depth.
-    pub(crate) fn leave_to(&mut self, depth: usize) -> Result<(), Fault> {
+    pub fn leave_to(&mut self, depth: usize) -> Result<(), Fault> {
         while self.open.len() > depth {
             self.next()?;
         }
@@ -124,7 +137,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Checks that nothing but space follows.
-    pub(crate) fn finish(mut self) -> Result<(), Fault> {
+    pub fn finish(mut self) -> Result<(), Fault> {
         match self.peek_past_space() {
             Err(_) if self.open.is_empty() && self.expect == Expect::CommaOrEnd => Ok(()),
             _ => Err(Fault::Syntax),
@@ -309,7 +322,7 @@ fn special_bytes(word: u64) -> u64 {
 }
 
 /// The characters for which a string or key of a scanned text stands.
-pub(crate) fn unescape(quoted: &str) -> Result<Cow<'_, str>, Fault> {
+pub fn unescape(quoted: &str) -> Result<Cow<'_, str>, Fault> {
     let inner = quoted.get(1..quoted.len().saturating_sub(1)).ok_or(Fault::Syntax)?;
     if !inner.contains('\\') {
         return Ok(Cow::Borrowed(inner));

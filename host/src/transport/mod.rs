@@ -1,3 +1,21 @@
 //! The ways in: each decodes requests for the engine and encodes its answers.
+//!
+//! What both write alike lies here; what is one transport's alone, in its folder.
 
+mod accept;
+mod home;
+mod instant;
+mod json;
 pub mod rest;
+mod shared;
+
+pub use accept::Connections;
+
+use sukkal_plugin_sdk::RequestId;
+
+/// A random UUID of version 4.
+fn new_request_id() -> RequestId {
+    const VERSION: u128 = 0xf << 76;
+    const VARIANT: u128 = 0x3 << 62;
+    RequestId((rand::random::<u128>() & !VERSION & !VARIANT) | (0x4 << 76) | (0x2 << 62))
+}

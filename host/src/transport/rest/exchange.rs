@@ -17,6 +17,7 @@ use warp::{Filter, Rejection};
 use super::body::{self, Unread};
 use super::decode::{self, Head};
 use super::{encode, route};
+use crate::transport::new_request_id;
 
 /// The REST API of an engine.
 pub struct Rest {
@@ -47,7 +48,7 @@ impl Rest {
         B: Buf,
         E: Send,
     {
-        let id = RequestId(new_id());
+        let id = new_request_id();
         let snapshot = self.engine.snapshot();
         let resolved = route::resolve(head.method.as_str(), head.path.as_str(), snapshot.api.admin_mode);
         if head.method == Method::OPTIONS && resolved.route != Route::UnknownPath {
@@ -82,14 +83,7 @@ fn query() -> impl Filter<Extract = (String,), Error = Infallible> + Copy {
 /// The answer to a request that panicked.
 pub fn panicked() -> Response {
     let error = Error::new(sukkal_core::ErrorKind::Internal, "Unexpected error.");
-    with_id(RequestId(new_id()), http(encode::failure(&error)))
-}
-
-/// A random UUID of version 4.
-fn new_id() -> u128 {
-    const VERSION: u128 = 0xf << 76;
-    const VARIANT: u128 = 0x3 << 62;
-    (rand::random::<u128>() & !VERSION & !VARIANT) | (0x4 << 76) | (0x2 << 62)
+    with_id(new_request_id(), http(encode::failure(&error)))
 }
 
 /// `OPTIONS` asks for nothing and needs nothing (spec: REST §1.2).

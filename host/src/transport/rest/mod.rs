@@ -8,8 +8,6 @@ mod connection;
 mod decode;
 mod encode;
 mod exchange;
-mod home;
-mod json;
 mod route;
 pub mod server;
 

@@ -3,7 +3,7 @@
 use sukkal_core::{Error, ErrorKind};
 use sukkal_plugin_sdk::{Headers, Response};
 
-use crate::transport::rest::json::Json;
+use crate::transport::json::Json;
 
 /// A refusal or failure in the form of the API's errors.
 pub fn failure(error: &Error) -> Response {

@@ -1,7 +1,6 @@
 //! Core's answers and errors → status, headers and body (spec: REST §1–§5). Pure.
 
 mod failure;
-mod instant;
 mod message;
 mod paging;
 
@@ -9,11 +8,11 @@ use sukkal_core::{Answer, Error, Limits, MessagePage, QueuePage, QueueStats, wit
 use sukkal_plugin_sdk::{Request, Response};
 
 pub use self::failure::failure;
-use self::instant::iso8601;
-use self::message::{claim, listed, message, popped, room};
+use self::message::{claim, listed, message};
 use self::paging::links;
-use super::home;
-use super::json::Json;
+use crate::transport::home;
+use crate::transport::json::Json;
+use crate::transport::shared::{self, popped, room};
 
 /// The response to a request.
 pub fn response(request: &Request, limits: &Limits, outcome: Result<Answer, Error>) -> Response {
@@ -46,9 +45,7 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         Answer::Messages(page) => messages(request, &page),
         Answer::MessagesById(found) => listed(200, queue, &found),
         Answer::Message(view) => json(200, view.body.len() + 256, |json| message(json, queue, &view)),
-        Answer::Popped(taken) => {
-            json(200, room(&taken), |json| json.raw(r#"{"messages":"#).list(&taken, popped).raw("}"))
-        }
+        Answer::Popped(taken) => json(200, room(&taken), |json| popped(json, &taken)),
         Answer::Claimed(Some(claim)) => {
             located(listed(201, queue, &claim.messages), &format!("{}/claims/{}", queue_path(queue), claim.id))
         }
@@ -100,19 +97,9 @@ fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
 }
 
 fn counts<'a>(json: &'a mut Json, queue: &str, stats: Option<&QueueStats>) -> &'a mut Json {
-    let (free, claimed) = stats.map_or((0, 0), |stats| (stats.stats.free, stats.stats.claimed));
-    json.raw(r#"{"messages":{"claimed":"#).number(claimed);
-    json.raw(r#","free":"#).number(free).raw(r#","total":"#).number(free + claimed);
-    for (key, spot) in stats.iter().flat_map(|stats| [("oldest", stats.stats.oldest), ("newest", stats.stats.newest)]) {
-        let (Some(stats), Some(spot)) = (stats, spot) else { continue };
-        if free + claimed == 0 {
-            continue;
-        }
-        json.raw(",").value(key).raw(r#":{"href":""#);
-        json.raw(format!("{}/messages/{}", queue_path(queue), stats.id(spot.place))).raw(r#"","age":"#);
-        json.number(stats.age(spot.posted)).raw(r#","created":""#).raw(iso8601(spot.posted)).raw(r#""}"#);
-    }
-    json.raw("}}")
+    shared::counts(json, stats, |json, id| {
+        json.raw(r#""href":""#).raw(queue_path(queue)).raw("/messages/").raw(id.to_string()).raw("\"");
+    })
 }
 
 fn posted(queue: &str, ids: &[String]) -> Response {

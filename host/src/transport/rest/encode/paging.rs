@@ -3,7 +3,7 @@
 use sukkal_core::Paging;
 use sukkal_plugin_sdk::Request;
 
-use crate::transport::rest::json::Json;
+use crate::transport::json::Json;
 
 /// `,"links":[…]`: the next page, wherever this one has an item (spec: REST §1, paging).
 pub fn links(json: &mut Json, request: &Request, paging: &Paging) {

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_document_holds_every_rel_as_the_spec_lists_it() {
-        let vectors: Value = serde_json::from_str(include_str!("../../../../tests/vectors/home.json")).unwrap();
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/home.json")).unwrap();
         for admin in [false, true] {
             let document: Value = serde_json::from_slice(&document(admin)).unwrap();
             let expected: Vec<&Value> = vectors["resources"]
