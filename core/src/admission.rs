@@ -1,10 +1,12 @@
 //! What every request must have, in the order of the spec (REST §1.4–1.12).
 
-use sukkal_plugin_sdk::{Action, Request};
+use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, ClientIds, Limits};
 use crate::name;
+use crate::signed_url::{self, Presented};
+use crate::snapshot::Snapshot;
 
 /// What a transport found out about a request, to be answered each at its step.
 #[derive(Clone, Debug)]
@@ -15,6 +17,9 @@ pub struct Arrival {
     pub form_body: bool,
     /// The client takes no JSON (spec: REST §1.7).
     pub not_acceptable: bool,
+    /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents
+    /// one is not asked for any other credentials, and is refused where it does not hold.
+    pub signed: Option<Box<Presented>>,
 }
 
 /// Whether a path and its method are known.
@@ -28,10 +33,21 @@ pub enum Route {
     WrongMethod(&'static [&'static str]),
 }
 
+/// By what a request is judged.
+pub struct Terms<'a> {
+    /// The limits, switches and key in force.
+    pub snapshot: &'a Snapshot,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// Lets a request in, its client and project set; or says what it lacks.
-pub fn check(request: &mut Request, arrival: &Arrival, limits: &Limits, api: &Api) -> Result<()> {
-    if arrival.route == Route::UnknownPath || presents_signature(request) {
+pub fn check(request: &mut Request, arrival: &Arrival, terms: &Terms<'_>) -> Result<()> {
+    if arrival.route == Route::UnknownPath {
         return Err(Error::new(ErrorKind::UnknownPath, ""));
+    }
+    if let Some(presented) = &arrival.signed {
+        signature(request, presented, terms)?;
     }
     if arrival.form_body {
         return Err(Error::new(ErrorKind::FormBody, FORM_BODY));
@@ -40,23 +56,32 @@ pub fn check(request: &mut Request, arrival: &Arrival, limits: &Limits, api: &Ap
         return Err(Error::new(ErrorKind::NotAcceptable, ""));
     }
     if request.action() != Action::Versions {
-        client(request, limits, api)?;
+        client(request, &terms.snapshot.limits, &terms.snapshot.api)?;
         project(request)?;
         names(request)?;
     }
-    match arrival.route {
-        Route::WrongMethod(methods) => Err(Error::new(ErrorKind::WrongMethod(methods), "")),
-        _ => Ok(()),
+    if let Route::WrongMethod(methods) = arrival.route {
+        return Err(Error::new(ErrorKind::WrongMethod(methods), ""));
     }
+    if arrival.signed.is_some() && is_for_administrators(request.action()) {
+        return Err(Error::new(ErrorKind::Forbidden, "You are not authorized to complete this action."));
+    }
+    Ok(())
 }
 
 const FORM_BODY: &str = "Endpoint does not accept `application/x-www-form-urlencoded` content; currently supported \
      media type is `application/json`; specify proper client-side media type with the \"Content-Type\" header.";
 
-/// A signature must verify, else the request gets 404 (spec: REST §1.5). Without a key for signed
-/// URLs none does.
-fn presents_signature(request: &Request) -> bool {
-    request.headers().get("url-signature").is_some()
+/// A signature must hold (spec: REST §1.5). Its bearer acts in the signed project, as nobody in
+/// particular and in no role, whatever else the request says.
+fn signature(request: &mut Request, presented: &Presented, terms: &Terms<'_>) -> Result<()> {
+    let project = request.headers().get("x-project-id").unwrap_or_default().to_owned();
+    if !terms.snapshot.url_signer.as_ref().is_some_and(|signer| signer.allows(presented, &project, terms.now)) {
+        return Err(Error::new(ErrorKind::BadSignature, ""));
+    }
+    signed_url::drop_identity(request);
+    request.set_identity(Identity { project, ..Identity::default() });
+    Ok(())
 }
 
 fn client(request: &mut Request, limits: &Limits, api: &Api) -> Result<()> {
@@ -113,4 +138,9 @@ fn bad_name(request: &Request) -> Error {
 /// Whether an action is about one queue, so that an empty name is a bad one.
 fn names_a_queue(action: Action) -> bool {
     matches!(action.code(), 11..=39)
+}
+
+/// Whether an action is one that only administrators have (spec: auth and policy, Policy).
+fn is_for_administrators(action: Action) -> bool {
+    matches!(action, Action::Health) || matches!(action.code(), 60..=79)
 }

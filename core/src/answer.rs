@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sukkal_plugin_sdk::{ClaimId, MessageId, Place, QueueId, Stats, Timestamp};
 
+use crate::signed_url::SignedUrl;
+
 /// A JSON object, in the order of its keys' insertion; numbers keep their digits.
 pub type Object = Map<String, Value>;
 
@@ -36,6 +38,8 @@ pub enum Answer {
     Stats(Option<QueueStats>),
     /// A queue is empty.
     Purged,
+    /// A signed URL for some of a queue's paths.
+    Shared(SignedUrl),
     /// Messages were stored.
     Posted(Vec<MessageId>),
     /// A page of messages.

@@ -9,7 +9,7 @@ use sukkal_plugin_sdk::{Call, Message, Moment, NewMessage, Request, Response, Ti
 use tokio::task::JoinSet;
 
 use crate::action;
-use crate::admission::{self, Arrival};
+use crate::admission::{self, Arrival, Terms};
 use crate::answer::Answer;
 use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
@@ -18,6 +18,7 @@ use crate::limits::{Api, Limits};
 use crate::pipeline::Passage;
 use crate::pools::Pools;
 use crate::service::{Clock, Service};
+use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
 
@@ -161,8 +162,11 @@ impl Engine {
         deadline: Timestamp,
     ) -> Result<Answer, Stop> {
         let (service, pipeline) = (&*self.service, snapshot.pipeline());
-        pipeline.authenticate(&call(request, deadline), passage, request).await?;
-        admission::check(request, arrival, &snapshot.limits, &snapshot.api)?;
+        // Who presents a signed URL needs no other credentials: admission looks at the signature.
+        if arrival.signed.is_none() {
+            pipeline.authenticate(&call(request, deadline), passage, request).await?;
+        }
+        admission::check(request, arrival, &Terms { snapshot, now: service.now() })?;
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
         action::run(&mut Context { service, call: &call, snapshot, passage }, request).await
@@ -212,6 +216,11 @@ impl<'a> Context<'a> {
     /// Whether a filter in use provides a named service.
     pub fn provides(&self, service: &str) -> bool {
         self.snapshot.provides(service)
+    }
+
+    /// What signs URLs, where there is a key for that.
+    pub fn url_signer(&self) -> Option<&UrlSigner> {
+        self.snapshot.url_signer.as_ref()
     }
 
     /// Lets the filters see messages about to be stored.

@@ -25,6 +25,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// No such path or action (spec: REST §1.4).
     UnknownPath,
+    /// A signed URL whose signature does not hold for the request (spec: REST §1.5).
+    BadSignature,
     /// The path has no such method; these it has (spec: REST §1.12).
     WrongMethod(&'static [&'static str]),
     /// A form body (spec: REST §1.6).

@@ -111,7 +111,7 @@ pub fn with_reserved(object: &Object, limits: &Limits) -> Object {
 }
 
 /// Whether a value stands for none.
-fn is_empty(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,

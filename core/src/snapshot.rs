@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::limits::{Api, Limits};
 use crate::pipeline::{FilterSpec, Pipeline};
+use crate::signed_url::UrlSigner;
 
 /// How long each plugin may take to end.
 pub(crate) const ENDING: Duration = Duration::from_secs(5);
@@ -24,6 +25,8 @@ pub struct Reloadable {
     pub limits: Limits,
     /// Switches of the API.
     pub api: Api,
+    /// What signs URLs, where there is a key for that.
+    pub url_signer: Option<UrlSigner>,
 }
 
 /// [`Reloadable`] as it is in force: a request takes one when it comes in, and sees that one to its
@@ -33,6 +36,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Switches of the API.
     pub api: Api,
+    /// What signs URLs, where there is a key for that.
+    pub url_signer: Option<UrlSigner>,
     services: Vec<String>,
     pipeline: Pipeline,
     /// Goes with the last who sees this snapshot, which [`Filters`] wait for.
@@ -48,11 +53,11 @@ pub(crate) struct Filters {
 impl Snapshot {
     /// Asks each filter once what it wants.
     pub(crate) fn new(reloadable: Reloadable) -> (Arc<Self>, Filters) {
-        let Reloadable { filters, services, limits, api } = reloadable;
+        let Reloadable { filters, services, limits, api, url_signer } = reloadable;
         let (in_use, unused) = oneshot::channel();
         let ending = filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect();
         let pipeline = Pipeline::new(filters);
-        let snapshot = Snapshot { limits, api, services, pipeline, _in_use: in_use };
+        let snapshot = Snapshot { limits, api, url_signer, services, pipeline, _in_use: in_use };
         (Arc::new(snapshot), Filters { filters: ending, unused })
     }
 

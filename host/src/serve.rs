@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sukkal_core::{Engine, Parts, Reloadable};
+use sukkal_core::{Engine, Parts, Reloadable, UrlSigner};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -130,6 +130,7 @@ async fn start(config: &Config, registry: &Registry, services: &'static Services
             services: opened.services,
             limits: config.limits.clone(),
             api: config.api.clone(),
+            url_signer: config.signed_urls.secret_key.as_ref().and_then(|key| UrlSigner::new(key.reveal())),
         },
         clock: Arc::new(move || services.now()),
         host_id,

@@ -94,6 +94,12 @@ impl Call<'_> {
         self
     }
 
+    /// Sends a header once more.
+    pub fn also(mut self, name: &str, text: &str) -> Self {
+        self.headers.append(header(name), value(text));
+        self
+    }
+
     /// Leaves a header out.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.remove(header(name));

@@ -26,6 +26,7 @@ mod posting;
 mod queues;
 mod restart;
 mod shutdown;
+mod signed_urls;
 mod store_files;
 mod tenants;
 mod wire_vectors;

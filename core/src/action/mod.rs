@@ -37,6 +37,7 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::QueueDelete => Box::pin(queue::delete::run(context, request)),
         Action::QueueStats => Box::pin(queue::stats::run(context, request)),
         Action::QueuePurge => Box::pin(queue::purge::run(context, request)),
+        Action::QueueShare => Box::pin(ready(queue::share::run(context, request))),
         Action::MessagePost => Box::pin(message::post::run(context, request)),
         Action::MessageList => Box::pin(message::list::run(context, request)),
         Action::MessageGet => Box::pin(message::get::run(context, request)),

@@ -21,6 +21,7 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     let mut limits = Section::of("limits", root, mistakes);
     config.limits = limits.all();
     pairs::check(&mut limits, &config.limits);
+    config.signed_urls = Section::of("signed_urls", root, mistakes).all();
     config.log = log(&mut Section::of("log", root, mistakes));
     config.filters = named(root, "filters")
         .map(|(name, node, table)| (name.to_owned(), filter(name, node, table, mistakes)))

@@ -11,6 +11,7 @@ mod pairs;
 mod raw;
 pub mod schema;
 mod seconds;
+mod secret;
 mod section;
 mod sections;
 mod settings;
@@ -20,8 +21,9 @@ mod value;
 use std::path::Path;
 
 pub use mistake::{Mistake, Origin, nearest};
+pub use secret::Secret;
 pub use section::Located;
-pub use sections::{Config, FilterConfig, Format, Log, Rest};
+pub use sections::{Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
 
 impl Config {

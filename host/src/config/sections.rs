@@ -15,7 +15,7 @@ use sukkal_plugin_sdk::Action;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::level::{self, Level};
-use super::{Located, Origin, Settings, seconds};
+use super::{Located, Origin, Secret, Settings, seconds};
 
 /// Every setting, valid.
 #[derive(Serialize, JsonSchema)]
@@ -45,6 +45,8 @@ pub struct Config {
     pub api: Api,
     /// Limits on what requests may ask for, by the names that Zaqar gives them.
     pub limits: Limits,
+    /// Signed URLs, by which clients let others use some of a queue's paths.
+    pub signed_urls: SignedUrls,
     /// How filters are used, each under its name. Beside these keys a filter has settings of its own.
     pub filters: BTreeMap<String, FilterConfig>,
     /// The settings of plugins that provide stores, each under the plugin's name.
@@ -74,6 +76,16 @@ pub struct Rest {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 86_400))]
     pub body_timeout: Duration,
+}
+
+/// Signed URLs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignedUrls {
+    /// The key by which URLs are signed, the same on all hosts. Without one no URL can be shared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Secret")]
+    pub secret_key: Option<Secret>,
 }
 
 /// How a filter is used.
@@ -146,6 +158,7 @@ impl Default for Config {
             rest: Rest::default(),
             api: Api::default(),
             limits: Limits::default(),
+            signed_urls: SignedUrls::default(),
             filters: BTreeMap::new(),
             plugins: BTreeMap::new(),
             log: Log::default(),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::mistake::{Mistake, Origin};
 use super::raw::{Node, Table, Value};
-use super::value;
+use super::{secret, value};
 
 /// The settings of one plugin or filter, secrets resolved. Not to be shown: it may hold secrets.
 #[derive(Clone, Default)]
@@ -41,14 +41,12 @@ impl Settings {
                 let item = |(index, item)| self.value(&format!("{pointer}/{index}"), path, item, mistakes);
                 Json::Array(items.iter().enumerate().filter_map(item).collect())
             }
-            Value::Table(table) => match secret(table) {
-                Some((kind, source)) => match resolve(kind, source) {
-                    Ok(secret) => Json::from(secret),
-                    Err(problem) => {
-                        mistakes.push(Mistake::new(&node.origin, path, problem, ""));
-                        return None;
-                    }
-                },
+            Value::Table(table) => match secret::kept_in(table) {
+                Some(Ok(secret)) => Json::from(secret.reveal()),
+                Some(Err(problem)) => {
+                    mistakes.push(Mistake::new(&node.origin, path, problem, ""));
+                    return None;
+                }
                 None => {
                     let entry = |(key, value): &(String, Node)| {
                         let json =
@@ -60,35 +58,5 @@ impl Settings {
             },
             _ => value::plain(node),
         })
-    }
-}
-
-/// Where a secret is kept.
-#[derive(Clone, Copy)]
-enum Kept {
-    Env,
-    File,
-}
-
-/// `{ env = "NAME" }` or `{ file = "path" }`.
-fn secret(table: &Table) -> Option<(Kept, &str)> {
-    let [(key, node)] = table.0.as_slice() else { return None };
-    let kept = match key.as_str() {
-        "env" => Kept::Env,
-        "file" => Kept::File,
-        _ => return None,
-    };
-    Some((kept, node.text()?))
-}
-
-fn resolve(kept: Kept, source: &str) -> Result<String, String> {
-    match kept {
-        Kept::Env => {
-            std::env::var(source).map_err(|_| format!("names the environment variable {source}, which is not set"))
-        }
-        Kept::File => match std::fs::read_to_string(source) {
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(error) => Err(format!("names the file {source}, which cannot be read: {error}")),
-        },
     }
 }

@@ -145,3 +145,20 @@ fn secrets_are_read_from_where_they_are_kept() {
     assert_eq!(mistakes(&text, &[("SUKKAL_TEST_NOT_SET", "x")]).len(), 1);
     assert_eq!(config.plugins["redis"].origin("/password/x").to_string().rsplit_once(':').unwrap().1, "2");
 }
+
+#[test]
+fn the_key_of_signed_urls_is_a_secret() {
+    let config = load("[signed_urls]\nsecret_key = \"s3cret\"\n", &[]).ok().unwrap();
+    assert_eq!(config.signed_urls.secret_key.as_ref().map(Secret::reveal), Some("s3cret"));
+    assert_eq!(format!("{:?}", config.signed_urls.secret_key), "Some(***)");
+    let config = load("", &[("SUKKAL_SIGNED_URLS__SECRET_KEY", "from the environment")]).ok().unwrap();
+    assert_eq!(config.signed_urls.secret_key.as_ref().map(Secret::reveal), Some("from the environment"));
+    for (value, told) in [
+        ("\"\"", "must not be empty"),
+        ("5", "must be a text, { env = \"NAME\" } or { file = \"path\" }"),
+        ("{ nosuch = \"x\" }", "must be a text, { env = \"NAME\" } or { file = \"path\" }"),
+    ] {
+        let told = format!("sukkal.toml:2: `signed_urls.secret_key` {told}");
+        assert_eq!(mistakes(&format!("[signed_urls]\nsecret_key = {value}\n"), &[]), [told]);
+    }
+}

@@ -4,12 +4,16 @@ use serde_json::{Number, Value as Json};
 
 use super::raw::{Node, Value};
 use super::schema::{allowed, is_table};
+use super::secret::is_secret;
 
 /// Reads a value.
 ///
 /// # Errors
 /// What it must be, in words that follow the setting's name.
 pub fn read(schema: &'static Json, node: &Node) -> Result<Json, String> {
+    if is_secret(schema) {
+        return node.secret().map(|secret| Json::from(secret.reveal()));
+    }
     let value = match schema["type"].as_str() {
         Some("boolean") => node.flag().map(Json::from),
         Some("integer") => return integer(schema, node),

@@ -4,7 +4,6 @@
 
 mod accept;
 mod home;
-mod instant;
 mod json;
 pub mod rest;
 mod shared;

@@ -1,9 +1,8 @@
 //! What both transports write alike.
 
-use sukkal_core::{MessageView, QueueStats};
+use sukkal_core::{MessageView, QueueStats, utc};
 use sukkal_plugin_sdk::MessageId;
 
-use super::instant::iso8601;
 use super::json::Json;
 
 /// About how many bytes messages need.
@@ -59,7 +58,7 @@ pub fn counts<'a>(
         json.raw(",").value(key).raw(":{");
         named(json, stats.id(spot.place));
         json.raw(r#","age":"#).number(stats.age(spot.posted));
-        json.raw(r#","created":""#).raw(iso8601(spot.posted)).raw(r#""}"#);
+        json.raw(r#","created":""#).raw(utc(spot.posted)).raw(r#"Z"}"#);
     }
     json.raw("}}")
 }

@@ -6,6 +6,7 @@ pub(super) mod exists;
 pub(super) mod get;
 pub(super) mod list;
 pub(super) mod purge;
+pub(super) mod share;
 pub(super) mod stats;
 pub(super) mod update;
 

@@ -153,7 +153,7 @@ impl Ask<'_> {
     /// the refusal's kind and text.
     pub(super) async fn send(mut self) -> String {
         self.request.set_target(self.target);
-        let arrival = Arrival { route: Route::Known, form_body: false, not_acceptable: false };
+        let arrival = Arrival { route: Route::Known, form_body: false, not_acceptable: false, signed: None };
         let mut response = self.service.0.handle(self.service.0.snapshot(), self.request, arrival, encode).await;
         String::from_utf8_lossy(&response.take_body()).into_owned()
     }

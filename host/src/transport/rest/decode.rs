@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use sukkal_core::Arrival;
+use sukkal_core::{Arrival, Presented};
 use sukkal_plugin_sdk::{Action, Params, Request, RequestId, Transport};
 use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 
 use super::route::Resolved;
+
+/// Who sends it, with whatever value, presents a signed URL.
+const SIGNATURE: &str = "url-signature";
 
 /// The head of a request as it was read.
 pub struct Head {
@@ -41,6 +44,7 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Byte
         route: resolved.route,
         form_body: body.is_some() && is_form(&head.headers),
         not_acceptable: !accepts_json(&head.headers),
+        signed: head.headers.contains_key(SIGNATURE).then(|| Box::new(presented(head))),
     };
     let params = params(&head.query);
     let action = match resolved.action {
@@ -70,6 +74,25 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(value.as_bytes().iter().copied().map(char::from).collect()),
+    }
+}
+
+/// A signed URL as it is presented (spec: auth and policy). A header that is there twice could be
+/// taken in two ways: it counts as empty, which never holds.
+fn presented(head: &Head) -> Presented {
+    let single = |name: &str| {
+        let mut values = head.headers.get_all(name).iter();
+        let first = values.next().map(text).unwrap_or_default();
+        if values.next().is_some() { String::new() } else { first.into_owned() }
+    };
+    let list = |name: &str| single(name).split(',').map(str::to_owned).collect();
+    Presented {
+        signature: single(SIGNATURE),
+        paths: list("url-paths"),
+        methods: list("url-methods"),
+        expires: single("url-expires"),
+        method: head.method.as_str().to_owned(),
+        path: head.path.as_str().to_owned(),
     }
 }
 

@@ -48,6 +48,7 @@ resource!(QUEUES false "GET" QueueList);
 resource!(QUEUE false "GET" QueueGet, "PUT" QueueCreate, "PATCH" QueueUpdate, "DELETE" QueueDelete, "HEAD" QueueExists);
 resource!(STATS false "GET" QueueStats);
 resource!(PURGE false "POST" QueuePurge);
+resource!(SHARE false "POST" QueueShare);
 resource!(MESSAGES false "GET" MessageList, "POST" MessagePost, "DELETE" MessageDeleteMany);
 resource!(MESSAGE false "GET" MessageGet, "DELETE" MessageDelete);
 resource!(CLAIMS false "POST" ClaimCreate);
@@ -86,6 +87,7 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
     match below {
         "stats" => Some((&STATS, target(queue, ""))),
         "purge" => Some((&PURGE, target(queue, ""))),
+        "share" => Some((&SHARE, target(queue, ""))),
         "messages" => Some((&MESSAGES, target(queue, ""))),
         "claims" => Some((&CLAIMS, target(queue, ""))),
         _ => {

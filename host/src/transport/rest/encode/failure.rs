@@ -33,7 +33,7 @@ fn error_headers(headers: &mut Headers, error: &Error) {
 
 fn status_and_title(kind: &ErrorKind) -> (u16, &'static str) {
     match kind {
-        ErrorKind::UnknownPath => (404, "404 Not Found"),
+        ErrorKind::UnknownPath | ErrorKind::BadSignature => (404, "404 Not Found"),
         ErrorKind::WrongMethod(_) => (405, "405 Method Not Allowed"),
         ErrorKind::FormBody => (400, "Invalid Content-Type"),
         ErrorKind::NotAcceptable => (406, "406 Not Acceptable"),

@@ -4,7 +4,7 @@ mod failure;
 mod message;
 mod paging;
 
-use sukkal_core::{Answer, Error, Limits, MessagePage, QueuePage, QueueStats, with_reserved};
+use sukkal_core::{Answer, Error, Limits, MessagePage, QueuePage, QueueStats, SignedUrl, with_reserved};
 use sukkal_plugin_sdk::{Request, Response};
 
 pub use self::failure::failure;
@@ -41,6 +41,7 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         | Answer::Claimed(None) => Response::new(204),
         Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {queue} does not exist"))),
         Answer::Stats(stats) => json(200, 256, |json| counts(json, queue, stats.as_ref())),
+        Answer::Shared(url) => signed_url(&url),
         Answer::Posted(ids) => posted(queue, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
         Answer::Messages(page) => messages(request, &page),
         Answer::MessagesById(found) => listed(200, queue, &found),
@@ -99,6 +100,15 @@ fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
 fn counts<'a>(json: &'a mut Json, queue: &str, stats: Option<&QueueStats>) -> &'a mut Json {
     shared::counts(json, stats, |json, id| {
         json.raw(r#""href":""#).raw(queue_path(queue)).raw("/messages/").raw(id.to_string()).raw("\"");
+    })
+}
+
+fn signed_url(url: &SignedUrl) -> Response {
+    let SignedUrl { grant, signature } = url;
+    json(200, 512, |json| {
+        json.raw(r#"{"paths":"#).value(&grant.paths).raw(r#","methods":"#).value(&grant.methods);
+        json.raw(r#","project":"#).value(&grant.project).raw(r#","expires":"#).value(&grant.expires);
+        json.raw(r#","signature":"#).value(signature).raw("}")
     })
 }
 
