@@ -16,6 +16,9 @@ use tokio::task::JoinSet;
 /// How many cases run at a time; some wait for a hint that never comes.
 const AT_ONCE: usize = 8;
 
+/// Messages of a deep queue: fewer than elsewhere, since a store that scans them takes its time.
+const DEEP: u32 = 4_000;
+
 /// What is needed to open the broken stores: a library and a clock of a case's own.
 struct Broken {
     library: Library,
@@ -47,7 +50,7 @@ impl Broken {
             let (library, arguments) = (library.clone(), arguments.clone());
             Box::pin(async move { library.open_pool(arguments).await })
         });
-        PoolBench { pool, clock, reopen: Some(reopen) }
+        PoolBench { pool, clock, reopen: Some(reopen), depth: DEEP }
     }
 
     async fn catalog(self) -> CatalogBench {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, PoolBench, Verdict};
+use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, DEPTH, PoolBench, Verdict};
 use sukkal_plugin_sdk::testing::TestClock;
 use sukkal_tests::stores::{STORES, Store};
 
@@ -56,7 +56,7 @@ fn run_pool(store: Store, case: Case<PoolBench>, clock: TestClock, directory: &P
                 Box::pin(async move { library.open_pool(arguments).await })
             })
         });
-        Ok(conformance::run(&case, PoolBench { pool, clock, reopen }).await.verdict)
+        Ok(conformance::run(&case, PoolBench { pool, clock, reopen, depth: DEPTH }).await.verdict)
     })
 }
 

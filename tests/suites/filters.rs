@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::{Host, eventually, programs};
+use sukkal_tests::{Host, Queue, eventually, programs};
 
 const ONE_A_MINUTE: &str = "[filters.rate-limit]\npost = { per_second = 1, burst = 2 }\n";
 
@@ -83,5 +83,30 @@ async fn a_filter_is_kept_to_the_queues_and_actions_that_are_set() {
         queue.post(["hello"]).await;
         // Reading is not among the actions, so what is stored is seen.
         assert_eq!(queue.list("?echo=true").await.bodies(), [stored]);
+    }
+}
+
+#[tokio::test]
+async fn a_filter_is_kept_to_the_projects_that_are_set() {
+    let section = "[filters.seal]\nprojects = [\"p1\", \"p3\"]\nactions = [\"message_post\"]\n";
+    let libraries = [programs::library("sukkal-sqlite"), programs::library("sukkal-example-filter")];
+    let host = Host::with().plugins(libraries).top("pipeline = [\"seal\"]").section(section).start().await;
+    let (sealed, open) = (json!("\"uryyb\""), json!("hello"));
+    // A project is meant by its whole name, in its own letters.
+    for (project, stored) in [("p1", &sealed), ("p2", &open), ("p3", &sealed), ("p10", &open)] {
+        let queue = Queue::new(host.client().of_project(project), "plans");
+        queue.post(["hello"]).await;
+        assert_eq!(queue.list("?echo=true").await.bodies(), std::slice::from_ref(stored), "{project}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_filter_refuses_one_project_another_may_do() {
+    let section = "[filters.misbehaves]\ndoes = \"fail\"\nat = \"request\"\nprojects = [\"p2\"]\n";
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let host = Host::with().plugins(libraries).top("pipeline = [\"misbehaves\"]").section(section).start().await;
+    for (project, status) in [("p1", 201), ("p2", 503), ("P2", 201), ("p1", 201)] {
+        let client = host.client().of_project(project);
+        client.post("/v2/queues/plans/messages", json!({ "messages": [{ "body": 1 }] })).await.expect(status);
     }
 }

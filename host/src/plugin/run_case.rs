@@ -17,8 +17,8 @@ use crate::config::scheme;
 /// The sub-command of `plugin` that runs a case.
 pub const NAME: &str = "run-case";
 
-/// How long a case may take in all; the kit itself allows it a minute.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long starting and loading may take beside what the kit itself allows a case.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// How a store is opened.
 #[derive(Clone, clap::Args)]
@@ -29,6 +29,10 @@ pub struct Opening {
     /// Nothing of the store outlives its closing: leave out the cases about restarts.
     #[arg(long)]
     volatile: bool,
+    /// How many messages a deep queue holds, in the cases of cost: 1000000 for a long run.
+    #[arg(long, value_name = "MESSAGES", default_value_t = conformance::DEPTH,
+        value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    depth: u32,
 }
 
 /// A case, and the store that it is run on.
@@ -96,8 +100,10 @@ impl OneCase {
             arguments.push(format!("{option}={value}").into());
         }
         arguments.extend([OsString::from("--data-dir"), self.data_dir.clone().into()]);
+        arguments.push(format!("--depth={}", self.opening.depth).into());
         arguments.extend(self.opening.volatile.then(|| OsString::from("--volatile")));
-        match child::ask(&arguments, Stdio::inherit(), PATIENCE) {
+        let patience = STARTING + conformance::patience(self.opening.depth);
+        match child::ask(&arguments, Stdio::inherit(), patience) {
             Ok(Outcome { verdict, ms }) => Ok((verdict.into(), Duration::from_millis(ms))),
             Err(Lost::System(error)) => Err(error),
             Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), Duration::ZERO)),
@@ -143,7 +149,7 @@ impl OneCase {
                 Box::pin(async move { library.open_pool(arguments).await })
             })
         });
-        Ok(conformance::run(case, PoolBench { pool, clock, reopen }).await)
+        Ok(conformance::run(case, PoolBench { pool, clock, reopen, depth: self.opening.depth }).await)
     }
 
     async fn run_catalog(

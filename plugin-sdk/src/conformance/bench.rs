@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
+use super::case::Bench;
 use crate::abi::catalog::LoadedCatalog;
 use crate::abi::pool::LoadedPool;
 use crate::testing::TestClock;
@@ -37,6 +38,29 @@ pub struct PoolBench {
     pub clock: TestClock,
     /// Opens it again; none where nothing outlives its closing.
     pub reopen: Option<Reopen<LoadedPool>>,
+    /// How many messages a deep queue holds; [`DEPTH`] unless a longer run is wanted.
+    pub depth: u32,
+}
+
+/// How many messages a deep queue holds by default: enough to tell a scan from a look-up, few enough
+/// to be posted in a moment.
+pub const DEPTH: u32 = 16_000;
+
+/// How long a case may take: a store that does not answer fails it. Filling a deep queue takes a while.
+pub fn patience(depth: u32) -> Duration {
+    MINUTE + Duration::from_millis(depth.into())
+}
+
+impl Bench for CatalogBench {
+    fn patience(&self) -> Duration {
+        patience(0)
+    }
+}
+
+impl Bench for PoolBench {
+    fn patience(&self) -> Duration {
+        patience(self.depth)
+    }
 }
 
 /// A queue of a case, with its pool: short names for what cases do all the time.
@@ -106,9 +130,9 @@ impl PoolBench {
     pub async fn restart(self) -> Result<Self, Failure> {
         let reopen = self.reopen.clone().ok_or_else(|| Failure::NotOffered("nothing outlives a restart".to_owned()))?;
         self.pool.shutdown(&self.call()).await?;
-        let PoolBench { pool, clock, .. } = self;
+        let PoolBench { pool, clock, depth, .. } = self;
         drop(pool);
-        Ok(PoolBench { pool: reopen().await?, clock, reopen: Some(reopen) })
+        Ok(PoolBench { pool: reopen().await?, clock, reopen: Some(reopen), depth })
     }
 }
 

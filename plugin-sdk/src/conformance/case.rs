@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 
-/// How long a case may take: a store that does not answer fails it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// One promise, and how to hold a store to it.
 #[derive(Clone, Copy)]
 pub struct Case<B> {
@@ -18,6 +15,12 @@ pub struct Case<B> {
     /// One sentence: what holds.
     pub promise: &'static str,
     run: fn(B) -> Running,
+}
+
+/// What a case works on.
+pub trait Bench {
+    /// How long a case may take on it.
+    fn patience(&self) -> Duration;
 }
 
 /// A case on its way.
@@ -63,16 +66,17 @@ impl<B> Case<B> {
 }
 
 /// Runs one case on a store.
-pub async fn run<B>(case: &Case<B>, bench: B) -> Report {
+pub async fn run<B: Bench>(case: &Case<B>, bench: B) -> Report {
     let start = Instant::now();
+    let patience = bench.patience();
     // A task of its own, so that a panic in the case is a failure of the case.
     let task = tokio::spawn((case.run)(bench));
-    let verdict = match tokio::time::timeout(PATIENCE, task).await {
+    let verdict = match tokio::time::timeout(patience, task).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,
         Ok(Ok(Err(Failure::Broken(reason)))) => Verdict::Failed(reason),
         Ok(Ok(Err(Failure::NotOffered(what)))) => Verdict::NotOffered(what),
         Ok(Err(error)) => Verdict::Failed(error.to_string()),
-        Err(_) => Verdict::Failed(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Verdict::Failed(format!("no answer within {} s", patience.as_secs())),
     };
     Report { name: case.name, promise: case.promise, verdict, took: start.elapsed() }
 }

@@ -5,6 +5,7 @@ mod claim_end;
 mod dead_letter;
 mod delay;
 mod deletion;
+mod depth;
 mod epoch;
 mod expiry;
 mod export;
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case<PoolBench>> {
         watch::cases(),
         step::cases(),
         export::cases(),
+        depth::cases(),
         restart::cases(),
     ]
     .concat()

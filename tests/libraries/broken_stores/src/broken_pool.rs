@@ -9,7 +9,7 @@ use sukkal_plugin_sdk::{
 use crate::breaking::{self, Breaking};
 use crate::sqlite::pool;
 use crate::state::State;
-use crate::{claim, delete, post, read, steps};
+use crate::{claim, delete, post, read, scan, steps};
 
 /// A pool that breaks one promise.
 pub struct BrokenPool {
@@ -62,6 +62,7 @@ impl Pool for BrokenPool {
     }
 
     async fn list(&self, call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
+        scan::look_at_all(self, call, queue).await?;
         read::list(self, call, &self.meant(queue), list).await
     }
 
@@ -78,6 +79,7 @@ impl Pool for BrokenPool {
     }
 
     async fn claim(&self, call: &Call, queue: &QueueRef, claim: NewClaim) -> Result<Claimed> {
+        scan::look_at_all(self, call, queue).await?;
         claim::claim(self, call, &self.meant(queue), claim).await
     }
 

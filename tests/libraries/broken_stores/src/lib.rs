@@ -1,8 +1,8 @@
 //! A pool and a catalog that are SQLite's, but for the one promise that their settings name: the
 //! conformance kit's case of that name must fail on them, and with no name none.
 //!
-//! What is broken is written down case by case: in `post`, `read`, `claim`, `delete`, `steps` for
-//! the pool (`broken_pool` calls them), in `broken_catalog` for the catalog.
+//! What is broken is written down case by case: in `post`, `read`, `scan`, `claim`, `delete`,
+//! `steps` for the pool (`broken_pool` calls them), in `broken_catalog` for the catalog.
 #![forbid(unsafe_code)]
 
 mod breaking;
@@ -12,6 +12,7 @@ mod claim;
 mod delete;
 mod post;
 mod read;
+mod scan;
 mod state;
 mod steps;
 

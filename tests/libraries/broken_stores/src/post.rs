@@ -46,6 +46,9 @@ pub async fn post(pool: &BrokenPool, call: &Call, queue: &QueueRef, post: Post) 
         }
     }
     let mut posted = pool.inner.post(call, queue, post).await?;
+    if let Some(last) = posted.places.last() {
+        pool.state.posted(queue, *last);
+    }
     match pool.case() {
         "pool.order.places_ascend" => posted.places.reverse(),
         // Counts from 1 each time that it is opened.

@@ -20,6 +20,7 @@ struct Queues {
     first: Option<QueueRef>,
     epochs: HashMap<QueueId, u64>,
     fences: HashMap<(QueueId, u32), u64>,
+    newest: HashMap<QueueId, Place>,
 }
 
 impl State {
@@ -37,6 +38,21 @@ impl State {
         let mut queues = self.queues();
         queues.first.get_or_insert_with(|| queue.clone());
         queues.epochs.insert(queue.id(), queue.epoch());
+    }
+
+    /// A message was posted to this place.
+    pub fn posted(&self, queue: &QueueRef, place: Place) {
+        self.queues().newest.insert(queue.id(), place);
+    }
+
+    /// The last place that a message was posted to.
+    pub fn newest(&self, queue: &QueueRef) -> Place {
+        self.queues().newest.get(&queue.id()).copied().unwrap_or_default()
+    }
+
+    /// All queues with a header.
+    pub fn all(&self) -> Vec<QueueRef> {
+        self.queues().epochs.iter().map(|(id, epoch)| QueueRef::new(*id, *epoch, Vec::new())).collect()
     }
 
     /// A lane's lease has this fence now.

@@ -39,6 +39,7 @@ pub async fn drop_queue(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut bu
 pub async fn sweep(pool: &BrokenPool, call: &Call, budget: Budget) -> Result<Swept> {
     match pool.case() {
         "pool.expiry.swept" | "pool.dead_letter.by_sweep" => Ok(Swept::default()),
+        "pool.depth.swept" => pool.inner.sweep(call, Budget { items: UNBOUNDED, ..budget }).await,
         _ => pool.inner.sweep(call, budget).await,
     }
 }
