@@ -21,6 +21,7 @@ use crate::service::{Clock, Service};
 use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
+use crate::wait::{self, Presence, Waits};
 
 /// What the service is made of.
 pub struct Parts {
@@ -52,12 +53,22 @@ struct Chain {
     ending: JoinSet<()>,
 }
 
+/// What a request runs under.
+#[derive(Clone, Copy)]
+struct Conditions<'a> {
+    snapshot: &'a Snapshot,
+    presence: &'a Presence,
+    deadline: Timestamp,
+}
+
 /// What an action works with.
 pub struct Context<'a> {
     /// What every action may use.
     pub service: &'a Service,
     /// The call that goes to the stores; its project is the request's.
     pub call: &'a Call,
+    /// Whether the client still waits.
+    pub presence: &'a Presence,
     snapshot: &'a Snapshot,
     passage: &'a mut Passage,
 }
@@ -71,6 +82,7 @@ impl Engine {
         let service = Arc::new(Service {
             directory: Directory::new(parts.catalog.clone(), pools.clone(), parts.clock.clone(), wake.clone()),
             pools,
+            waits: Waits::new(parts.clock.clone()),
             catalog: parts.catalog,
             current: ArcSwap::new(snapshot),
             clock: parts.clock,
@@ -93,7 +105,7 @@ impl Engine {
         let (snapshot, filters) = Snapshot::new(reloadable);
         let mut chain = lock(&self.filters);
         let before = self.service.current.swap(snapshot);
-        let longest = Duration::from_secs(before.limits.request_timeout);
+        let longest = Duration::from_secs(before.limits.request_timeout + before.limits.max_wait);
         drop(before);
         while chain.ending.try_join_next().is_some() {}
         if let Some(mut old) = chain.current.replace(filters) {
@@ -105,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// Answers a request. It runs to its end even when the caller stops waiting.
+    /// Answers a request. It runs to its end even when the caller stops waiting; only waits end.
     pub async fn handle(
         self: &Arc<Self>,
         snapshot: Arc<Snapshot>,
@@ -114,7 +126,12 @@ impl Engine {
         encode: Encode,
     ) -> Response {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
-        tokio::spawn(self.clone().run(snapshot, request, arrival, encode)).await.unwrap_or_else(|error| {
+        let (here, presence) = Presence::new(&self.service, wait::may_wait(&request));
+        let answered = tokio::spawn(self.clone().run(snapshot, request, arrival, presence, encode)).await;
+        if let Some(here) = here {
+            here.delivered();
+        }
+        answered.unwrap_or_else(|error| {
             tracing::error!(%error, request = %id, %action, "a request failed");
             encode(
                 &Request::new(id, action, transport),
@@ -129,12 +146,15 @@ impl Engine {
         snapshot: Arc<Snapshot>,
         mut request: Request,
         arrival: Arrival,
+        presence: Presence,
         encode: Encode,
     ) -> Response {
-        let time = Duration::from_secs(snapshot.limits.request_timeout);
+        let limits = &snapshot.limits;
+        let time = Duration::from_secs(limits.request_timeout) + wait::extra_time(&request, limits);
         let deadline = self.service.now().after(time);
         let mut passage = Passage::default();
-        let serving = self.serve(&snapshot, &mut request, &arrival, &mut passage, deadline);
+        let under = Conditions { snapshot: &snapshot, presence: &presence, deadline };
+        let serving = self.serve(under, &mut request, &arrival, &mut passage);
         let outcome = tokio::time::timeout(time, serving).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
@@ -155,12 +175,12 @@ impl Engine {
 
     async fn serve(
         &self,
-        snapshot: &Snapshot,
+        under: Conditions<'_>,
         request: &mut Request,
         arrival: &Arrival,
         passage: &mut Passage,
-        deadline: Timestamp,
     ) -> Result<Answer, Stop> {
+        let Conditions { snapshot, deadline, .. } = under;
         let (service, pipeline) = (&*self.service, snapshot.pipeline());
         // Who presents a signed URL needs no other credentials: admission looks at the signature.
         if arrival.signed.is_none() {
@@ -169,12 +189,18 @@ impl Engine {
         admission::check(request, arrival, &Terms { snapshot, now: service.now() })?;
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
-        action::run(&mut Context { service, call: &call, snapshot, passage }, request).await
+        action::run(&mut Context { service, call: &call, presence: under.presence, snapshot, passage }, request).await
+    }
+
+    /// Ends every wait: long polls are answered at once.
+    pub fn end_waits(&self) {
+        self.service.waits.end();
     }
 
     /// Ends the service: no more work of its own, then the plugins, each for a bounded time.
     pub async fn shutdown(&self) {
         self.janitor.stop().await;
+        self.service.waits.stop().await;
         let call = self.service.own_call(ENDING);
         self.end_filters(&call).await;
         for (name, pool) in self.service.pools.all() {

@@ -1,7 +1,7 @@
 //! The service: what requests mean, whatever transport they come by and whatever store they end in.
 //!
 //! A request passes [`engine`] from top to bottom: `pipeline` (filters), `admission` (what every
-//! request must have), `action` (what it asks for), `directory` and `pools` (where its queue is).
+//! request must have), `action` (what it asks for; `wait` where it is to wait), `directory` and `pools` (where its queue is).
 //!
 //! # Invariants
 //!
@@ -35,6 +35,7 @@ mod service;
 mod signed_url;
 mod snapshot;
 mod stop;
+mod wait;
 
 pub use admission::{Arrival, Route};
 pub use answer::*;

@@ -64,7 +64,11 @@ pub struct Limits {
     /// Longest client id, where those need not be UUIDs.
     #[schemars(range(min = 1, max = 1024))]
     pub max_length_client_id: usize,
-    /// How long a request may take in all, in seconds; then it is answered with 503.
+    /// The longest wait that a claim or a listing may ask for (`wait`), in seconds; 0: none may.
+    #[schemars(range(min = 0, max = 3600))]
+    pub max_wait: u64,
+    /// How long a request may take in all, in seconds; then it is answered with 503. One that asks to
+    /// wait may take so much longer.
     #[schemars(range(min = 1, max = 3600))]
     pub request_timeout: u64,
 }
@@ -106,6 +110,7 @@ impl Default for Limits {
             max_claim_grace: 43_200,
             min_length_client_id: 10,
             max_length_client_id: 36,
+            max_wait: 20,
             request_timeout: 30,
         }
     }

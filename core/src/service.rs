@@ -10,6 +10,7 @@ use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
 use crate::directory::Directory;
 use crate::pools::Pools;
 use crate::snapshot::Snapshot;
+use crate::wait::Waits;
 
 /// Tells the time: the host's clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -25,6 +26,8 @@ pub struct Service {
     pub directory: Directory,
     /// The open pools.
     pub pools: Arc<Pools>,
+    /// Who waits for what.
+    pub waits: Waits,
     /// The catalog itself.
     pub catalog: LoadedCatalog,
     /// The host's clock.

@@ -168,6 +168,7 @@ fn without_password(uri: &str) -> &str {
 }
 
 async fn end(config: &Config, stopper: &Stopper, server: JoinHandle<()>, engine: &Engine) {
+    engine.end_waits();
     stopper.stop();
     if tokio::time::timeout(config.shutdown_grace, server).await.is_err() {
         tracing::warn!(grace = config.shutdown_grace.as_secs(), "some connections did not end in time and are cut");

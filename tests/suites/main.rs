@@ -29,4 +29,5 @@ mod shutdown;
 mod signed_urls;
 mod store_files;
 mod tenants;
+mod waiting;
 mod wire_vectors;

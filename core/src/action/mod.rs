@@ -14,6 +14,7 @@ use std::pin::Pin;
 
 use sukkal_plugin_sdk::{Action, Request};
 
+pub(crate) use self::claim::hold;
 use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind};

@@ -15,6 +15,7 @@ use std::time::Duration;
 use sukkal_plugin_sdk::load::LoadedCatalog;
 use sukkal_plugin_sdk::{Call, Change, Commit};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 pub use self::queues::Queue;
 pub use self::record::{DROPPING, Dropping};
@@ -29,12 +30,19 @@ pub struct Directory {
     cache: cache::Cache,
     /// Wakes the janitor: a queue is to be dropped.
     wake: Arc<Notify>,
+    /// Told when this host makes a queue.
+    made: Notify,
 }
 
 impl Directory {
     /// The directory of a catalog.
     pub fn new(catalog: LoadedCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
-        Directory { catalog, pools, cache: cache::Cache::new(clock), wake }
+        Directory { catalog, pools, cache: cache::Cache::new(clock), wake, made: Notify::new() }
+    }
+
+    /// Waits until this host makes a queue, whichever. Others' are found by looking.
+    pub fn queue_made(&self) -> Notified<'_> {
+        self.made.notified()
     }
 
     /// Waits before a change is tried again that another one was quicker than: for a time left to

@@ -107,6 +107,7 @@ impl Directory {
                 && let Some(queue) = self.configured(call, name).await?
             {
                 dead_letter::reconnect(self, call, name).await?;
+                self.made.notify_waiters();
                 return Ok((queue, true));
             }
             Self::pause(tries).await;
@@ -153,9 +154,10 @@ impl Directory {
     }
 
     /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
-    pub async fn delete(&self, call: &Call, name: &str) -> Result<()> {
+    /// Returns what was deleted; `None`: it was not there.
+    pub async fn delete(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
         for tries in 1..=TRIES {
-            let Some(queue) = self.read(call, name).await? else { return Ok(()) };
+            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
             let dropping = Dropping {
                 id: queue.id().text(),
                 epoch: queue.reference.epoch() + 1,
@@ -174,7 +176,7 @@ impl Directory {
                 self.cache.remove(call.project(), name);
                 self.close(call, &queue, &dropping).await;
                 self.wake.notify_one();
-                return Ok(());
+                return Ok(Some(queue));
             }
             Self::pause(tries).await;
         }

@@ -1,5 +1,7 @@
 //! `claim_create`: holds the oldest available messages for a while.
 
+use std::time::Duration;
+
 use sukkal_plugin_sdk::{ClaimId, Extensions, NewClaim, Request};
 
 use super::hold::{self, Hold};
@@ -14,22 +16,26 @@ use crate::json;
 use crate::limits::Limits;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
+use crate::wait::{self, What};
 
 /// What a request asks for.
 struct Asked {
     claim: NewClaim,
+    wait: Duration,
     extra: Extra,
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let Asked { claim, extra } = decode(request, context.limits())?;
+    let Asked { claim, wait, extra } = decode(request, context.limits())?;
     let (id, ttl) = (claim.id, claim.ttl.as_secs());
-    let Some(queue) = context.service.directory.find(context.call, request.queue()).await? else {
+    let look = |queue| hold::claim(context, queue, claim.clone());
+    let Some(Hold { queue, batch }) = wait::until(context, request.queue(), What::Claim, wait, look).await? else {
         return Ok(Answer::Claimed(None));
     };
-    let Some(Hold { queue, batch }) = hold::claim(context, queue, claim).await? else {
+    if !context.presence.gets(&queue, id) {
+        hold::release(context.service, context.call, &queue, id).await;
         return Ok(Answer::Claimed(None));
-    };
+    }
     let messages = hold::egress(context, request, &queue, id, batch.messages).await?;
     let shown = Shown::new(context, queue.id(), batch.now).with(extra);
     Ok(Answer::Claimed(Some(ClaimView { id, ttl, age: 0, messages: views(&shown, id, messages) })))
@@ -37,6 +43,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
 
 fn decode(request: &Request, limits: &Limits) -> Result<Asked> {
     let limit = query::int(request.params(), "limit")?;
+    let wait = wait::asked(request, limits)?;
     let extra = Extra::of(request.params())?;
     let body = optional_body(request).map_or_else(|| Ok(Object::new()), json::object)?;
     let terms = Terms::of(&body)?;
@@ -50,7 +57,7 @@ fn decode(request: &Request, limits: &Limits) -> Result<Asked> {
     let grace = terms.grace(limits)?;
     let id = ClaimId(rand::random());
     let claim = NewClaim { id, limit, ttl, grace, uncounted: false, extensions: Extensions::new() };
-    Ok(Asked { claim, extra })
+    Ok(Asked { claim, wait, extra })
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::{Applied, Batch, ClaimId, Message, NewClaim, Release, Request};
+use sukkal_plugin_sdk::{Applied, Batch, Call, ClaimId, Message, NewClaim, Release, Request};
 
 use crate::directory::Queue;
 use crate::engine::Context;
+use crate::service::Service;
 use crate::stop::Stop;
 
 /// What a claim got, and from which incarnation of the queue.
@@ -29,7 +30,7 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
         Err(error) => {
             // The claim may be there, and nobody will ever learn its id.
             if error.applied == Applied::Unknown {
-                release(context, &queue, claim.id).await;
+                release(context.service, call, &queue, claim.id).await;
             }
             Err(error.into())
         }
@@ -47,15 +48,14 @@ pub(crate) async fn egress(
 ) -> Result<Vec<Message>, Stop> {
     let outcome = context.egress(request, messages).await;
     if outcome.is_err() {
-        release(context, queue, id).await;
+        release(context.service, context.call, queue, id).await;
     }
     outcome
 }
 
-/// Where it fails the messages are free when the claim expires.
-async fn release(context: &Context<'_>, queue: &Arc<Queue>, id: ClaimId) {
-    let call = context.call;
-    let release = context.service.directory.on(call, queue.clone(), |queue| async move {
+/// Gives back what nobody gets. Where it fails the messages are free when the claim expires.
+pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
+    let release = service.directory.on(call, queue.clone(), |queue| async move {
         let release = Release { uncounted: true, ..Release::default() };
         queue.pool.claim_release(call, &queue.reference, id, release).await
     });

@@ -3,7 +3,7 @@
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod get;
-pub(super) mod hold;
+pub(crate) mod hold;
 mod terms;
 pub(super) mod update;
 

@@ -1,34 +1,48 @@
 //! `message_list`: a page of a queue's messages.
 
-use sukkal_plugin_sdk::{Batch, List, Request};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::{Batch, List, QueueId, Request};
 
 use super::place;
 use super::view::{Extra, Shown};
 use crate::answer::{Answer, MessagePage, Paging};
+use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
+use crate::wait::{self, What};
 
 /// What a listing asks for.
 struct Listing {
     marker: Option<String>,
     list: List,
+    wait: Duration,
     extra: Extra,
     paging: Paging,
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let mut listing = decode(request, context.limits())?;
-    let (directory, call) = (&context.service.directory, context.call);
-    let Some(queue) = directory.find(call, request.queue()).await? else {
+    let look = |queue| read(context, queue, &listing);
+    let Some((queue, batch)) = wait::until(context, request.queue(), What::Listing, listing.wait, look).await? else {
         return Ok(Answer::Messages(MessagePage::default()));
     };
-    let Listing { marker, list, .. } = &listing;
+    let shown = Shown::new(context, queue, batch.now).with(listing.extra);
+    listing.paging.next_marker = batch.messages.last().map(|message| shown.id(message.place).to_string());
+    let messages = context.egress(request, batch.messages).await?;
+    Ok(Answer::Messages(MessagePage { messages: shown.views(messages), paging: listing.paging }))
+}
+
+/// Reads a page; `None`: it is empty.
+async fn read(context: &Context<'_>, queue: Arc<Queue>, listing: &Listing) -> Result<Option<(QueueId, Batch)>, Stop> {
+    let (directory, call) = (&context.service.directory, context.call);
     let read = directory.on(call, queue, |queue| {
-        let after = marker.as_deref().map(|marker| place(marker, queue.id()));
-        let list = List { after: after.flatten(), ..list.clone() };
+        let after = listing.marker.as_deref().map(|marker| place(marker, queue.id()));
+        let list = List { after: after.flatten(), ..listing.list.clone() };
         async move {
             // A marker that is no id of this queue stands nowhere in it: nothing comes after it.
             let nowhere = after == Some(None);
@@ -36,13 +50,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
             Ok((queue.id(), batch))
         }
     });
-    let Some((queue, batch)) = read.await? else {
-        return Ok(Answer::Messages(MessagePage::default()));
-    };
-    let shown = Shown::new(context, queue, batch.now).with(listing.extra);
-    listing.paging.next_marker = batch.messages.last().map(|message| shown.id(message.place).to_string());
-    let messages = context.egress(request, batch.messages).await?;
-    Ok(Answer::Messages(MessagePage { messages: shown.views(messages), paging: listing.paging }))
+    Ok(read.await?.filter(|(_, batch)| !batch.messages.is_empty()))
 }
 
 fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
@@ -52,6 +60,7 @@ fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
     let echo = query::boolean(params, "echo")?;
     let claimed = query::boolean(params, "include_claimed")?;
     let delayed = query::boolean(params, "include_delayed")?;
+    let wait = wait::asked(request, limits)?;
     let extra = Extra::of(params)?;
     let mut paging = Paging { had_marker: marker.is_some(), ..Paging::default() };
     paging.note("limit", limit);
@@ -59,6 +68,7 @@ fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
     paging.note("include_claimed", claimed);
     paging.note("include_delayed", delayed);
     extra.note(&mut paging);
+    paging.note(wait::WAIT, Some(wait.as_secs()).filter(|seconds| *seconds > 0));
     let list = List {
         limit: query::page_limit(limit, limits.max_messages_per_page, message_limit)?,
         not_from: (!echo.unwrap_or(false)).then(|| request.client().to_owned()),
@@ -66,5 +76,5 @@ fn decode(request: &Request, limits: &Limits) -> Result<Listing> {
         delayed: delayed.unwrap_or(false),
         ..List::default()
     };
-    Ok(Listing { marker, list, extra, paging })
+    Ok(Listing { marker, list, wait, extra, paging })
 }

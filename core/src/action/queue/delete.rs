@@ -7,6 +7,8 @@ use crate::engine::Context;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    context.service.directory.delete(context.call, request.queue()).await?;
+    if let Some(queue) = context.service.directory.delete(context.call, request.queue()).await? {
+        context.service.waits.deleted(&queue);
+    }
     Ok(Answer::QueueDeleted)
 }

@@ -1,0 +1,178 @@
+//! Long polls: a claim or a listing may wait until there is something for it in its queue.
+//!
+//! A request looks first. Only where it finds nothing and asks to wait is its queue watched: then
+//! it looks again, and from then on whenever the pool says that something may have become available
+//! (it registers, then looks, so that nothing falls between). Of those that wait to claim one is
+//! woken at a time; one that found something wakes the next, so a post costs no more looks than
+//! there is work for. Those that follow a queue by listing are all woken.
+
+mod presence;
+mod watcher;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sukkal_plugin_sdk::{Action, Request};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub(crate) use self::presence::Presence;
+use self::watcher::Watcher;
+pub(crate) use self::watcher::What;
+use crate::directory::Queue;
+use crate::engine::Context;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::query;
+use crate::service::Clock;
+use crate::stop::Stop;
+
+/// The parameter by which a request asks to wait, in seconds.
+pub(crate) const WAIT: &str = "wait";
+
+/// How often a queue that is not there is looked for: another host may have made it.
+const LOOK_FOR_QUEUE: Duration = Duration::from_secs(1);
+
+/// Watchers by the names of their pools, each with its task.
+type Watchers = HashMap<String, (Arc<Watcher>, JoinHandle<()>)>;
+
+/// Who waits for what.
+pub struct Waits {
+    watchers: Mutex<Watchers>,
+    clock: Clock,
+    ending: watch::Sender<bool>,
+}
+
+impl Waits {
+    /// Nobody waits yet.
+    pub fn new(clock: Clock) -> Self {
+        Waits { watchers: Mutex::default(), clock, ending: watch::Sender::new(false) }
+    }
+
+    /// Tells those who wait for a queue that it is deleted: they wait for one of its name.
+    pub(crate) fn deleted(&self, queue: &Queue) {
+        if let Some((watcher, _)) = self.lock().get(&queue.pool_name) {
+            watcher.deleted(queue.id());
+        }
+    }
+
+    /// Ends every wait at once, and all that begin later.
+    pub fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Ends every wait, and waits until no pool is watched any more.
+    pub async fn stop(&self) {
+        self.end();
+        let watchers: Vec<_> = self.lock().drain().map(|(_, (_, task))| task).collect();
+        for task in watchers {
+            let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
+        }
+    }
+
+    /// The watcher of a queue's pool.
+    fn watcher(&self, queue: &Queue) -> Arc<Watcher> {
+        let mut watchers = self.lock();
+        if let Some((watcher, _)) = watchers.get(&queue.pool_name) {
+            return watcher.clone();
+        }
+        let watcher = Arc::new(Watcher::new(queue.pool.clone(), self.clock.clone()));
+        let task = tokio::spawn(watcher.clone().run(self.ending.subscribe()));
+        watchers.insert(queue.pool_name.clone(), (watcher.clone(), task));
+        watcher
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watchers> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a request asks to wait.
+///
+/// # Errors
+/// `BadParameter` where it is no number; `BadValue` where it is more than the service allows.
+pub(crate) fn asked(request: &Request, limits: &Limits) -> Result<Duration> {
+    let max = limits.max_wait;
+    match query::int(request.params(), WAIT)? {
+        None => Ok(Duration::ZERO),
+        Some(seconds) => {
+            let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds <= max);
+            let refusal = || Error::value(format!("The wait must be at least 0 and no more than {max} seconds."));
+            Ok(Duration::from_secs(seconds.ok_or_else(refusal)?))
+        }
+    }
+}
+
+/// Whether a request may ask to wait.
+pub(crate) fn may_wait(request: &Request) -> bool {
+    matches!(request.action(), Action::ClaimCreate | Action::MessageList)
+}
+
+/// By how much a request may take longer than others, since it asks to wait.
+pub(crate) fn extra_time(request: &Request, limits: &Limits) -> Duration {
+    if may_wait(request) { asked(request, limits).unwrap_or_default() } else { Duration::ZERO }
+}
+
+/// Looks into a queue until there is something, for as long as the request asks to wait. `None`:
+/// there was nothing to the end, the service is stopping, or the client has left.
+///
+/// A look is never cut short: what it claimed would be lost.
+pub(crate) async fn until<T, F, Fut>(
+    context: &Context<'_>,
+    name: &str,
+    what: What,
+    wait: Duration,
+    look: F,
+) -> Result<Option<T>, Stop>
+where
+    F: Fn(Arc<Queue>) -> Fut,
+    Fut: Future<Output = Result<Option<T>, Stop>>,
+{
+    let (service, call) = (context.service, context.call);
+    if let Some(queue) = service.directory.find(call, name).await?
+        && let Some(found) = look(queue).await?
+    {
+        return Ok(Some(found));
+    }
+    if wait.is_zero() {
+        return Ok(None);
+    }
+    let end = Instant::now() + wait;
+    let mut ending = service.waits.ending.subscribe();
+    while !*ending.borrow_and_update() && Instant::now() < end && context.presence.is_here() {
+        let mut queue_made = pin!(service.directory.queue_made());
+        queue_made.as_mut().enable();
+        let Some(queue) = service.directory.find(call, name).await? else {
+            tokio::select! {
+                () = queue_made => {}
+                () = tokio::time::sleep_until(end.min(Instant::now() + LOOK_FOR_QUEUE)) => {}
+                _ = ending.changed() => {}
+                () = context.presence.left() => {}
+            }
+            continue;
+        };
+        let seat = service.waits.watcher(&queue).seat(call, &queue.reference).await.map_err(Error::from)?;
+        let mut told = pin!(seat.told(what));
+        told.as_mut().enable();
+        let id = queue.id();
+        if let Some(found) = look(queue).await? {
+            seat.found(what);
+            return Ok(Some(found));
+        }
+        // Deleted meanwhile: the next one of its name is waited for.
+        if service.directory.find(call, name).await?.is_none_or(|now| now.id() != id) {
+            continue;
+        }
+        tokio::select! {
+            () = told => {}
+            () = tokio::time::sleep_until(end) => {}
+            _ = ending.changed() => {}
+            () = context.presence.left() => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,191 @@
+//! Hearing from one pool where something may have become available, and telling those who wait.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::{Call, Hints, QueueId, QueueRef, RequestId, Result, WatchChange};
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, RwLock, watch};
+
+use crate::service::Clock;
+
+/// How often queues that nobody waits for any more are looked for. Each stays watched for at least
+/// so long after its last wait, since who waited once mostly waits again.
+const TIDY: Duration = Duration::from_secs(15);
+/// How long a call of the watcher's own may take. Hints are waited for without end, piece by piece.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause after a pool has failed to give hints.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Something to claim: one gets it.
+    Claim,
+    /// Something to read: all get it.
+    Listing,
+}
+
+/// One pool's watched queues.
+pub(super) struct Watcher {
+    pool: LoadedPool,
+    clock: Clock,
+    queues: Mutex<HashMap<QueueId, Watched>>,
+    /// Held for reading by those who add queues, for writing by the one who removes some.
+    change: RwLock<()>,
+}
+
+/// A watched queue.
+struct Watched {
+    reference: QueueRef,
+    spot: Arc<Spot>,
+}
+
+/// Where those wait who wait for one queue.
+#[derive(Default)]
+struct Spot {
+    claims: Notify,
+    listings: Notify,
+    seats: AtomicUsize,
+    /// Nobody was here when it was looked at last.
+    idle: AtomicBool,
+}
+
+/// A place among those who wait for a queue, for as long as it is held.
+pub(super) struct Seat(Arc<Spot>);
+
+impl Watcher {
+    pub(super) fn new(pool: LoadedPool, clock: Clock) -> Self {
+        Watcher { pool, clock, queues: Mutex::default(), change: RwLock::default() }
+    }
+
+    /// Takes a seat. When it is taken the queue is watched: what becomes available from then on is told.
+    pub(super) async fn seat(&self, call: &Call, queue: &QueueRef) -> Result<Seat> {
+        if let Some(watched) = self.lock().get(&queue.id()) {
+            return Ok(watched.spot.seat());
+        }
+        let _stays = self.change.read().await;
+        self.pool.watch(call, WatchChange { add: vec![queue.clone()], ..WatchChange::default() }).await?;
+        let mut queues = self.lock();
+        let watched = queues.entry(queue.id());
+        let watched = watched.or_insert_with(|| Watched { reference: queue.clone(), spot: Arc::default() });
+        Ok(watched.spot.seat())
+    }
+
+    /// Hears and tells until the service ends.
+    pub(super) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        let mut tidy = tokio::time::interval(TIDY);
+        while !*ending.borrow_and_update() {
+            let call = self.call();
+            // Never dropped half-way, since hints could be lost with it.
+            let mut hints = std::pin::pin!(self.pool.hints(&call));
+            let heard = loop {
+                tokio::select! {
+                    biased;
+                    heard = &mut hints => break heard,
+                    _ = ending.changed() => return,
+                    _ = tidy.tick() => self.tidy().await,
+                }
+            };
+            match heard {
+                Ok(hints) => self.tell(&hints),
+                Err(error) => {
+                    tracing::warn!(%error, "a pool does not say what becomes available; asked again soon");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => self.again().await,
+                        _ = ending.changed() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells all who wait for a queue.
+    pub(super) fn deleted(&self, queue: QueueId) {
+        if let Some(watched) = self.lock().get(&queue) {
+            watched.spot.claims.notify_waiters();
+            watched.spot.listings.notify_waiters();
+        }
+    }
+
+    fn tell(&self, hints: &Hints) {
+        let queues = self.lock();
+        if hints.lost {
+            queues.values().for_each(|watched| watched.spot.tell());
+        } else {
+            hints.queues.iter().filter_map(|id| queues.get(id)).for_each(|watched| watched.spot.tell());
+        }
+    }
+
+    /// The pool may have forgotten what is watched, and hints were missed.
+    async fn again(&self) {
+        let add = self.lock().values().map(|watched| watched.reference.clone()).collect();
+        // Where this fails, so do the next hints.
+        let _ = self.pool.watch(&self.call(), WatchChange { add, ..WatchChange::default() }).await;
+        self.tell(&Hints { lost: true, ..Hints::default() });
+    }
+
+    /// Watches no more what nobody has waited for since the last time.
+    async fn tidy(&self) {
+        let _alone = self.change.write().await;
+        let remove: Vec<QueueId> =
+            self.lock().extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect();
+        if !remove.is_empty() {
+            // Hints of queues that nobody waits for are only superfluous.
+            let _ = self.pool.watch(&self.call(), WatchChange { remove, ..WatchChange::default() }).await;
+        }
+    }
+
+    fn call(&self) -> Call {
+        Call::new(RequestId(rand::random()), "", (self.clock)().after(PATIENCE))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<QueueId, Watched>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spot {
+    fn seat(self: &Arc<Self>) -> Seat {
+        self.seats.fetch_add(1, Ordering::Relaxed);
+        self.idle.store(false, Ordering::Relaxed);
+        Seat(self.clone())
+    }
+
+    fn tell(&self) {
+        self.claims.notify_one();
+        self.listings.notify_waiters();
+    }
+
+    /// Whether nobody is here, now and when this was asked last. Asked under the map's lock, as
+    /// seats are taken.
+    fn is_left(&self) -> bool {
+        self.seats.load(Ordering::Relaxed) == 0 && self.idle.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl Seat {
+    /// Waits for the next word. One who was told and does not look hands it on.
+    pub(super) fn told(&self, what: What) -> Notified<'_> {
+        match what {
+            What::Claim => self.0.claims.notified(),
+            What::Listing => self.0.listings.notified(),
+        }
+    }
+
+    /// There was something, so there may be more: the next one looks.
+    pub(super) fn found(&self, what: What) {
+        if what == What::Claim {
+            self.0.claims.notify_one();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats.fetch_sub(1, Ordering::Relaxed);
+    }
+}
