@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod crash;
+pub mod disk;
 pub mod eventually;
 pub mod host;
 pub mod long_run;

@@ -1,8 +1,8 @@
-//! The crash checker: a host under load is killed with SIGKILL, started again, and what it had
-//! acknowledged is compared with what is there.
+//! The crash checker: a host under load is killed with SIGKILL, or its machine loses its power; it is
+//! started again, and what it had acknowledged is compared with what is there.
 //!
-//! What may be lost at a kill: a request that was not answered; it took effect as a whole, or not
-//! at all. What may not: anything else. The promises are those of docs/architecture.md, "Stores".
+//! What may be lost: a request that was not answered; it took effect as a whole, or not at all. What
+//! may not: anything else. The promises are those of docs/operating.md, "What is kept".
 
 mod audit;
 mod dead_letters;
@@ -18,7 +18,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::host::Host;
+use crate::disk::Disk;
+use crate::host::Setup;
 use follower::Follower;
 use ledger::Ledger;
 
@@ -33,12 +34,21 @@ const DEAD: &str = "crash-dead";
 /// So many claims a message may have.
 const MAX_CLAIMS: u32 = 2;
 
+/// How a round ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The host is killed: the kernel keeps what it was given.
+    Kill,
+    /// The machine loses its power: the disk keeps what was synced. See [`Disk::is_possible`].
+    PowerCut,
+}
+
 /// What a run did and found.
 #[derive(Debug)]
 pub struct Summary {
     /// The choices of the run; the moments of the kills depend on the machine as well.
     pub seed: u64,
-    /// How often the host was killed.
+    /// How often the host was ended.
     pub rounds: u32,
     /// Broken promises. None is the only good number.
     pub violations: Vec<String>,
@@ -49,7 +59,7 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        writeln!(f, "seed {}, {} kill(s), slowest start {:?}", self.seed, self.rounds, self.slowest_start)?;
+        writeln!(f, "seed {}, {} end(s), slowest start {:?}", self.seed, self.rounds, self.slowest_start)?;
         writeln!(
             f,
             "{} message(s) acknowledged, {} in unanswered posts, {} deleted, {} claim(s), {} release(s), \
@@ -64,10 +74,12 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Kills a host so many times. Everything random follows from the seed.
-pub async fn run(rounds: u32, seed: u64) -> Summary {
+/// Ends a host so many times. Everything random follows from the seed.
+pub async fn run(setup: Setup, end: End, rounds: u32, seed: u64) -> Summary {
     let limits = "[limits]\nmax_messages_per_page = 1000\nmax_messages_per_claim_or_pop = 100";
-    let mut host = Host::with().section(limits).start().await;
+    let mut host = setup.section(limits).prepare();
+    let mut disk = (end == End::PowerCut).then(|| Disk::mount(&host.folder().join("data")));
+    host.start_again().await;
     let rule = json!({ "_max_claim_count": MAX_CLAIMS, "_dead_letter_queue": DEAD });
     host.client().put(&format!("/v2/queues/{QUEUE}"), rule).await.expect(201);
     let mut chance = StdRng::seed_from_u64(seed);
@@ -80,6 +92,9 @@ pub async fn run(rounds: u32, seed: u64) -> Summary {
         let following = tokio::spawn(follower.follow(host.client()));
         tokio::time::sleep(Duration::from_millis(chance.random_range(LOAD_MS.0..LOAD_MS.1))).await;
         host.kill();
+        if let Some(disk) = &mut disk {
+            disk.cut();
+        }
         follower = following.await.expect("the follower does not panic");
         workers::join(team).await;
         let begun = Instant::now();
