@@ -9,7 +9,7 @@ use crate::signed_url::{self, Presented};
 use crate::snapshot::Snapshot;
 
 /// What a transport found out about a request, to be answered each at its step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Arrival {
     /// Whether the path and method are known.
     pub route: Route,
@@ -20,12 +20,16 @@ pub struct Arrival {
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents
     /// one is not asked for any other credentials, and is refused where it does not hold.
     pub signed: Option<Box<Presented>>,
+    /// Why the transport takes it for no request of its own at all: answered before all else (spec:
+    /// websocket, checks 1–4).
+    pub refused: Option<Error>,
 }
 
 /// Whether a path and its method are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
     /// Both are.
+    #[default]
     Known,
     /// No such path.
     UnknownPath,
@@ -43,6 +47,10 @@ pub struct Terms<'a> {
 
 /// Lets a request in, its client and project set; or says what it lacks.
 pub fn check(request: &mut Request, arrival: &Arrival, terms: &Terms<'_>) -> Result<()> {
+    if request.action() == Action::Authenticate {
+        // What it is for is done: the client and the project come with the requests that follow.
+        return Ok(());
+    }
     if arrival.route == Route::UnknownPath {
         return Err(Error::new(ErrorKind::UnknownPath, ""));
     }

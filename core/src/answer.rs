@@ -15,6 +15,8 @@ pub type Object = Map<String, Value>;
 pub enum Answer {
     /// `GET /`: the versions document.
     Versions,
+    /// The connection's identity is known, or none is asked for.
+    Authenticated,
     /// The home document.
     Home {
         /// With the resources that only administrators have.

@@ -182,6 +182,9 @@ impl Engine {
     ) -> Result<Answer, Stop> {
         let Conditions { snapshot, deadline, .. } = under;
         let (service, pipeline) = (&*self.service, snapshot.pipeline());
+        if let Some(refused) = &arrival.refused {
+            return Err(refused.clone().into());
+        }
         // Who presents a signed URL needs no other credentials: admission looks at the signature.
         if arrival.signed.is_none() {
             pipeline.authenticate(&call(request, deadline), passage, request).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sukkal_plugin_sdk as sdk;
+use sukkal_plugin_sdk::{self as sdk, Refused};
 
 /// What came of something.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -23,6 +23,8 @@ pub struct Error {
 /// The kinds of refusal and failure. A transport maps each; a new kind must choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// It is no request of its transport's at all (spec: websocket, checks 1–4).
+    Malformed,
     /// No such path or action (spec: REST §1.4).
     UnknownPath,
     /// A signed URL whose signature does not hold for the request (spec: REST §1.5).
@@ -57,10 +59,10 @@ pub enum ErrorKind {
     NotFound,
     /// It contradicts what is there.
     Conflict,
-    /// A deletion is refused as a wrong request (400 in REST).
+    /// A deletion of one message is refused because of its claim, or that which was named.
+    NotDeleted(Refused),
+    /// A deletion of several messages is refused.
     UnableToDelete,
-    /// A deletion is refused as not allowed (403 in REST).
-    DeleteForbidden,
     /// No valid identity.
     Unauthorized,
     /// The identity may not do this.

@@ -28,6 +28,8 @@ type Doing<'a> = Pin<Box<dyn Future<Output = Result<Answer, Stop>> + Send + 'a>>
 pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) -> Doing<'a> {
     match request.action() {
         Action::Versions => answered(Answer::Versions),
+        // The filters have had their say by now.
+        Action::Authenticate => answered(Answer::Authenticated),
         Action::Home => answered(Answer::Home { admin: context.api().admin_mode }),
         Action::Ping => Box::pin(async { Ok(Answer::Ping(context.service.ping(context.call).await)) }),
         Action::QueueList => Box::pin(queue::list::run(context, request)),

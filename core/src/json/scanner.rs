@@ -53,6 +53,7 @@ pub enum Token<'a> {
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    start: usize,
     open: Vec<Container>,
     expect: Expect,
     any_float: bool,
@@ -78,12 +79,22 @@ enum Expect {
 impl<'a> Scanner<'a> {
     /// Begins at the start of a text.
     pub fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0, open: Vec::new(), expect: Expect::Value, any_float: false }
+        Scanner { text, at: 0, start: 0, open: Vec::new(), expect: Expect::Value, any_float: false }
     }
 
     /// Lets floats beyond a double's range through from here on, or no more.
     pub fn allow_any_float(&mut self, allow: bool) {
         self.any_float = allow;
+    }
+
+    /// Where in the text the last token ended.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Where in the text the last token began.
+    pub fn token_start(&self) -> usize {
+        self.start
     }
 
     /// How many objects and arrays are open.
@@ -120,10 +131,9 @@ impl<'a> Scanner<'a> {
 
     /// Passes over the value that follows a key: says where in the text it stands.
     pub fn skip_value(&mut self) -> Result<Range<usize>, Fault> {
-        self.peek_past_space()?;
-        let start = self.at;
         let depth = self.depth();
         self.next()?;
+        let start = self.start;
         self.leave_to(depth)?;
         Ok(start..self.at)
     }
@@ -170,6 +180,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn close(&mut self) -> Token<'a> {
+        self.start = self.at;
         self.at += 1;
         self.open.pop();
         self.expect = Expect::CommaOrEnd;
@@ -180,6 +191,7 @@ impl<'a> Scanner<'a> {
         if self.peek_past_space()? != b'"' {
             return Err(Fault::Syntax);
         }
+        self.start = self.at;
         let key = self.string()?;
         if self.peek_past_space()? != b':' {
             return Err(Fault::Syntax);
@@ -190,6 +202,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn value(&mut self, first: u8) -> Result<Token<'a>, Fault> {
+        self.start = self.at;
         self.expect = Expect::CommaOrEnd;
         match first {
             b'{' => Ok(self.open(Container::Object, Expect::KeyOrEnd, Token::ObjectStart)),

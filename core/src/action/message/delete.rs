@@ -60,14 +60,12 @@ async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Named) -> 
 
 /// How a refusal of the pool is worded (spec: REST §4).
 fn refusal(refused: Refused) -> Error {
-    let (kind, text) = match refused {
+    let text = match refused {
         Refused::Claimed | Refused::OtherClaim => {
-            (ErrorKind::DeleteForbidden, "This message is claimed; it cannot be deleted without a valid claim ID.")
+            "This message is claimed; it cannot be deleted without a valid claim ID."
         }
-        Refused::NotClaimed => {
-            (ErrorKind::UnableToDelete, "A claim was specified, but the message is not currently claimed.")
-        }
-        Refused::ClaimGone => (ErrorKind::UnableToDelete, "The specified claim does not exist or has expired."),
+        Refused::NotClaimed => "A claim was specified, but the message is not currently claimed.",
+        Refused::ClaimGone => "The specified claim does not exist or has expired.",
     };
-    Error::new(kind, text)
+    Error::new(ErrorKind::NotDeleted(refused), text)
 }

@@ -1,6 +1,6 @@
 //! `message_delete_many`: deletes messages by id, or takes the oldest out (pop).
 
-use sukkal_plugin_sdk::{ClaimId, Delete, Deleted, Guard, Params, Request};
+use sukkal_plugin_sdk::{ClaimId, Delete, Deleted, Guard, Request, Transport};
 
 use super::{places, pop};
 use crate::answer::Answer;
@@ -20,7 +20,7 @@ enum Asked {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    match decode(request.params(), context.limits(), context.api())? {
+    match decode(request, context.limits(), context.api())? {
         Asked::Pop(limit) => pop::run(context, request, limit).await,
         Asked::Ids { ids, claims } => delete(context, request, &ids, claims).await,
     }
@@ -55,11 +55,14 @@ async fn delete(
     }
 }
 
-fn decode(params: &Params, limits: &Limits, api: &Api) -> Result<Asked> {
+fn decode(request: &Request, limits: &Limits, api: &Api) -> Result<Asked> {
+    let params = request.params();
     let ids = query::list(params, "ids");
     let claims = query::list(params, "claim_ids");
     let pop = query::int(params, "pop")?;
-    let (has_ids, has_claims) = (!ids.is_empty(), !claims.is_empty());
+    // In a query a list of none is nothing said; on the websocket it is a list.
+    let is_given = request.transport() == Transport::Websocket && params.get("ids").is_some();
+    let (has_ids, has_claims) = (is_given || !ids.is_empty(), !claims.is_empty());
     if pop.is_some() && has_ids {
         return Err(Error::value("pop and id params cannot be present together in the delete request."));
     }
@@ -93,7 +96,7 @@ fn pop_limit(pop: i64, limits: &Limits) -> Result<u32> {
 
 fn check_count(ids: &[String], limits: &Limits) -> Result<()> {
     let max = limits.max_messages_per_page;
-    if u32::try_from(ids.len()).is_ok_and(|count| count <= max) {
+    if u32::try_from(ids.len()).is_ok_and(|count| (1..=max).contains(&count)) {
         return Ok(());
     }
     Err(Error::value(format!("ids parameter should have at least 1 and not greater than {max} values.")))
@@ -101,13 +104,19 @@ fn check_count(ids: &[String], limits: &Limits) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sukkal_plugin_sdk::{Action, RequestId};
+
     use super::*;
 
     fn decoded(pairs: &[(&str, &str)], with_claims: bool) -> Result<Asked, String> {
-        let mut params = Params::new();
-        pairs.iter().for_each(|(name, value)| params.add(name, value));
+        decoded_over(Transport::Rest, pairs, with_claims)
+    }
+
+    fn decoded_over(transport: Transport, pairs: &[(&str, &str)], with_claims: bool) -> Result<Asked, String> {
+        let mut request = Request::new(RequestId(1), Action::MessageDeleteMany, transport);
+        pairs.iter().for_each(|(name, value)| request.params_mut().add(name, value));
         let api = Api { message_delete_with_claim_id: with_claims, ..Api::default() };
-        decode(&params, &Limits::default(), &api).map_err(|error| error.message)
+        decode(&request, &Limits::default(), &api).map_err(|error| error.message)
     }
 
     #[test]
@@ -129,5 +138,7 @@ mod tests {
         }
         let many = ["x"; 21].join(",");
         assert!(decoded(&[("ids", &many)], false).is_err_and(|text| text.starts_with("ids parameter")));
+        let none = decoded_over(Transport::Websocket, &[("ids", "")], false);
+        assert!(none.is_err_and(|text| text.starts_with("ids parameter")));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sukkal_plugin_sdk::{Extensions, MessageId, NewMessage, Post, Request};
+use sukkal_plugin_sdk::{Extensions, MessageId, NewMessage, Post, Request, Transport};
 
-use super::draft::{self, Draft};
+use super::draft::{self, Draft, Drafts};
 use crate::action::no_body;
 use crate::answer::{Answer, Object};
 use crate::directory::Queue;
@@ -27,7 +27,8 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     let service = context.service;
     let queue = service.directory.find(context.call, request.queue()).await?;
     let body = request.has_body().then(|| request.take_body());
-    let messages = decode(body.as_ref(), queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
+    let measured = Measured::of(request.transport());
+    let messages = decode(body.as_ref(), measured, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
     if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !context.provides(ENCRYPTION) {
         let text = "Messages of this queue are to be encrypted, and encryption is not configured.";
         return Err(Error::new(ErrorKind::Unavailable, text).into());
@@ -60,11 +61,37 @@ async fn store(context: &Context<'_>, name: &str, mut found: Option<Arc<Queue>>,
     Err(Error::new(ErrorKind::Unavailable, "The queue is being deleted by others.").into())
 }
 
+/// What the size of a post is counted of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measured {
+    /// The whole body, before it is looked at.
+    Body,
+    /// The list of messages alone: the frame around it is bounded by the transport.
+    Messages,
+}
+
+impl Measured {
+    fn of(transport: Transport) -> Self {
+        if transport == Transport::Websocket { Measured::Messages } else { Measured::Body }
+    }
+}
+
 /// Reads and checks the body of a post to a queue that has these metadata.
-fn decode(body: Option<&Bytes>, queue: Option<&Metadata>, limits: &Limits) -> Result<Vec<NewMessage>> {
+fn decode(
+    body: Option<&Bytes>,
+    measured: Measured,
+    queue: Option<&Metadata>,
+    limits: &Limits,
+) -> Result<Vec<NewMessage>> {
     let body = body.ok_or_else(no_body)?;
-    check_size(body.len(), queue.and_then(|queue| queue.max_post_size), limits)?;
-    let drafts = draft::read(body)?;
+    let max_of_queue = queue.and_then(|queue| queue.max_post_size);
+    if measured == Measured::Body {
+        check_size(body.len(), max_of_queue, limits)?;
+    }
+    let Drafts { messages: drafts, n_bytes } = draft::read(body)?;
+    if measured == Measured::Messages {
+        check_size(n_bytes, max_of_queue, limits)?;
+    }
     if drafts.is_empty() {
         return Err(Error::value("No messages to enqueu."));
     }
@@ -119,7 +146,7 @@ mod tests {
     use super::*;
 
     fn post(text: &str, queue: Option<&Metadata>) -> Result<Vec<NewMessage>> {
-        decode(Some(&Bytes::copy_from_slice(text.as_bytes())), queue, &Limits::default())
+        decode(Some(&Bytes::copy_from_slice(text.as_bytes())), Measured::Body, queue, &Limits::default())
     }
 
     /// The posts among the vectors that are refused for their bodies, and those that are not.
@@ -144,7 +171,7 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 30, "{seen}");
-        assert_eq!(decode(None, None, &Limits::default()), Err(no_body()));
+        assert_eq!(decode(None, Measured::Body, None, &Limits::default()), Err(no_body()));
     }
 
     #[test]
@@ -168,5 +195,13 @@ mod tests {
         let long = "x".repeat(262_145);
         let refusal = post(&long, None).map_err(|error| error.message);
         assert_eq!(refusal, Err("Message collection size is too large. Max size 262144".to_owned()));
+    }
+
+    #[test]
+    fn on_the_websocket_the_messages_alone_are_counted() {
+        let of_queue = |max| Metadata { max_post_size: Some(max), ..Metadata::default() };
+        let body = Bytes::from_static(br#"{"queue_name":"a long name","messages": [{"body":1}] }"#);
+        let fits = |max| decode(Some(&body), Measured::Messages, Some(&of_queue(max)), &Limits::default()).is_ok();
+        assert_eq!((fits(12), fits(11)), (true, false));
     }
 }

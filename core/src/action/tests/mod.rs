@@ -85,8 +85,8 @@ async fn a_claimed_message_is_deleted_with_its_claim_alone() {
     let claimed = service.ask(Action::ClaimCreate).send().await;
     let claim = claimed.split(' ').next().unwrap_or_default();
     let delete = |claim: &str| service.ask(Action::MessageDelete).item(&id).param("claim_id", claim);
-    assert!(delete("").send().await.starts_with("DeleteForbidden This message is claimed;"));
-    assert!(delete(NO_ID).send().await.starts_with("UnableToDelete The specified claim does not exist"));
+    assert!(delete("").send().await.starts_with("NotDeleted(Claimed) This message is claimed;"));
+    assert!(delete(NO_ID).send().await.starts_with("NotDeleted(ClaimGone) The specified claim does not exist"));
     assert_eq!(service.ask(Action::ClaimGet).item(claim).send().await, "1");
     assert_eq!(delete(claim).send().await, "Deleted");
     assert_eq!(delete(NO_ID).send().await, "Deleted", "what is not there is no error, whatever the claim");

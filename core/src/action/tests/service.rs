@@ -10,7 +10,7 @@ use sukkal_plugin_sdk::{
 };
 
 use super::stores::{Messages, Records};
-use crate::admission::{Arrival, Route};
+use crate::admission::Arrival;
 use crate::answer::{Answer, MessageView};
 use crate::engine::{Engine, Parts};
 use crate::error::Error;
@@ -153,7 +153,7 @@ impl Ask<'_> {
     /// the refusal's kind and text.
     pub(super) async fn send(mut self) -> String {
         self.request.set_target(self.target);
-        let arrival = Arrival { route: Route::Known, form_body: false, not_acceptable: false, signed: None };
+        let arrival = Arrival::default();
         let mut response = self.service.0.handle(self.service.0.snapshot(), self.request, arrival, encode).await;
         String::from_utf8_lossy(&response.take_body()).into_owned()
     }

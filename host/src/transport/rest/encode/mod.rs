@@ -26,6 +26,8 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
     let queue = request.queue();
     match answer {
         Answer::Versions => Response::json(300, home::VERSIONS),
+        // Asked for on the websocket alone: here every request tells who sends it.
+        Answer::Authenticated => Response::new(204),
         Answer::Home { admin } => home_document(admin),
         Answer::Ping(works) => Response::new(if works || request.method() == "HEAD" { 204 } else { 503 }),
         Answer::Health(object) => json(200, 512, |json| json.value(&object)),
