@@ -19,6 +19,7 @@ pub mod host;
 pub mod long_run;
 pub mod programs;
 pub mod queue;
+pub mod reference;
 pub mod rest;
 pub mod stores;
 pub mod vectors;

@@ -3,18 +3,24 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use sukkal_tests::host::alone;
 use sukkal_tests::{Host, programs};
 
 fn check(text: &str) -> Output {
+    sukkal("check", text, &[])
+}
+
+/// Runs a command of `sukkal config` on a configuration, with variables of the environment.
+fn sukkal(what: &str, text: &str, env: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
     let mut command = Command::new(programs::sukkal());
-    command.current_dir(folder.path()).args(["config", "check", "--config", "sukkal.toml"]);
+    command.current_dir(folder.path()).args(["config", what, "--config", "sukkal.toml"]);
     alone(&mut command);
-    let output = command.output().expect("the host can be started");
+    let output = command.envs(env.iter().copied()).output().expect("the host can be started");
     let left = std::fs::read_dir(folder.path()).map(Iterator::count).unwrap_or_default();
-    assert_eq!(left, 1, "a check makes no files");
+    assert_eq!(left, 1, "looking at settings makes no files");
     output
 }
 
@@ -77,6 +83,75 @@ fn a_doubled_key_and_broken_toml_are_told_with_their_line() {
 fn a_sound_configuration_passes() {
     let output = check("[limits]\nmax_message_ttl = 3600\ndefault_message_ttl = 600\n[api]\nadmin_mode = true\n");
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
+fn the_settings_in_force_are_shown_with_where_they_come_from() {
+    let text =
+        "pipeline = [\"rate-limit\"]\n[filters.rate-limit]\ndefault = { per_second = 5 }\n[rest]\nidle_timeout = 7\n";
+    let output = sukkal("show", text, &[("SUKKAL_REST__LISTEN", "127.0.0.1:1")]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = told(&output);
+    for (setting, origin) in [
+        ("pipeline = [\"rate-limit\"]", "sukkal.toml:1"),
+        ("default = { per_second = 5 }", "sukkal.toml:3"),
+        ("idle_timeout = 7", "sukkal.toml:5"),
+        ("listen = \"127.0.0.1:1\"", "environment variable SUKKAL_REST__LISTEN"),
+        ("max_message_ttl = 1209600", "default"),
+        ("on_error = \"refuse\"", "default"),
+        ("max_projects = 100000", "default"),
+        ("readers = 2", "default"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(setting));
+        assert!(line.is_some_and(|line| line.ends_with(&format!("# {origin}"))), "{setting}, {origin} in:\n{shown}");
+    }
+    let again = check(&shown);
+    assert_eq!(again.status.code(), Some(0), "what is shown is a configuration: {}", told(&again));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let text = "default_pool = \"sqlite:pool.db?password=hunter1\"\n\
+                [signed_urls]\n\
+                secret_key = \"hunter0\"\n\
+                [filters.seal]\n\
+                secret = \"hunter2\"\n\
+                nested = { api_key = \"hunter3\", url = \"redis://me:hunter4@host\" }\n\
+                [plugins.sqlite]\n\
+                token = { env = \"KEPT\" }\n";
+    let output = sukkal("show", text, &[("KEPT", "hunter5"), ("SUKKAL_FILTERS__SEAL__PASSPHRASE", "hunter6")]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = told(&output);
+    assert!(!shown.contains("hunter"), "{shown}");
+    for part in [
+        "password=***",
+        "secret_key = \"***\"",
+        "secret = \"***\"",
+        "redis://me:***@host",
+        "token = { env = \"KEPT\" }",
+        "passphrase",
+    ] {
+        assert!(shown.contains(part), "{part} in:\n{shown}");
+    }
+}
+
+#[test]
+fn settings_with_mistakes_are_not_shown_but_told() {
+    let output = sukkal("show", "pipline = []\n", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty() && told(&output).contains("pipeline"), "{}", told(&output));
+}
+
+#[test]
+fn the_schema_knows_the_settings_of_the_plugins_that_are_there() {
+    let output = sukkal("schema", "", &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    let section = |path: &str| schema.pointer(path).unwrap_or_else(|| panic!("{path} in {schema}"));
+    assert_eq!(section("/properties/rest/properties/idle_timeout/default"), 60);
+    assert_eq!(section("/properties/plugins/properties/sqlite/properties/readers/default"), 2);
+    assert_eq!(section("/properties/filters/properties/rate-limit/properties/timeout/maximum"), 3600);
+    assert_eq!(section("/properties/filters/properties/rate-limit/properties/status/type"), "integer");
 }
 
 #[tokio::test]

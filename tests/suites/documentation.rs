@@ -1,9 +1,10 @@
 //! What the documentation tells people to type works as it is printed.
 
+use std::path::Path;
 use std::process::Command;
 
 use sukkal_tests::stores::STORES;
-use sukkal_tests::{Host, programs};
+use sukkal_tests::{Host, programs, reference};
 
 /// The host's address as the documentation has it.
 const PRINTED: &str = "http://127.0.0.1:8888";
@@ -65,11 +66,29 @@ fn the_page_of_the_conformance_kit_lists_every_case() {
     let path = programs::checkout("docs/plugins/conformance.md");
     let page = std::fs::read_to_string(&path).expect("the page");
     let (head, _) = page.split_once("| case |").expect("a table of cases");
-    let due = format!("{head}{}", table());
+    keep(&path, &page, &format!("{head}{}", table()), "conformance_kit");
+}
+
+/// `UPDATE_DOCS=1` writes the page in place of comparing it.
+#[test]
+fn the_page_of_the_settings_is_what_their_doc_comments_say() {
+    let path = programs::checkout("docs/config.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let (head, _) = page.split_once("## ").expect("a section");
+    keep(
+        &path,
+        &page,
+        &format!("{head}{}", reference::markdown().trim_end().to_owned() + "\n"),
+        "page_of_the_settings",
+    );
+}
+
+#[track_caller]
+fn keep(path: &Path, page: &str, due: &str, test: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, due).expect("the page can be written");
+        std::fs::write(path, due).expect("the page can be written");
     } else {
-        assert_eq!(page, due, "UPDATE_DOCS=1 cargo nextest run -E 'test(conformance_kit)' brings it up to date");
+        assert_eq!(page, due, "UPDATE_DOCS=1 cargo nextest run -E 'test({test})' brings it up to date");
     }
 }
 

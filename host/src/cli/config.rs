@@ -4,17 +4,46 @@ use clap::Subcommand;
 
 use super::failure::Failed;
 use super::source::Source;
-use crate::plugin::{self, Registry, Services};
+use crate::config::{Config, PluginSection, editors, scheme};
+use crate::plugin::inspect::{Description, inspect};
+use crate::plugin::{self, Registry, Services, tell};
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Tell every mistake in the settings; start nothing.
+    ///
+    /// Each is one line: file, line, key, what is wrong, what to do. The plugins are loaded, so that
+    /// their own settings are checked as well; no store is opened. The status is 2 if there is one.
     Check(Source),
+    /// Show the settings in force, and where each comes from.
+    ///
+    /// The output is TOML, and a configuration by itself, but for secrets, which are masked. Of
+    /// plugins those settings are shown that are in use.
+    Show(Source),
+    /// Print the JSON Schema of the configuration file.
+    ///
+    /// It knows the settings of the plugins that are found, and lets editors complete and check:
+    /// write it beside the file, and `#:schema ./sukkal.schema.json` into the file's first line.
+    Schema(Source),
 }
 
 pub fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::Check(source) => check(&source),
+        Command::Show(source) => {
+            let typed = source.typed()?;
+            let mut sections = sections(&typed.config)?;
+            sections.retain(|section| section.in_use);
+            let sections: Vec<PluginSection> = sections.into_iter().map(|section| section.of).collect();
+            tell(typed.show(&sections).trim_end());
+            Ok(())
+        }
+        Command::Schema(source) => {
+            let sections: Vec<PluginSection> =
+                sections(&source.load()?)?.into_iter().map(|section| section.of).collect();
+            tell(format_args!("{:#}", editors::schema(&sections)));
+            Ok(())
+        }
     }
 }
 
@@ -22,6 +51,37 @@ fn check(source: &Source) -> Result<(), Failed> {
     let config = source.load()?;
     let registry = Registry::load(&plugin::candidates(&config)?, Services::start(&config.log))?;
     plugin::check(&config, &registry)?;
-    println!("the settings are valid");
+    tell("the settings are valid");
     Ok(())
+}
+
+/// A section of a plugin that is there.
+struct Found {
+    of: PluginSection,
+    in_use: bool,
+}
+
+/// The sections of all plugins that can be described.
+fn sections(config: &Config) -> Result<Vec<Found>, Failed> {
+    let candidates = plugin::candidates(config)?;
+    let described = candidates.iter().filter_map(|path| inspect(path).ok());
+    Ok(described.flat_map(|library| of_library(config, library)).collect())
+}
+
+fn of_library(config: &Config, library: Description) -> Vec<Found> {
+    let mut found = Vec::new();
+    for name in &library.filters {
+        let in_use = config.pipeline.iter().any(|used| used.value == *name);
+        let of = PluginSection { section: "filters", name: name.clone(), schema: library.settings.clone() };
+        found.push(Found { of, in_use });
+    }
+    if !library.catalogs.is_empty() || !library.pools.is_empty() {
+        let names = |uri: &str, schemes: &[String]| scheme(uri).is_some_and(|name| schemes.iter().any(|of| of == name));
+        let pool = config.default_pool.as_ref();
+        let in_use = names(&config.catalog.value, &library.catalogs)
+            || pool.is_some_and(|pool| names(&pool.value, &library.pools));
+        let of = PluginSection { section: "plugins", name: library.name, schema: library.settings };
+        found.push(Found { of, in_use });
+    }
+    found
 }

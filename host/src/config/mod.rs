@@ -1,20 +1,23 @@
 //! Settings: a TOML file, the environment over it, defaults for the rest.
 //!
-//! `sections` says what there is, `raw` holds it as typed, `check` makes a [`Config`] of them or tells every mistake at once.
-//! What only the plugins know (schemes, names, their own settings) is checked when they are loaded,
-//! and told in the same form.
+//! `sections` says what there is, `raw` holds it as typed, `check` makes a [`Config`] of it or tells
+//! every mistake at once. What only the plugins know (schemes, names, their own settings) is checked
+//! when they are loaded, and told in the same form.
 
 mod check;
+pub mod editors;
 mod level;
+mod mask;
 mod mistake;
 mod pairs;
 mod raw;
-pub mod schema;
+mod schema;
 mod seconds;
 mod secret;
 mod section;
 mod sections;
 mod settings;
+mod show;
 mod unknown;
 mod value;
 
@@ -25,6 +28,7 @@ pub use secret::Secret;
 pub use section::Located;
 pub use sections::{Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
+pub use show::{PluginSection, Typed};
 
 impl Config {
     /// Reads file and environment.
@@ -32,10 +36,20 @@ impl Config {
     /// # Errors
     /// Every mistake that can be found without plugins.
     pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
+        Typed::load(file, env).map(|typed| typed.config)
+    }
+}
+
+impl Typed {
+    /// Reads file and environment.
+    ///
+    /// # Errors
+    /// As those of [`Config::load`].
+    pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Typed, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let root = raw::read(file, env, &mut mistakes);
         let config = check::check(&root, &mut mistakes);
-        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Typed { config, root }) } else { Err(mistakes) }
     }
 }
 

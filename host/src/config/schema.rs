@@ -10,7 +10,7 @@ use super::Config;
 static SCHEMA: LazyLock<Json> = LazyLock::new(|| {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
-    without_null(&mut schema);
+    tidy(&mut schema);
     schema
 });
 
@@ -57,8 +57,9 @@ pub fn allowed(schema: &'static Json) -> Vec<&'static str> {
     listed.chain(described).filter_map(Json::as_str).collect()
 }
 
-/// TOML knows no null: what may be absent is left out.
-fn without_null(schema: &mut Json) {
+/// TOML knows no null: what may be absent is left out. Lines of doc comments end where they do for
+/// the width of the source alone.
+pub fn tidy(schema: &mut Json) {
     match schema {
         Json::Object(object) => {
             object.retain(|key, value| key != "default" || !value.is_null());
@@ -69,9 +70,12 @@ fn without_null(schema: &mut Json) {
                     object.insert("type".to_owned(), name);
                 }
             }
-            object.values_mut().for_each(without_null);
+            if let Some(Json::String(text)) = object.get_mut("description") {
+                *text = text.split("\n\n").map(|part| part.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
+            object.values_mut().for_each(tidy);
         }
-        Json::Array(items) => items.iter_mut().for_each(without_null),
+        Json::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
 }

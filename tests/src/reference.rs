@@ -1,0 +1,88 @@
+//! The reference of the settings, as Markdown, from the schema that the host prints.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::host::alone;
+use crate::programs;
+
+/// A table for each section.
+///
+/// # Panics
+/// When the host prints no schema.
+pub fn markdown() -> String {
+    let mut command = Command::new(programs::sukkal());
+    alone(&mut command);
+    // The host's own settings alone: those of plugins are told by their own pages.
+    let output = command.args(["config", "schema"]).env("SUKKAL_PLUGIN_DIRS", "").output();
+    let schema: Value =
+        serde_json::from_slice(&output.expect("the host can be started").stdout).expect("the schema is JSON");
+    let mut text = section("Above all sections", &schema["description"], properties(&schema));
+    for (name, property) in properties(&schema).into_iter().filter(|(_, property)| property["type"] == "object") {
+        let (name, table) = match &property["additionalProperties"] {
+            inner @ Value::Object(_) => (format!("{name}.NAME"), properties(inner)),
+            _ => (name.clone(), properties(property)),
+        };
+        text.push_str(&section(&format!("`[{name}]`"), &property["description"], table));
+    }
+    text
+}
+
+fn properties(schema: &Value) -> Vec<(&String, &Value)> {
+    schema["properties"].as_object().into_iter().flatten().collect()
+}
+
+fn section(title: &str, description: &Value, properties: Vec<(&String, &Value)>) -> String {
+    let mut text = format!("## {title}\n\n{}\n", text_of(description));
+    // At the top there are sections too; a table within a section is a setting.
+    let settings =
+        properties.into_iter().filter(|(_, property)| property.get("properties").is_none() && !open(property));
+    let rows: Vec<String> = settings.map(|(name, property)| row(name, property)).collect();
+    if !rows.is_empty() {
+        text.push_str(&format!("\n| key | takes | default | is |\n|---|---|---|---|\n{}", rows.concat()));
+    }
+    text.push('\n');
+    text
+}
+
+/// Sections whose keys are names of plugins and filters.
+fn open(property: &Value) -> bool {
+    property["additionalProperties"]["type"] == "object"
+}
+
+fn row(name: &str, property: &Value) -> String {
+    let default = match &property["default"] {
+        Value::Null => "–".to_owned(),
+        Value::Object(_) => "`{}`".to_owned(),
+        default => format!("`{default}`"),
+    };
+    let choices = property["oneOf"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|choice| format!(" `{}`: {}", choice["const"], text_of(&choice["description"])));
+    let meaning = format!("{}{}", text_of(&property["description"]), choices.collect::<String>());
+    format!("| `{name}` | {} | {default} | {} |\n", takes(property), meaning.replace('|', "\\|"))
+}
+
+fn takes(property: &Value) -> String {
+    if property["writeOnly"] == true {
+        return "a text, `{ env = … }` or `{ file = … }`".to_owned();
+    }
+    if let Some(choices) = property["oneOf"].as_array() {
+        return choices.iter().map(|choice| format!("`{}`", choice["const"])).collect::<Vec<_>>().join(", ");
+    }
+    match property["type"].as_str() {
+        Some("integer") => format!("{} to {}", property["minimum"], property["maximum"]),
+        Some("boolean") => "`true`, `false`".to_owned(),
+        Some("array") if property["items"]["enum"].is_array() => "a list of actions".to_owned(),
+        Some("array") => "a list of texts".to_owned(),
+        Some("object") => format!("a table, each: {}", takes(&property["additionalProperties"])),
+        _ => "a text".to_owned(),
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().replace('\n', " ")
+}
