@@ -26,17 +26,24 @@ pub(crate) fn host() -> Option<&'static LibraryHost> {
 
 /// Called once, when the library is loaded: from here on its logs and panics reach the host.
 pub(crate) fn start(host: LibraryHost) {
+    if start_logs(host) {
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!(target: "panic", "{panic}");
+        }));
+    }
+}
+
+/// From here on the logs of this library reach the host; false, if they do already.
+pub(crate) fn start_logs(host: LibraryHost) -> bool {
     let level = host.max_level();
     if HOST.set(host).is_err() {
-        return;
+        return false;
     }
     let subscriber = tracing_subscriber::registry().with(ToHost.with_filter(level));
     // Both fail only if the author has set his own, which is his to do.
     let _ = tracing::subscriber::set_global_default(subscriber);
     let _ = tracing_log::LogTracer::init();
-    std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(target: "panic", "{panic}");
-    }));
+    true
 }
 
 /// Called when something of the library is opened: one worker thread, unless the author opted out.

@@ -37,7 +37,11 @@ pub const SQLITE: Store = Store {
 pub const MEMORY: Store =
     Store { scheme: "memory", package: "sukkal-memory", pool: "memory:", catalog: "memory:", reopens: false };
 
-/// Every store.
+/// The example that authors start from: held to what is promised, and told apart from our own.
+pub const EXAMPLE: Store =
+    Store { scheme: "example", package: "sukkal-example-pool", pool: "example:", catalog: "", reopens: false };
+
+/// Every store that comes with Sukkal.
 pub const STORES: [Store; 2] = [SQLITE, MEMORY];
 
 impl Store {

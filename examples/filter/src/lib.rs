@@ -5,14 +5,17 @@
 //! anybody: put a cipher in its place.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod tests;
+
 use sukkal_plugin_sdk::{
-    Bytes, Call, Deserialize, Error, Filter, Interest, JsonSchema, Message, Moment, NewMessage, Open, Reader, Request,
-    Result, Verdict, serde_json,
+    Bytes, Call, Deserialize, Error, Filter, Interest, JsonSchema, Message, Moment, NewMessage,
+    Open, Reader, Request, Result, Verdict, serde_json,
 };
 
 sukkal_plugin_sdk::export_plugin! {
     settings: Settings,
-    filters: { "seal" => Seal::open },
+    filters: { "seal" => SealFilter::open },
 }
 
 /// Settings of the filter.
@@ -35,24 +38,26 @@ impl Default for Settings {
 const ROTATED_BY: u32 = 1024;
 
 /// Rotates bodies on ingress, and back on egress.
-pub struct Seal {
+pub struct SealFilter {
     rotation: u8,
 }
 
-impl Seal {
+impl SealFilter {
     /// Called once, when the host starts.
     ///
     /// # Errors
     /// A rotation out of range.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
         match open.settings.rotation {
-            rotation @ 1..=25 => Ok(Seal { rotation }),
-            other => Err(Error::invalid(format!("rotation must be 1 to 25, not {other}"))),
+            rotation @ 1..=25 => Ok(SealFilter { rotation }),
+            other => Err(Error::invalid(format!(
+                "rotation must be 1 to 25, not {other}"
+            ))),
         }
     }
 }
 
-impl Filter for Seal {
+impl Filter for SealFilter {
     type State = ();
 
     fn interest(&self) -> Interest {
@@ -92,16 +97,25 @@ impl Filter for Seal {
 }
 
 fn sealed(body: &[u8], rotation: u8) -> Result<Bytes> {
-    let text = std::str::from_utf8(body).map_err(|error| Error::invalid("the body is not UTF-8").detail(error))?;
-    let rotated: String = text.chars().map(|letter| rotate(letter, rotation)).collect();
-    let sealed = serde_json::to_vec(&rotated).map_err(|error| Error::internal("cannot seal a body").detail(error))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Error::invalid("the body is not UTF-8").detail(error))?;
+    let rotated: String = text
+        .chars()
+        .map(|letter| rotate(letter, rotation))
+        .collect();
+    let sealed = serde_json::to_vec(&rotated)
+        .map_err(|error| Error::internal("cannot seal a body").detail(error))?;
     Ok(sealed.into())
 }
 
 fn unsealed(body: &[u8], rotation: u8) -> Result<Bytes> {
-    let text: String =
-        serde_json::from_slice(body).map_err(|error| Error::internal("a sealed body is broken").detail(error))?;
-    Ok(text.chars().map(|letter| rotate(letter, 26 - rotation)).collect::<String>().into())
+    let text: String = serde_json::from_slice(body)
+        .map_err(|error| Error::internal("a sealed body is broken").detail(error))?;
+    Ok(text
+        .chars()
+        .map(|letter| rotate(letter, 26 - rotation))
+        .collect::<String>()
+        .into())
 }
 
 fn rotate(letter: char, by: u8) -> char {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::failure::{Failed, failed};
 use super::source::Source;
-use crate::plugin::{self, inspect, run_case, verify};
+use crate::plugin::{self, inspect, new, run_case, verify};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -19,6 +19,8 @@ pub enum Command {
     },
     /// Hold the pools and catalogs of a library to the promises of their contracts.
     Verify(verify::Options),
+    /// Make a crate to start a plugin from, which builds, passes its tests and loads as it is.
+    New(new::Options),
     /// For `list` and `inspect`: looks into a library in this process.
     #[command(name = inspect::LOOK, hide = true)]
     Look { file: PathBuf },
@@ -43,6 +45,11 @@ pub fn run(command: Command) -> Result<(), Failed> {
             Ok(false) => Err(Failed(1)),
             Err(reason) => Err(failed(&reason)),
         },
+        Command::New(options) => {
+            let made = new::new(options).map_err(|reason| failed(&reason))?;
+            plugin::tell(made);
+            Ok(())
+        }
         Command::Look { file } => {
             inspect::look(&file);
             Ok(())

@@ -5,6 +5,7 @@ mod child;
 mod discover;
 pub mod inspect;
 mod list;
+pub mod new;
 mod open;
 mod records;
 mod registry;

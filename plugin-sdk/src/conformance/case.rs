@@ -63,6 +63,12 @@ impl<B> Case<B> {
     pub(super) const fn new(name: &'static str, promise: &'static str, run: fn(B) -> Running) -> Self {
         Case { name, promise, run }
     }
+
+    /// The report of a case whose store could not be opened.
+    pub(super) fn unopened(&self, error: &Error) -> Report {
+        let verdict = Verdict::Failed(format!("it cannot be opened: {error}"));
+        Report { name: self.name, promise: self.promise, verdict, took: Duration::ZERO }
+    }
 }
 
 /// Runs one case on a store.

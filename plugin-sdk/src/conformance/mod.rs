@@ -1,18 +1,21 @@
 //! The promises of the contracts as executable cases.
 //!
-//! A store's author runs them on the built library with `sukkal plugin verify FILE --uri URI`. Each
-//! case makes its own queue or project, says in one sentence what it holds a store to, and returns a
-//! reason where the store fails; a failure does not stop the next case. Time is advanced, not waited
-//! for: it comes from the host's clock ([`crate::Host::now`]). Only the cases of cost measure, and
-//! compare what they measured with itself.
+//! A store's author runs them on the built library with `sukkal plugin verify FILE --uri URI`, and in
+//! the tests of the crate with [`check_pool`] and [`check_catalog`]. Each case makes its own queue or
+//! project, says in one sentence what it holds a store to, and returns a reason where the store
+//! fails; a failure does not stop the next case. Time is advanced, not waited for: it comes from the
+//! host's clock ([`crate::Host::now`]). Only the cases of cost measure, and compare what they
+//! measured with itself.
 
 mod bench;
 mod case;
 mod catalog;
+mod check;
 mod pool;
 
 pub use bench::{CatalogBench, DEPTH, PoolBench, Reopen, patience};
 pub use case::{Bench, Case, Failure, Report, Verdict, run};
+pub use check::{Failures, check_catalog, check_pool};
 
 /// Every case for catalogs.
 pub fn catalog_cases() -> Vec<Case<CatalogBench>> {

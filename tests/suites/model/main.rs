@@ -11,7 +11,7 @@ mod queue;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sukkal_tests::stores::{MEMORY, SQLITE, Store};
+use sukkal_tests::stores::{EXAMPLE, MEMORY, SQLITE, Store};
 
 use self::model::Model;
 use self::queue::Pool;
@@ -48,4 +48,9 @@ fn sqlite_lives_as_the_model_does() {
 #[test]
 fn memory_lives_as_the_model_does() {
     live_through_histories(MEMORY);
+}
+
+#[test]
+fn the_example_lives_as_the_model_does() {
+    live_through_histories(EXAMPLE);
 }

@@ -1,24 +1,25 @@
-//! A host for a plugin's own tests: a directory, and a clock that the test advances.
+//! The clock of a test, and what else a host does for its plugins.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::abi::host::{HostHandle, LibraryHost};
 use crate::abi::services::{HostServices, LogLine, Metric};
-use crate::{Call, Host, RequestId, Timestamp, millis};
+use crate::{Timestamp, millis};
 
 /// A clock that starts at 2030-01-01T00:00:00Z, runs on by itself and can be advanced.
 #[derive(Clone)]
-pub struct TestClock(&'static TestServices);
+pub struct TestClock(pub(super) &'static TestServices);
 
 impl Default for TestClock {
     fn default() -> Self {
-        TestClock(Box::leak(Box::new(TestServices { started: Instant::now(), advanced: AtomicI64::new(0) })))
+        TestClock(Box::leak(Box::new(TestServices {
+            started: Instant::now(),
+            advanced: AtomicI64::new(0),
+            addresses_refused: AtomicBool::new(false),
+        })))
     }
 }
 
@@ -41,9 +42,17 @@ impl TestClock {
     }
 }
 
-struct TestServices {
+/// What a host of a test does for its plugins.
+pub(super) struct TestServices {
     started: Instant,
     advanced: AtomicI64,
+    addresses_refused: AtomicBool,
+}
+
+impl TestServices {
+    pub(super) fn refuse_addresses(&self) {
+        self.addresses_refused.store(true, Ordering::SeqCst);
+    }
 }
 
 impl HostServices for TestServices {
@@ -63,28 +72,6 @@ impl HostServices for TestServices {
     fn metric(&self, _metric: Metric<'_>) {}
 
     fn address_allowed(&self, _address: IpAddr) -> bool {
-        true
+        !self.addresses_refused.load(Ordering::SeqCst)
     }
-}
-
-/// A host whose plugins keep their files in a directory. The clock outlives them all.
-pub fn host(data_dir: &Path) -> (Host, TestClock) {
-    let clock = TestClock::default();
-    (host_with(data_dir, &clock), clock)
-}
-
-/// A further host on the same clock, for instance after a restart.
-pub fn host_with(data_dir: &Path, clock: &TestClock) -> Host {
-    Host(Arc::new(HostHandle {
-        library: LibraryHost::new("test", clock.0),
-        data_dir: data_dir.to_owned(),
-        host_id: "test".to_owned(),
-        records: None,
-        isolate: false,
-    }))
-}
-
-/// A call of no particular request, in project `p`, that ends a minute from now.
-pub fn call(clock: &TestClock) -> Call {
-    Call::new(RequestId(1), "p", clock.now().after(Duration::from_secs(60)))
 }

@@ -1,0 +1,125 @@
+//! A crate to start a plugin from: one of the examples, under a name of its own.
+
+mod name;
+mod sdk;
+mod template;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use self::name::Name;
+use self::sdk::Sdk;
+use self::template::Template;
+
+/// What is made.
+#[derive(clap::Args)]
+pub struct Options {
+    /// What the plugin is to provide.
+    kind: What,
+    /// Its name, which is the folder's too: of a filter that by which the configuration calls it, of
+    /// all else its URI scheme. Lower-case letters, digits and hyphens.
+    name: Name,
+    /// Where the SDK is: a checkout of Sukkal, or the URL of its git repository. By default the
+    /// checkout that this program was built in; else a version, for when the SDK is published.
+    #[arg(long, value_name = "PATH|URL")]
+    sdk: Option<String>,
+}
+
+/// The kinds of plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// Sees requests and messages, and changes or refuses them.
+    Filter,
+    /// Keeps messages and claims.
+    Pool,
+    /// Keeps the records of queues, pools and subscriptions.
+    Catalog,
+    /// Carries messages to subscribers.
+    Notifier,
+}
+
+/// A crate that was made.
+pub struct Made {
+    what: What,
+    name: Name,
+    folder: PathBuf,
+    sdk: Sdk,
+}
+
+/// Makes a crate in a folder of its name, below the working directory.
+///
+/// # Errors
+/// The folder is there already or cannot be made, or there is no such SDK; in one line.
+pub fn new(options: Options) -> Result<Made, String> {
+    let Options { kind: what, name, sdk } = options;
+    let sdk = match sdk {
+        Some(text) => Sdk::parse(&text)?,
+        None => Sdk::of_this_build(),
+    };
+    let folder = PathBuf::from(name.as_str());
+    std::fs::create_dir(&folder).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            format!("{} is there already; take another name, or remove it", folder.display())
+        }
+        _ => format!("the folder {} cannot be made: {error}", folder.display()),
+    })?;
+    for (path, text) in Template::of(what).files(&name, &sdk) {
+        write(&folder.join(path), &text)?;
+    }
+    format(&folder);
+    Ok(Made { what, name, folder, sdk })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let unwritable = |error| format!("{} cannot be written: {error}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+    }
+    std::fs::write(path, text).map_err(unwritable)
+}
+
+/// Names of another length move line breaks. Where there is no rustfmt the crate is as good.
+fn format(folder: &Path) {
+    let mut rustfmt = Command::new("cargo");
+    rustfmt.arg("fmt").current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _ = rustfmt.status();
+}
+
+impl What {
+    fn guide(self) -> &'static str {
+        match self {
+            What::Filter => "docs/plugins/filter.md",
+            What::Pool => "docs/plugins/pool.md",
+            What::Catalog => "docs/plugins/catalog.md",
+            What::Notifier => "docs/plugins/notifier.md",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            What::Filter => "filter",
+            What::Pool => "pool",
+            What::Catalog => "catalog",
+            What::Notifier => "notifier",
+        }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let library = format!("target/debug/lib{}.so", self.name.library());
+        writeln!(f, "{} {} is made, in the folder {}", self.what.word(), self.name.as_str(), self.folder.display())?;
+        writeln!(f, "its SDK: {}", self.sdk)?;
+        writeln!(f)?;
+        writeln!(f, "    cd {}", self.folder.display())?;
+        writeln!(f, "    cargo test")?;
+        writeln!(f, "    cargo build")?;
+        writeln!(f, "    sukkal plugin inspect {library}")?;
+        if matches!(self.what, What::Pool | What::Catalog) {
+            writeln!(f, "    sukkal plugin verify {library} --volatile")?;
+        }
+        writeln!(f)?;
+        write!(f, "How it goes on: {}", self.what.guide())
+    }
+}

@@ -1,0 +1,131 @@
+//! A host for one test, and what a test opens on it.
+
+use std::future::Future;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::clock::TestClock;
+use super::filter::TestFilter;
+use super::{call, host_with};
+use crate::abi::catalog::LoadedCatalog;
+use crate::abi::filter::LoadedFilter;
+use crate::abi::host::LibraryHost;
+use crate::abi::notifier::LoadedNotifier;
+use crate::abi::pool::LoadedPool;
+use crate::{Call, Catalog, Filter, Host, Notifier, Open, Pool, Result, runtime};
+
+/// A host for one test: a directory that is gone with it, and a clock that the test advances.
+///
+/// What is opened on it is given its settings as they are; the host's check of them against their
+/// schema is not repeated here. Logs are printed, as far as the test runner shows what a test prints.
+pub struct Bench {
+    directory: TempDir,
+    clock: TestClock,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Bench::new()
+    }
+}
+
+impl Bench {
+    /// A host of its own.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    pub fn new() -> Self {
+        let clock = TestClock::default();
+        runtime::start_logs(LibraryHost::new("test", clock.0));
+        let directory = TempDir::with_prefix("sukkal-test-");
+        let directory = directory.unwrap_or_else(|error| panic!("no temporary directory can be made: {error}"));
+        Bench { directory, clock }
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    /// Where what is opened keeps its files.
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A call of no particular request, in project `p`, that ends a minute from now.
+    pub fn call(&self) -> Call {
+        call(&self.clock)
+    }
+
+    /// The host, as a plugin sees it.
+    pub fn host(&self) -> Host {
+        host_with(self.data_dir(), &self.clock)
+    }
+
+    /// From now on [`Host::address_allowed`] refuses every address.
+    pub fn refuse_addresses(&self) {
+        self.clock.0.refuse_addresses();
+    }
+
+    /// Opens a filter by its author's function.
+    ///
+    /// # Errors
+    /// What that function says, or that `interest` panicked.
+    pub async fn filter<S, F, O>(&self, open: impl FnOnce(Open<S>) -> O, settings: S) -> Result<TestFilter>
+    where
+        F: Filter,
+        O: Future<Output = Result<F>>,
+    {
+        let host = self.host();
+        let filter = open(Open { uri: "test".to_owned(), settings, host: host.clone() }).await?;
+        TestFilter::new(LoadedFilter::opened(filter, &host), self.clock.clone())
+    }
+
+    /// Opens a notifier by its author's function.
+    ///
+    /// # Errors
+    /// What that function says.
+    pub async fn notifier<S, N, O>(&self, open: impl FnOnce(Open<S>) -> O, settings: S) -> Result<LoadedNotifier>
+    where
+        N: Notifier,
+        O: Future<Output = Result<N>>,
+    {
+        let host = self.host();
+        let notifier = open(Open { uri: "test".to_owned(), settings, host: host.clone() }).await?;
+        Ok(LoadedNotifier::opened(notifier, &host))
+    }
+
+    /// Opens a pool by its author's function.
+    ///
+    /// # Errors
+    /// What that function says.
+    pub async fn pool<S, P, O>(&self, open: impl FnOnce(Open<S>) -> O, uri: &str, settings: S) -> Result<LoadedPool>
+    where
+        P: Pool,
+        O: Future<Output = Result<P>>,
+    {
+        let host = self.host();
+        let pool = open(Open { uri: uri.to_owned(), settings, host: host.clone() }).await?;
+        Ok(LoadedPool::opened(pool, &host))
+    }
+
+    /// Opens a catalog by its author's function.
+    ///
+    /// # Errors
+    /// What that function says.
+    pub async fn catalog<S, C, O>(
+        &self,
+        open: impl FnOnce(Open<S>) -> O,
+        uri: &str,
+        settings: S,
+    ) -> Result<LoadedCatalog>
+    where
+        C: Catalog,
+        O: Future<Output = Result<C>>,
+    {
+        let host = self.host();
+        let catalog = open(Open { uri: uri.to_owned(), settings, host: host.clone() }).await?;
+        Ok(LoadedCatalog::opened(catalog, &host))
+    }
+}
