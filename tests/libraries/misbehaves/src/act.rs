@@ -29,6 +29,10 @@ pub async fn act(does: Does) -> Result<()> {
             let _held = Panics;
             pending().await
         }
+        Does::Waits => {
+            let _held = Tells;
+            sleep(LONG * 1_000).await;
+        }
         Does::Never => pending().await,
         Does::Slow => sleep(LONG).await,
         Does::Block => std::thread::sleep(LONG),
@@ -45,5 +49,13 @@ struct Panics;
 impl Drop for Panics {
     fn drop(&mut self) {
         panic!("in a drop")
+    }
+}
+
+struct Tells;
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        tracing::info!("what was awaited is dropped");
     }
 }

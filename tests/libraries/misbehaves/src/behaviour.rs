@@ -33,6 +33,8 @@ pub enum Does {
     PanicInDrop,
     /// Never ends.
     Never,
+    /// Never ends, and logs when it is dropped.
+    Waits,
     /// Takes three seconds.
     Slow,
     /// Fails.

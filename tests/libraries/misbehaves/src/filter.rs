@@ -80,7 +80,9 @@ impl Filter for Misbehaves {
 
     async fn shutdown(&self) {
         tracing::info!("the filter is shut down");
-        // Whatever comes of it: shutting down cannot fail.
-        let _ = act(self.behaviour.at("shutdown")).await;
+        // Nobody hears of it but the log: shutting down cannot fail.
+        if let Err(error) = act(self.behaviour.at("shutdown")).await {
+            tracing::error!(%error, "shutting down failed");
+        }
     }
 }

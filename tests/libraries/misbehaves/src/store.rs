@@ -157,8 +157,10 @@ impl Pool for Store {
 
     async fn shutdown(&self) {
         tracing::info!("the pool is shut down");
-        // Whatever comes of it: shutting down cannot fail.
-        let _ = self.at("shutdown").await;
+        // Nobody hears of it but the log: shutting down cannot fail.
+        if let Err(error) = self.at("shutdown").await {
+            tracing::error!(%error, "shutting down failed");
+        }
         self.inner.shutdown().await;
     }
 }
