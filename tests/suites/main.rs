@@ -3,6 +3,7 @@
 // A test ends at the first thing that is not as it must be.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bench;
 mod bodies;
 mod broken_stores;
 mod claims;

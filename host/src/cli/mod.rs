@@ -1,5 +1,6 @@
 //! The command line: a file a family of commands.
 
+mod bench;
 mod config;
 mod failure;
 mod plugin;
@@ -31,6 +32,8 @@ enum Command {
     /// Look at the plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Measure how fast a server of this API answers.
+    Bench(crate::bench::Options),
 }
 
 /// Runs the program.
@@ -39,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Serve(source) => serve::run(&source),
         Command::Config(command) => config::run(command),
         Command::Plugin(command) => plugin::run(command),
+        Command::Bench(options) => bench::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

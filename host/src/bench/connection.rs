@@ -1,0 +1,133 @@
+//! HTTP/1.1 with as little work as measuring allows: ready-made requests, one outstanding.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::head::{Body, Head, unchunk};
+
+/// A connection that is opened when it is needed, and again when the server has closed it.
+#[derive(Debug)]
+pub struct Connection {
+    address: SocketAddr,
+    patience: Duration,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+/// An answer; the body lies in the connection's buffer until the next request.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: u16,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Broken {
+    /// There is no connection to be had.
+    Refused,
+    /// The connection broke off.
+    Closed,
+    /// No answer within the time that is waited for one.
+    Silent,
+    /// What came is no HTTP.
+    NoHttp,
+}
+
+impl Broken {
+    /// As the report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Broken::Refused => "not connected",
+            Broken::Closed => "connection broken",
+            Broken::Silent => "no answer in time",
+            Broken::NoHttp => "no HTTP",
+        }
+    }
+}
+
+impl Connection {
+    /// A connection to be, with so much patience for each answer.
+    pub fn new(address: SocketAddr, patience: Duration) -> Connection {
+        Connection { address, patience, stream: None, buffer: Vec::with_capacity(16 * 1024) }
+    }
+
+    /// Sends a whole request and reads the whole answer.
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<Reply<'_>, Broken> {
+        let patience = self.patience;
+        let exchanged = tokio::time::timeout(patience, self.exchange_in_time(request)).await;
+        match exchanged.unwrap_or(Err(Broken::Silent)) {
+            Ok((status, begin, end)) => Ok(Reply { status, body: &self.buffer[begin..end] }),
+            Err(broken) => {
+                self.stream = None;
+                Err(broken)
+            }
+        }
+    }
+
+    /// The status, and where in the buffer the body lies.
+    async fn exchange_in_time(&mut self, request: &[u8]) -> Result<(u16, usize, usize), Broken> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => {
+                let stream = TcpStream::connect(self.address).await.map_err(|_| Broken::Refused)?;
+                stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
+                none.insert(stream)
+            }
+        };
+        stream.write_all(request).await.map_err(|_| Broken::Closed)?;
+        self.buffer.clear();
+        let head = loop {
+            read(stream, &mut self.buffer).await?;
+            if let Some(head) = Head::parse(&self.buffer)? {
+                break head;
+            }
+        };
+        let length = body(stream, &mut self.buffer, &head).await?;
+        if head.closes {
+            self.stream = None;
+        }
+        Ok((head.status, head.length, head.length + length))
+    }
+}
+
+/// Reads on until the body is whole; says how long it is.
+async fn body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &Head) -> Result<usize, Broken> {
+    match head.body {
+        Body::Length(length) => {
+            while buffer.len() < head.length + length {
+                read(stream, buffer).await?;
+            }
+            Ok(length)
+        }
+        Body::Chunked => loop {
+            if buffer.ends_with(b"0\r\n\r\n")
+                && let Some(body) = unchunk(&buffer[head.length..])?
+            {
+                buffer.truncate(head.length);
+                buffer.extend_from_slice(&body);
+                return Ok(body.len());
+            }
+            read(stream, buffer).await?;
+        },
+        Body::UntilClosed => loop {
+            match read(stream, buffer).await {
+                Ok(()) => {}
+                Err(Broken::Closed) => return Ok(buffer.len() - head.length),
+                Err(broken) => return Err(broken),
+            }
+        },
+    }
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+    match stream.read_buf(buffer).await {
+        Ok(0) | Err(_) => Err(Broken::Closed),
+        Ok(_) => Ok(()),
+    }
+}

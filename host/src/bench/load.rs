@@ -1,0 +1,108 @@
+//! Connections at work at the same time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::pace::Pace;
+use super::progress::Progress;
+use super::session::Fault;
+use super::tally::Tally;
+use super::target::Target;
+use super::work::{Done, Worker};
+use super::{Failure, Options, Report};
+
+/// After a connection that broke, the next is not tried at once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often the progress line is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// What the workers share.
+struct Shared {
+    pace: Pace,
+    tally: Mutex<Tally>,
+}
+
+impl Shared {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs every worker until it is over.
+pub async fn run(options: &Options, target: &Target) -> Result<Report, Failure> {
+    let shared = Arc::new(Shared { pace: Pace::new(options), tally: Mutex::new(Tally::new()) });
+    let mut workers = JoinSet::new();
+    for worker in Worker::all(options, target) {
+        workers.spawn(work(worker, shared.clone()));
+    }
+    let progress = tokio::spawn(show(shared.clone()));
+    let driven = shared.clone();
+    let driver = std::thread::spawn(move || driven.pace.drive());
+    let mut drained = false;
+    while let Some(joined) = workers.join_next().await {
+        drained |= joined.map_err(|error| Failure::new(format!("the load generator broke: {error}")))?;
+    }
+    progress.abort();
+    // It ends with what it drives.
+    let _ = driver.join();
+    let tally = shared.tally();
+    if tally.n_done() == 0 {
+        return Err(nothing(options, &tally));
+    }
+    Ok(Report::new(options, &tally, shared.pace.measured(), drained, shared.pace.never_begun()))
+}
+
+/// Works until it is over, or until a round through the queues finds nothing to do (`true`).
+async fn work(mut worker: Worker, shared: Arc<Shared>) -> bool {
+    let mut n_empty = 0;
+    while let Some(due) = shared.pace.next().await {
+        match worker.once().await {
+            Ok(Done::At(at)) => {
+                n_empty = 0;
+                shared.record(due, at);
+            }
+            Ok(Done::Nothing) => {
+                n_empty += 1;
+                if n_empty >= worker.n_queues() {
+                    shared.pace.stop();
+                    return true;
+                }
+            }
+            Err(fault) => {
+                shared.tally().failed(fault);
+                if matches!(fault, Fault::Broken(_)) {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+    false
+}
+
+impl Shared {
+    fn record(&self, due: Instant, at: Instant) {
+        if self.pace.counts(due, at) {
+            self.tally().done(at.saturating_duration_since(due));
+        }
+    }
+}
+
+async fn show(shared: Arc<Shared>) {
+    let progress = Progress::new("measuring");
+    loop {
+        let n_done = shared.tally().n_done();
+        let rate = n_done as f64 / shared.pace.counts_from().elapsed().as_secs_f64().max(0.1);
+        progress.set(shared.pace.progress(), &format!("{rate:.0}/s"));
+        tokio::time::sleep(REDRAW).await;
+    }
+}
+
+/// Nothing at all was done: that is no measurement.
+fn nothing(options: &Options, tally: &Tally) -> Failure {
+    let faults = tally.faults().map(|(fault, count)| format!("{count} × {}", fault.name()));
+    let faults = faults.collect::<Vec<_>>().join(", ");
+    let why = if faults.is_empty() { "there was nothing to do; post more with --fill".to_owned() } else { faults };
+    Failure::new(format!("{} was not done once: {why}", options.work.name()))
+}

@@ -1,0 +1,139 @@
+//! `sukkal bench`: drives any server of this API and tells how fast it answers.
+//!
+//! The load generator often shares its machine with the server, so it is lean: one thread, requests
+//! written into one buffer, answers read in place. [`work`] is what one worker does over and over,
+//! [`session`] how an operation travels, [`pace`] when the next one is due.
+
+mod connection;
+mod failure;
+mod head;
+mod load;
+mod pace;
+mod progress;
+mod report;
+mod rest;
+mod session;
+mod setup;
+mod tally;
+mod target;
+mod work;
+
+use std::time::Duration;
+
+use clap::Args;
+
+pub use failure::Failure;
+pub use report::Report;
+
+use target::Target;
+use work::Work;
+
+/// What is done, and against which server.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// What each connection does over and over.
+    #[arg(value_enum, default_value_t = Work::Post)]
+    work: Work,
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:8888")]
+    url: String,
+    /// Connections at work at the same time, one request outstanding on each.
+    #[arg(long, short, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How long is measured, in seconds, after half a second to warm up.
+    #[arg(long, short, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// So many pieces of work, however long they take, in place of a time.
+    #[arg(long, conflicts_with_all = ["seconds", "rate"], value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// So many pieces of work a second, whether or not the server keeps up; latencies then count
+    /// from the moment at which each was due. Without it each connection goes on as soon as it is answered.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    rate: Option<u64>,
+    /// Bytes of each message's body.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(2..=100_000_000))]
+    size: u64,
+    /// Messages of one post.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    batch: u16,
+    /// Messages of one claim or listing.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+    /// Time to live of each message, in seconds. Default: the server's.
+    #[arg(long)]
+    ttl: Option<u64>,
+    /// For how long each message is hidden, in seconds. Default: the server's.
+    #[arg(long)]
+    delay: Option<u64>,
+    /// The work is spread over so many queues.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    queues: u32,
+    /// What the queues' names begin with.
+    #[arg(long, default_value = "sukkal-bench")]
+    prefix: String,
+    /// Messages to post before the measurement, for work that takes some. Default: what it needs.
+    #[arg(long)]
+    fill: Option<u64>,
+    /// Leave the queues that were made, and what they hold, on the server.
+    #[arg(long)]
+    keep: bool,
+    /// The project in whose name requests are made.
+    #[arg(long, default_value = "sukkal-bench")]
+    project: String,
+    /// A further header of each request: 'X-Auth-Token: …'. May be given again.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// How long an answer is waited for, in seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    timeout: u64,
+    /// Print JSON in place of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Makes the queues, measures, and removes what it made.
+///
+/// # Errors
+/// The server cannot be reached, or refuses what a measurement needs.
+pub fn run(options: &Options) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("the runtime cannot be started"))?;
+    runtime.block_on(measured(options))
+}
+
+async fn measured(options: &Options) -> Result<Report, Failure> {
+    let target = Target::new(options).await?;
+    let made = setup::queues(options, &target).await?;
+    let outcome = async {
+        setup::fill(options, &target).await?;
+        load::run(options, &target).await
+    };
+    let outcome = outcome.await;
+    if !options.keep
+        && let Err(left) = setup::remove(options, &target, made).await
+    {
+        // The measurement is none the worse for it.
+        eprintln!("sukkal: {left}");
+    }
+    outcome
+}
+
+impl Options {
+    fn connections(&self) -> usize {
+        usize::from(self.connections)
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    /// How many queues there are: where latency is measured, each connection has one of its own.
+    fn queues(&self) -> usize {
+        match self.work {
+            Work::Latency => self.connections(),
+            _ => self.queues as usize,
+        }
+    }
+}

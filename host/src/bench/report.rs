@@ -1,0 +1,103 @@
+//! What a measurement gave, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Options;
+use super::tally::Tally;
+
+/// What a measurement gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    work: &'static str,
+    url: String,
+    connections: u16,
+    size: u64,
+    queues: usize,
+    /// The rate that was asked for.
+    rate: Option<u64>,
+    /// How long was measured.
+    seconds: f64,
+    done: u64,
+    per_second: f64,
+    latency_ms: Latency,
+    /// How often work failed, by status or by what became of the connection; also while warming up.
+    errors: BTreeMap<String, u64>,
+    /// What was due and was never begun, since the server did not keep up with the rate.
+    never_begun: u64,
+    /// The queues ran empty before the time was over.
+    drained: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Latency {
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    #[serde(rename = "p99.9")]
+    p999: f64,
+    max: f64,
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, tally: &Tally, time: Duration, drained: bool, never_begun: u64) -> Report {
+        let seconds = time.as_secs_f64();
+        Report {
+            work: options.work.name(),
+            url: options.url.clone(),
+            connections: options.connections,
+            size: options.size,
+            queues: options.queues(),
+            rate: options.rate,
+            seconds,
+            done: tally.n_done(),
+            per_second: if seconds > 0.0 { tally.n_done() as f64 / seconds } else { 0.0 },
+            latency_ms: Latency {
+                mean: tally.mean_millis(),
+                p50: tally.millis_at(0.5),
+                p90: tally.millis_at(0.9),
+                p99: tally.millis_at(0.99),
+                p999: tally.millis_at(0.999),
+                max: tally.millis_at(1.0),
+            },
+            errors: tally.faults().map(|(fault, count)| (fault.name(), count)).collect(),
+            never_begun,
+            drained,
+        }
+    }
+
+    /// One line of JSON.
+    pub fn json(&self) -> String {
+        // Strings and numbers alone: this does not fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { work, url, connections, size, queues, seconds, done, per_second, .. } = self;
+        writeln!(f, "{work} at {url}: {connections} connection(s), {queues} queue(s), bodies of {size} bytes")?;
+        writeln!(f, "{done} in {seconds:.2} s: {per_second:.0}/s")?;
+        let Latency { mean, p50, p90, p99, p999, max } = self.latency_ms;
+        writeln!(
+            f,
+            "latency in ms: mean {mean:.3}, p50 {p50:.3}, p90 {p90:.3}, p99 {p99:.3}, p99.9 {p999:.3}, max {max:.3}"
+        )?;
+        let errors = self.errors.iter().map(|(what, count)| format!("{count} × {what}")).collect::<Vec<_>>();
+        write!(f, "errors: {}", if errors.is_empty() { "none".to_owned() } else { errors.join(", ") })?;
+        if let Some(rate) = self.rate {
+            write!(f, "\nlatencies count from when each was due, at {rate}/s")?;
+        }
+        if self.never_begun > 0 {
+            write!(f, "\nthe server did not keep up: {} were due and never begun", self.never_begun)?;
+        }
+        if self.drained {
+            write!(f, "\nthe queues ran empty early; post more with --fill")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! What each connection does over and over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use super::Options;
+use super::session::{Fault, Operation, Session, ids, messages};
+use super::target::Target;
+
+/// From one queue to the next one at work: so far, that neighbours in time are none in the catalog.
+const STRIDE: usize = 7_919;
+/// Between two looks into a queue from which a message is awaited.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Work {
+    /// Posts messages.
+    Post,
+    /// Claims messages, and deletes them by their ids.
+    Claim,
+    /// Posts messages, claims as many, deletes those: the queues stay as deep as they are.
+    Cycle,
+    /// Lists messages at the head of a queue.
+    List,
+    /// Lists messages of other clients, of which there are none.
+    ListOthers,
+    /// Posts a message and receives it by a claim over a second connection; the time from the one to
+    /// the other counts.
+    Latency,
+}
+
+impl Work {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Work::Post => "post",
+            Work::Claim => "claim",
+            Work::Cycle => "cycle",
+            Work::List => "list",
+            Work::ListOthers => "list-others",
+            Work::Latency => "latency",
+        }
+    }
+}
+
+/// What came of a piece of work.
+#[derive(Clone, Copy, Debug)]
+pub enum Done {
+    /// It was done, at this moment.
+    At(Instant),
+    /// There was nothing to do in this queue.
+    Nothing,
+}
+
+/// One connection at its work.
+#[derive(Debug)]
+pub struct Worker {
+    work: Work,
+    session: Session,
+    receiver: Option<Session>,
+    messages: Arc<[u8]>,
+    queue: usize,
+    n_queues: usize,
+    ids: String,
+}
+
+impl Worker {
+    /// All workers of the options.
+    pub fn all(options: &Options, target: &Target) -> Vec<Worker> {
+        let messages: Arc<[u8]> = messages(options, options.batch.into()).into();
+        let worker = |number| Worker {
+            work: options.work,
+            session: Session::new(options, target),
+            receiver: (options.work == Work::Latency).then(|| Session::new(options, target)),
+            messages: messages.clone(),
+            queue: number % options.queues(),
+            n_queues: options.queues(),
+            ids: String::new(),
+        };
+        (0..options.connections()).map(worker).collect()
+    }
+
+    /// How many queues it goes round.
+    pub fn n_queues(&self) -> usize {
+        self.n_queues
+    }
+
+    /// Does the work once, and goes on to the next queue.
+    pub async fn once(&mut self) -> Result<Done, Fault> {
+        let queue = self.queue;
+        match self.work {
+            Work::Latency => return self.send_and_receive(queue).await,
+            _ => self.queue = (queue + STRIDE) % self.n_queues,
+        }
+        match self.work {
+            Work::Post => self.post(queue).await?,
+            Work::List => self.list(queue, true).await?,
+            Work::ListOthers => self.list(queue, false).await?,
+            Work::Claim | Work::Latency => return self.claim_and_delete(queue).await,
+            Work::Cycle => {
+                self.post(queue).await?;
+                return self.claim_and_delete(queue).await;
+            }
+        }
+        Ok(Done::At(Instant::now()))
+    }
+
+    async fn post(&mut self, queue: usize) -> Result<(), Fault> {
+        // A server that answers everything with a constant says 200.
+        self.session.expect(Operation::Post(&self.messages), queue, &[201, 200]).await.map(|_| ())
+    }
+
+    async fn list(&mut self, queue: usize, own: bool) -> Result<(), Fault> {
+        // 204: an empty page, as the original answers it.
+        self.session.expect(Operation::List { own }, queue, &[200, 204]).await.map(|_| ())
+    }
+
+    async fn claim_and_delete(&mut self, queue: usize) -> Result<Done, Fault> {
+        if !claim(&mut self.session, queue, &mut self.ids).await? {
+            return Ok(Done::Nothing);
+        }
+        self.session.expect(Operation::Delete(&self.ids), queue, &[204]).await?;
+        Ok(Done::At(Instant::now()))
+    }
+
+    /// Posts, and looks for the message at the same time, until it is there; the deletion is not
+    /// waited for.
+    async fn send_and_receive(&mut self, queue: usize) -> Result<Done, Fault> {
+        let Some(receiver) = &mut self.receiver else { return Ok(Done::Nothing) };
+        let ids = &mut self.ids;
+        let received = async {
+            while !claim(receiver, queue, ids).await? {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(Instant::now())
+        };
+        let posted = self.session.expect(Operation::Post(&self.messages), queue, &[201]);
+        let (_, at) = tokio::try_join!(async { posted.await.map(|_| ()) }, received)?;
+        receiver.expect(Operation::Delete(&self.ids), queue, &[204]).await?;
+        Ok(Done::At(at))
+    }
+}
+
+/// Claims messages and tells whether there were any.
+async fn claim(session: &mut Session, queue: usize, into: &mut String) -> Result<bool, Fault> {
+    let reply = session.expect(Operation::Claim, queue, &[201, 204]).await?;
+    if reply.status == 201 {
+        *into = ids(reply.body);
+    }
+    Ok(reply.status == 201)
+}

@@ -1,0 +1,16 @@
+//! `sukkal bench`.
+
+use super::failure::{Failed, failed};
+use crate::bench::{self, Options};
+use crate::plugin;
+
+/// Measures a server, and tells what came of it.
+pub fn run(options: &Options) -> Result<(), Failed> {
+    let report = bench::run(options).map_err(|failure| failed(&failure.to_string()))?;
+    if options.json {
+        plugin::tell(format_args!("{}", report.json()));
+    } else {
+        plugin::tell(format_args!("{report}"));
+    }
+    Ok(())
+}

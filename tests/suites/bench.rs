@@ -1,0 +1,108 @@
+//! `sukkal bench` tells what a server did, errors included, and leaves nothing behind.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use sukkal_tests::host::alone;
+use sukkal_tests::{Host, programs};
+
+fn bench(host: &Host, arguments: &str) -> Output {
+    let mut command = Command::new(programs::sukkal());
+    command.args(["bench", "--project", "p1"]).args(arguments.split_whitespace());
+    if !arguments.contains("--url") {
+        command.args(["--url", host.base()]);
+    }
+    alone(&mut command);
+    command.output().expect("it can be started")
+}
+
+fn measured(host: &Host, arguments: &str) -> Value {
+    let output = bench(host, &format!("{arguments} --json"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments}: {told}");
+    assert_eq!(told, "", "without a terminal there is no progress line");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_kind_of_work_is_counted_and_timed() {
+    let host = Host::start().await;
+    for (work, done) in [
+        ("post --count 30", 30),
+        ("post --count 30 --batch 7 --ttl 60 --delay 1 --queues 40", 30),
+        ("list --count 30", 30),
+        ("list-others --count 30", 30),
+        ("cycle --count 30 --batch 10 --queues 3", 30),
+        ("latency --count 30 -c 3", 30),
+        ("claim --count 5 --fill 400", 5),
+    ] {
+        let report = measured(&host, &format!("{work} --size 100"));
+        assert_eq!(report["done"], done, "{report}");
+        assert_eq!(report["errors"].as_object().map(serde_json::Map::len), Some(0), "{report}");
+        let millis = |name: &str| report["latency_ms"][name].as_f64().expect("a number");
+        let rising = ["p50", "p90", "p99", "p99.9", "max"].map(millis);
+        assert!(rising[0] > 0.0 && rising.is_sorted(), "{report}");
+        assert!(report["per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn claims_end_when_the_queues_are_empty() {
+    let host = Host::start().await;
+    let report = measured(&host, "claim --fill 200 --queues 4 --size 100 -c 2 --count 1000");
+    assert_eq!((&report["done"], &report["drained"]), (&20.into(), &true.into()), "{report}");
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_and_what_was_never_begun_is_told() {
+    let host = Host::start().await;
+    let report = measured(&host, "post --rate 100 --seconds 1 --size 100");
+    let (done, left) = (report["done"].as_u64().expect("a count"), report["never_begun"].as_u64().expect("a count"));
+    assert!((95..=110).contains(&(done + left)), "{report}");
+    // No server posts so much over one connection.
+    let report = measured(&host, "post --rate 5000000 --seconds 1 --size 100 -c 1");
+    assert!(report["never_begun"].as_u64() > Some(1_000_000), "{report}");
+}
+
+#[tokio::test]
+async fn queues_that_were_made_are_gone_and_others_stay() {
+    let host = Host::start().await;
+    host.queue("bench-0").create(json!({})).await;
+    measured(&host, "post --count 30 --queues 3 --prefix bench");
+    assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(1));
+    measured(&host, "post --count 30 --queues 3 --prefix bench --keep");
+    assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn errors_are_counted_by_status() {
+    let limited = "[filters.rate-limit]\npost = { per_second = 1, burst = 5 }";
+    let host = Host::with().top("pipeline = [\"rate-limit\"]").section(limited).start().await;
+    let report = measured(&host, "post --count 100 -c 4 --size 100");
+    let (done, refused) = (report["done"].as_u64(), report["errors"]["503"].as_u64());
+    assert_eq!(done.zip(refused).map(|(done, refused)| done + refused), Some(100), "{report}");
+    assert!(refused >= Some(50), "{report}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_is_one_line_and_a_status() {
+    let mut host = Host::start().await;
+    for (arguments, told) in [
+        ("--url ftp://127.0.0.1/", "only http"),
+        ("--url http://no.such.host.invalid/", "cannot be found"),
+        ("--header Nonsense", "'X-Auth-Token: …'"),
+        ("--url http://127.0.0.1:1/", "is the server there?"),
+        ("claim --fill 0", "--fill"),
+    ] {
+        let output = bench(&host, &format!("--count 1 {arguments}"));
+        let line = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {line}");
+        assert!(
+            line.starts_with("sukkal: ") && line.lines().count() == 1 && line.contains(told),
+            "{arguments}: {line}"
+        );
+    }
+    host.kill();
+    let output = bench(&host, "post --count 1");
+    assert_eq!(output.status.code(), Some(1));
+}
