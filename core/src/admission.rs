@@ -143,9 +143,9 @@ fn bad_name(request: &Request) -> Error {
     }
 }
 
-/// Whether an action is about one queue, so that an empty name is a bad one.
+/// Whether an action is about one queue or topic, so that an empty name is a bad one.
 fn names_a_queue(action: Action) -> bool {
-    matches!(action.code(), 11..=39)
+    matches!(action.code(), 11..=49 | 51..=59)
 }
 
 /// Whether an action is one that only administrators have (spec: auth and policy, Policy).

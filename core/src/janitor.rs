@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::LoadedPool;
-use sukkal_plugin_sdk::{Budget, Change, ErrorKind, Expect, Header, Record};
+use sukkal_plugin_sdk::{Budget, Change, ErrorKind, Expect, Record};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -107,10 +107,8 @@ async fn drop_queue(service: &Service, record: Record) -> Result<()> {
     let dropping = Dropping::from_bytes(&record.value)?;
     let (pool, queue) = (service.pools.get(&dropping.pool)?, dropping.reference()?);
     let call = service.own_call(PATIENCE);
-    let label = format!("{}\0{}", dropping.project, dropping.name).into();
     // The host that deleted it may have died before it could tell the pool.
-    let header = Header { epoch: dropping.epoch, label, dropping: true, ..Header::default() };
-    match pool.configure(&call, &queue, header).await {
+    match pool.configure(&call, &queue, dropping.header()).await {
         Err(error) if error.kind != ErrorKind::Stale => return Err(error.into()),
         _ => {}
     }

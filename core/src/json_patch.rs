@@ -6,6 +6,7 @@ use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::metadata;
+use crate::name::Kind;
 
 /// Operations in the form that the API takes, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,10 +41,10 @@ impl Patch {
     ///
     /// # Errors
     /// `Conflict`: one of them concerns a key that is neither stored nor reserved.
-    pub(crate) fn apply(&self, stored: &Object) -> Result<Object> {
+    pub(crate) fn apply(&self, kind: Kind, stored: &Object) -> Result<Object> {
         let mut object = stored.clone();
         for Operation { change, key } in &self.0 {
-            let known = object.contains_key(key) || metadata::is_reserved(key);
+            let known = object.contains_key(key) || metadata::is_reserved(kind, key);
             match change {
                 Change::Add(value) => {
                     object.insert(key.clone(), value.clone());
@@ -130,9 +131,9 @@ mod tests {
 
     fn outcome(stored: &Object, patch: &str) -> Result<Object> {
         let limits = Limits::default();
-        let patched = Patch::read(patch.as_bytes())?.apply(stored)?;
+        let patched = Patch::read(patch.as_bytes())?.apply(Kind::Queue, stored)?;
         metadata::check("q", &patched, &limits, ErrorKind::BadBody)?;
-        Ok(metadata::with_reserved(&patched, &limits))
+        Ok(metadata::with_reserved(Kind::Queue, &patched, &limits))
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub use error::{Error, ErrorKind};
 pub use instant::utc;
 pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MIN_TTL};
 pub use metadata::with_reserved;
+pub use name::{Kind, Named};
 pub use pipeline::{FilterSpec, OnError};
 pub use signed_url::{Grant, Presented, SignedUrl, UrlSigner};
 pub use snapshot::{Reloadable, Snapshot};

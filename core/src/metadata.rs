@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use crate::answer::Object;
 use crate::limits::Limits;
+use crate::name::Kind;
 
 pub(crate) use check::{check, message_ttl_text};
 
@@ -43,15 +44,17 @@ pub struct DeadLetterMeta {
 }
 
 impl Metadata {
-    /// Reads stored metadata.
-    pub fn of(object: Object) -> Metadata {
+    /// Reads stored metadata. Topics have no claims, and so no dead letters.
+    pub fn of(kind: Kind, object: Object) -> Metadata {
         let number = |key: &str| object.get(key).and_then(Value::as_u64);
         let positive = |key: &str| number(key).filter(|value| *value > 0);
         let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let dead_letter = text(DEAD_LETTER_QUEUE).zip(positive(MAX_CLAIM_COUNT)).map(|(queue, max_claims)| {
-            let max_claims = u32::try_from(max_claims).unwrap_or(u32::MAX);
-            DeadLetterMeta { queue: queue.to_owned(), max_claims, ttl: positive(DEAD_LETTER_TTL) }
-        });
+        let dead_letter = text(DEAD_LETTER_QUEUE).filter(|_| kind == Kind::Queue).zip(positive(MAX_CLAIM_COUNT)).map(
+            |(queue, max_claims)| {
+                let max_claims = u32::try_from(max_claims).unwrap_or(u32::MAX);
+                DeadLetterMeta { queue: queue.to_owned(), max_claims, ttl: positive(DEAD_LETTER_TTL) }
+            },
+        );
         Metadata {
             max_post_size: positive(MAX_POST_SIZE),
             default_ttl: positive(DEFAULT_TTL),
@@ -75,17 +78,18 @@ const FLAVOR: &str = "_flavor";
 const RETRY_POLICY: &str = "_retry_policy";
 
 /// Whether a key is shown with a default where it is not stored.
-pub(crate) fn is_reserved(key: &str) -> bool {
-    matches!(
-        key,
-        MAX_POST_SIZE | DEFAULT_TTL | DEFAULT_DELAY | DEAD_LETTER_QUEUE | DEAD_LETTER_TTL | MAX_CLAIM_COUNT | ENCRYPT
-    )
+pub(crate) fn is_reserved(kind: Kind, key: &str) -> bool {
+    match key {
+        MAX_POST_SIZE | DEFAULT_TTL | DEFAULT_DELAY => true,
+        DEAD_LETTER_QUEUE | DEAD_LETTER_TTL | MAX_CLAIM_COUNT | ENCRYPT => kind == Kind::Queue,
+        _ => false,
+    }
 }
 
 /// Metadata with the reserved keys filled in where they are absent or empty.
 ///
 /// A delay of zero is kept: where the service's default is another, it is not the same as none.
-pub fn with_reserved(object: &Object, limits: &Limits) -> Object {
+pub fn with_reserved(kind: Kind, object: &Object, limits: &Limits) -> Object {
     let number = |value: u64| Value::Number(Number::from(value));
     let defaults = [
         (MAX_POST_SIZE, number(limits.max_messages_post_size)),
@@ -97,7 +101,7 @@ pub fn with_reserved(object: &Object, limits: &Limits) -> Object {
         (ENCRYPT, Value::Bool(false)),
     ];
     let mut filled = object.clone();
-    for (key, default) in defaults {
+    for (key, default) in defaults.into_iter().filter(|(key, _)| is_reserved(kind, key)) {
         let kept = match filled.get(key) {
             None => false,
             Some(Value::Number(_)) if key == DEFAULT_DELAY => true,
@@ -138,25 +142,25 @@ mod tests {
             r#"{"_dead_letter_queue":"d","_max_claim_count":0}"#,
             r#"{"_dead_letter_queue":null,"_max_claim_count":3}"#,
         ] {
-            assert_eq!(Metadata::of(object(text)).dead_letter, None, "{text}");
+            assert_eq!(Metadata::of(Kind::Queue, object(text)).dead_letter, None, "{text}");
         }
-        let both = Metadata::of(object(r#"{"_dead_letter_queue":"d","_max_claim_count":3}"#));
+        let both = Metadata::of(Kind::Queue, object(r#"{"_dead_letter_queue":"d","_max_claim_count":3}"#));
         assert_eq!(both.dead_letter, Some(DeadLetterMeta { queue: "d".to_owned(), max_claims: 3, ttl: None }));
     }
 
     #[test]
     fn a_delay_of_zero_is_a_delay() {
-        let metadata = Metadata::of(object(r#"{"_default_message_delay":0,"_default_message_ttl":null}"#));
+        let metadata = Metadata::of(Kind::Queue, object(r#"{"_default_message_delay":0,"_default_message_ttl":null}"#));
         assert_eq!((metadata.default_delay, metadata.default_ttl), (Some(0), None));
         let limits = Limits { default_message_delay: 5, ..Limits::default() };
-        assert_eq!(with_reserved(&metadata.object, &limits)[DEFAULT_DELAY], 0);
-        assert_eq!(with_reserved(&Object::new(), &limits)[DEFAULT_DELAY], 5);
+        assert_eq!(with_reserved(Kind::Queue, &metadata.object, &limits)[DEFAULT_DELAY], 0);
+        assert_eq!(with_reserved(Kind::Queue, &Object::new(), &limits)[DEFAULT_DELAY], 5);
     }
 
     #[test]
     fn reserved_keys_are_filled_in_and_others_kept() {
         let stored = object(r#"{"a":1,"_default_message_ttl":0,"_dead_letter_queue":"","_max_claim_count":7}"#);
-        let shown = Value::Object(with_reserved(&stored, &Limits::default())).to_string();
+        let shown = Value::Object(with_reserved(Kind::Queue, &stored, &Limits::default())).to_string();
         assert_eq!(
             shown,
             concat!(

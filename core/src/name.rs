@@ -1,6 +1,62 @@
 //! Names and ids that clients choose, parsed once (spec: REST §1.8–1.10).
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sukkal_plugin_sdk::Request;
+
 use crate::limits::{MAX_NAME, MAX_PROJECT};
+
+/// What a name stands for: queues and topics are two name spaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Messages are claimed from it.
+    #[default]
+    Queue,
+    /// A broadcast point, without claims (spec: REST §7).
+    Topic,
+}
+
+/// Names a queue or a topic of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Named<'a> {
+    /// Which of the two.
+    pub kind: Kind,
+    /// The name.
+    pub name: &'a str,
+}
+
+impl Kind {
+    /// As it begins a sentence of the API.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::Queue => "Queue",
+            Kind::Topic => "Topic",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Queue => "queue",
+            Kind::Topic => "topic",
+        })
+    }
+}
+
+impl<'a> Named<'a> {
+    /// What a request is about.
+    pub fn of(request: &'a Request) -> Self {
+        Named { kind: if request.is_topic() { Kind::Topic } else { Kind::Queue }, name: request.queue() }
+    }
+
+    /// A queue.
+    pub fn queue(name: &'a str) -> Self {
+        Named { kind: Kind::Queue, name }
+    }
+}
 
 /// Whether a text is the name of a queue or topic: `[a-zA-Z0-9_.-]`, 1 to 64 characters.
 pub fn is_queue_name(text: &str) -> bool {

@@ -34,5 +34,6 @@ mod side_by_side;
 mod signed_urls;
 mod store_files;
 mod tenants;
+mod topics;
 mod waiting;
 mod wire_vectors;

@@ -18,6 +18,7 @@ pub(crate) use self::claim::hold;
 use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind};
+use crate::name::Named;
 use crate::stop::Stop;
 
 /// An action on its way; `Stop`: it is refused or fails, or a filter answers in its place.
@@ -32,14 +33,15 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::Authenticate => answered(Answer::Authenticated),
         Action::Home => answered(Answer::Home { admin: context.api().admin_mode }),
         Action::Ping => Box::pin(async { Ok(Answer::Ping(context.service.ping(context.call).await)) }),
-        Action::QueueList => Box::pin(queue::list::run(context, request)),
-        Action::QueueCreate => Box::pin(queue::create::run(context, request)),
-        Action::QueueGet => Box::pin(queue::get::run(context, request)),
+        // A topic is to these what a queue is: the request's target says which of the two is meant.
+        Action::QueueList | Action::TopicList => Box::pin(queue::list::run(context, request)),
+        Action::QueueCreate | Action::TopicCreate => Box::pin(queue::create::run(context, request)),
+        Action::QueueGet | Action::TopicGet => Box::pin(queue::get::run(context, request)),
         Action::QueueExists => Box::pin(queue::exists::run(context, request)),
-        Action::QueueUpdate => Box::pin(queue::update::run(context, request)),
-        Action::QueueDelete => Box::pin(queue::delete::run(context, request)),
-        Action::QueueStats => Box::pin(queue::stats::run(context, request)),
-        Action::QueuePurge => Box::pin(queue::purge::run(context, request)),
+        Action::QueueUpdate | Action::TopicUpdate => Box::pin(queue::update::run(context, request)),
+        Action::QueueDelete | Action::TopicDelete => Box::pin(queue::delete::run(context, request)),
+        Action::QueueStats | Action::TopicStats => Box::pin(queue::stats::run(context, request)),
+        Action::QueuePurge | Action::TopicPurge => Box::pin(queue::purge::run(context, request)),
         Action::QueueShare => Box::pin(ready(queue::share::run(context, request))),
         Action::MessagePost => Box::pin(message::post::run(context, request)),
         Action::MessageList => Box::pin(message::list::run(context, request)),
@@ -71,5 +73,6 @@ fn no_body() -> Error {
 
 /// The refusal of what needs a queue that is there.
 fn no_queue(request: &Request) -> Error {
-    Error::not_found(format!("Queue {} does not exist for project {}", request.queue(), request.project()))
+    let Named { kind, name } = Named::of(request);
+    Error::not_found(format!("{} {name} does not exist for project {}", kind.title(), request.project()))
 }

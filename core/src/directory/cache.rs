@@ -7,6 +7,7 @@ use equivalent::Equivalent;
 use sukkal_plugin_sdk::Timestamp;
 
 use super::queues::Queue;
+use crate::name::{Kind, Named};
 use crate::service::Clock;
 
 /// How long a record is trusted without asking the catalog. The pool refuses an old one anyway;
@@ -35,18 +36,20 @@ pub enum Known {
 #[derive(Hash, PartialEq, Eq)]
 struct Name {
     project: String,
+    kind: Kind,
     name: String,
 }
 
 #[derive(Hash)]
 struct NameRef<'a> {
     project: &'a str,
+    kind: Kind,
     name: &'a str,
 }
 
 impl Equivalent<Name> for NameRef<'_> {
     fn equivalent(&self, key: &Name) -> bool {
-        self.project == key.project && self.name == key.name
+        self.project == key.project && self.kind == key.kind && self.name == key.name
     }
 }
 
@@ -57,8 +60,8 @@ impl Cache {
     }
 
     /// What is remembered of a queue.
-    pub fn get(&self, project: &str, name: &str) -> Known {
-        match self.queues.get(&NameRef { project, name }) {
+    pub fn get(&self, project: &str, Named { kind, name }: Named<'_>) -> Known {
+        match self.queues.get(&NameRef { project, kind, name }) {
             None => Known::Nothing,
             Some((read, queue)) if (self.clock)().since(read) < FRESH => Known::Fresh(queue),
             Some((_, queue)) => Known::Old(queue),
@@ -67,12 +70,12 @@ impl Cache {
 
     /// Remembers a queue as it was just read.
     pub fn put(&self, queue: Arc<Queue>) {
-        let name = Name { project: queue.project.clone(), name: queue.name.clone() };
+        let name = Name { project: queue.project.clone(), kind: queue.kind, name: queue.name.clone() };
         self.queues.insert(name, ((self.clock)(), queue));
     }
 
     /// Forgets a queue.
-    pub fn remove(&self, project: &str, name: &str) {
-        self.queues.remove(&NameRef { project, name });
+    pub fn remove(&self, project: &str, Named { kind, name }: Named<'_>) {
+        self.queues.remove(&NameRef { project, kind, name });
     }
 }

@@ -7,9 +7,10 @@ use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef,
 
 use super::Directory;
 use super::queues::Queue;
-use super::record::{DEAD_LETTER_SOURCE, QUEUE, QueueRecord, to_hex};
+use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of, to_hex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
+use crate::name::{Kind, Named};
 
 /// Makes the dead letter queue that metadata name, beside its source, unless it is there.
 ///
@@ -25,7 +26,7 @@ pub async fn ensure(
     source: &QueueRef,
 ) -> Result<()> {
     let Some(rule) = &metadata.dead_letter else { return Ok(()) };
-    if let Some(queue) = directory.read(call, &rule.queue).await? {
+    if let Some(queue) = directory.read(call, Named::queue(&rule.queue)).await? {
         let beside = queue.pool_name == pool_name && queue.reference.placement() == source.placement();
         return if beside {
             Ok(())
@@ -46,17 +47,17 @@ pub async fn ensure(
         metadata: serde_json::value::RawValue::from_string("{}".to_owned())
             .map_err(|error| Error::value(error.to_string()))?,
     };
-    let key = RecordKey::new(QUEUE, call.project(), rule.queue.clone());
+    let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
     // Whoever else makes it at this moment makes it as well as we do.
     directory.commit(call, vec![Change::put(key, Expect::Absent, record.to_bytes()?)]).await?;
-    directory.configured(call, &rule.queue).await?;
-    Box::pin(reconnect(directory, call, &rule.queue)).await
+    directory.configured(call, Named::queue(&rule.queue)).await?;
+    Box::pin(reconnect(directory, call, Named::queue(&rule.queue))).await
 }
 
 /// The rule that goes into a queue's header; none where its dead letter queue is gone.
 pub async fn rule(directory: &Directory, call: &Call, queue: &Queue) -> Result<Option<DeadLetterRule>> {
     let Some(rule) = &queue.metadata.dead_letter else { return Ok(None) };
-    let reference = match directory.read(call, &rule.queue).await? {
+    let reference = match directory.read(call, Named::queue(&rule.queue)).await? {
         Some(target) => target.reference.clone(),
         // It is gone: messages must not be claimed for ever all the same. They wait for the queue
         // of this impossible id, and move when it is made anew (`reconnect`).
@@ -82,9 +83,12 @@ pub fn sources(project: &str, name: &str, before: Option<&Metadata>, after: Opti
 }
 
 /// Tells the pools of all queues that name a queue as theirs that it is (again) there.
-pub async fn reconnect(directory: &Directory, call: &Call, name: &str) -> Result<()> {
+pub async fn reconnect(directory: &Directory, call: &Call, named: Named<'_>) -> Result<()> {
     const PAGE: u32 = 100;
-    let prefix = format!("{name}\0");
+    if named.kind != Kind::Queue {
+        return Ok(());
+    }
+    let prefix = format!("{}\0", named.name);
     let mut after = prefix.clone();
     loop {
         let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
@@ -92,7 +96,7 @@ pub async fn reconnect(directory: &Directory, call: &Call, name: &str) -> Result
         let full = page.len() == PAGE as usize;
         for record in page {
             let Some(source) = record.key.name.strip_prefix(&prefix) else { return Ok(()) };
-            Box::pin(directory.update(call, source, |metadata| Ok(metadata.clone()))).await?;
+            Box::pin(directory.update(call, Named::queue(source), |metadata| Ok(metadata.clone()))).await?;
             after = record.key.name;
         }
         if !full {

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::load::LoadedPool;
-use sukkal_plugin_sdk::{
-    self as sdk, Call, Change, ErrorKind as Kind, Expect, Header, QueueId, QueueRef, Record, RecordKey,
-};
+use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey};
 
 use super::cache::Known;
-use super::record::{Dropping, QUEUE, QueueRecord, label, to_hex};
+use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
 use super::{Directory, dead_letter};
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
+use crate::name::{Kind, Named};
 
 /// How often a change is tried when others are quicker. The request's deadline mostly comes first.
 const TRIES: u64 = 100;
@@ -24,6 +23,8 @@ const TRIES: u64 = 100;
 pub struct Queue {
     /// Its project.
     pub project: String,
+    /// Whether it is a queue or a topic.
+    pub kind: Kind,
     /// Its name.
     pub name: String,
     /// How its pool knows it.
@@ -51,40 +52,44 @@ impl Queue {
     pub fn id(&self) -> QueueId {
         self.reference.id()
     }
+
+    /// Its name, and of what.
+    pub fn named(&self) -> Named<'_> {
+        Named { kind: self.kind, name: &self.name }
+    }
 }
 
 impl Directory {
     /// A queue as it was within the last minute; for whoever goes on to its pool, which refuses an
     /// old record. Known queues are found while the catalog does not answer.
-    pub async fn find(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
-        let old = match self.cache.get(call.project(), name) {
+    pub async fn find(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
+        let old = match self.cache.get(call.project(), named) {
             Known::Fresh(queue) => return Ok(Some(queue)),
             Known::Old(queue) => Some(queue),
             Known::Nothing => None,
         };
-        match (self.read(call, name).await, old) {
+        match (self.read(call, named).await, old) {
             (Err(Error { kind: ErrorKind::Unavailable | ErrorKind::TimedOut, .. }), Some(queue)) => Ok(Some(queue)),
             (outcome, _) => outcome,
         }
     }
 
     /// A queue as the catalog has it now.
-    pub async fn read(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
-        let key = RecordKey::new(QUEUE, call.project(), name);
-        let Some(record) = self.catalog.get(call, key).await? else {
-            self.cache.remove(call.project(), name);
+    pub async fn read(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
+        let Some(record) = self.catalog.get(call, key(call, named)).await? else {
+            self.cache.remove(call.project(), named);
             return Ok(None);
         };
-        let queue = Arc::new(self.queue(record)?);
+        let queue = Arc::new(self.queue(named.kind, record)?);
         self.cache.put(queue.clone());
         Ok(Some(queue))
     }
 
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
-    pub async fn create(&self, call: &Call, name: &str, metadata: Object) -> Result<(Arc<Queue>, bool)> {
-        let metadata = Metadata::of(metadata);
+    pub async fn create(&self, call: &Call, named: Named<'_>, metadata: Object) -> Result<(Arc<Queue>, bool)> {
+        let metadata = Metadata::of(named.kind, metadata);
         for tries in 1..=TRIES {
-            if let Some(queue) = self.read(call, name).await? {
+            if let Some(queue) = self.read(call, named).await? {
                 return Ok((queue, false));
             }
             let (pool_name, pool) = self.pools.choose(metadata.flavor.as_deref())?;
@@ -99,14 +104,13 @@ impl Directory {
                 placement: to_hex(reference.placement()),
                 metadata: raw(&metadata.object)?,
             };
-            let mut changes =
-                vec![Change::put(RecordKey::new(QUEUE, call.project(), name), Expect::Absent, record.to_bytes()?)];
-            changes.extend(dead_letter::sources(call.project(), name, None, Some(&metadata)));
+            let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
+            changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
             // Deleted again before its pool was told: then it is made once more.
             if self.commit(call, changes).await?
-                && let Some(queue) = self.configured(call, name).await?
+                && let Some(queue) = self.configured(call, named).await?
             {
-                dead_letter::reconnect(self, call, name).await?;
+                dead_letter::reconnect(self, call, named).await?;
                 self.made.notify_waiters();
                 return Ok((queue, true));
             }
@@ -119,12 +123,12 @@ impl Directory {
     pub async fn update(
         &self,
         call: &Call,
-        name: &str,
+        named: Named<'_>,
         change: impl Fn(&Object) -> Result<Object> + Send + Sync,
     ) -> Result<Option<Arc<Queue>>> {
         for tries in 1..=TRIES {
-            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
-            let metadata = Metadata::of(change(&queue.metadata.object)?);
+            let Some(queue) = self.read(call, named).await? else { return Ok(None) };
+            let metadata = Metadata::of(named.kind, change(&queue.metadata.object)?);
             dead_letter::ensure(
                 self,
                 call,
@@ -142,11 +146,10 @@ impl Directory {
                 placement: to_hex(queue.reference.placement()),
                 metadata: raw(&metadata.object)?,
             };
-            let key = RecordKey::new(QUEUE, call.project(), name);
-            let mut changes = vec![Change::put(key, Expect::Revision(queue.revision), record.to_bytes()?)];
-            changes.extend(dead_letter::sources(call.project(), name, Some(&queue.metadata), Some(&metadata)));
+            let mut changes = vec![Change::put(key(call, named), Expect::Revision(queue.revision), record.to_bytes()?)];
+            changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
             if self.commit(call, changes).await? {
-                return self.configured(call, name).await;
+                return self.configured(call, named).await;
             }
             Self::pause(tries).await;
         }
@@ -155,9 +158,9 @@ impl Directory {
 
     /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
     /// Returns what was deleted; `None`: it was not there.
-    pub async fn delete(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
+    pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
         for tries in 1..=TRIES {
-            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
+            let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let dropping = Dropping {
                 id: queue.id().text(),
                 epoch: queue.reference.epoch() + 1,
@@ -165,15 +168,15 @@ impl Directory {
                 placement: to_hex(queue.reference.placement()),
                 project: queue.project.clone(),
                 name: queue.name.clone(),
+                kind: queue.kind,
             };
-            let key = RecordKey::new(QUEUE, call.project(), name);
             let mut changes = vec![
-                Change::delete(key, Expect::Revision(queue.revision)),
+                Change::delete(key(call, named), Expect::Revision(queue.revision)),
                 Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?),
             ];
-            changes.extend(dead_letter::sources(call.project(), name, Some(&queue.metadata), None));
+            changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), None));
             if self.commit(call, changes).await? {
-                self.cache.remove(call.project(), name);
+                self.cache.remove(call.project(), named);
                 self.close(call, &queue, &dropping).await;
                 self.wake.notify_one();
                 return Ok(Some(queue));
@@ -186,26 +189,21 @@ impl Directory {
     /// Tells the pool that a queue is deleted, so that hosts that still know it are refused. A pool
     /// that is down does not hold up the answer: the janitor tells it later.
     async fn close(&self, call: &Call, queue: &Queue, dropping: &Dropping) {
-        let header = Header {
-            epoch: dropping.epoch,
-            label: label(&queue.project, &queue.name),
-            dropping: true,
-            ..Header::default()
-        };
         let Ok(reference) = dropping.reference() else { return };
-        let configure = queue.pool.configure(call, &reference, header);
+        let configure = queue.pool.configure(call, &reference, dropping.header());
         if let Err(error) = tokio::time::timeout(Duration::from_secs(2), configure)
             .await
-            .unwrap_or_else(|_| Err(sdk::Error::new(Kind::TimedOut, "no answer")))
+            .unwrap_or_else(|_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer")))
         {
             tracing::warn!(%error, queue = queue.name, project = queue.project, "a deleted queue's pool could not be told yet");
         }
     }
 
-    /// Queues of the call's project in the order of their names.
-    pub async fn list(&self, call: &Call, after: Option<&str>, limit: u32) -> Result<Vec<Listed>> {
+    /// Queues, or topics, of the call's project in the order of their names.
+    pub async fn list(&self, call: &Call, kind: Kind, after: Option<&str>, limit: u32) -> Result<Vec<Listed>> {
         let project = call.project().to_owned();
-        let records = self.catalog.list(call, QUEUE.to_owned(), project, after.map(str::to_owned), limit).await?;
+        let records =
+            self.catalog.list(call, kind_of(kind).to_owned(), project, after.map(str::to_owned), limit).await?;
         records
             .into_iter()
             .map(|record| {
@@ -217,7 +215,7 @@ impl Directory {
 
     /// How many queues the call's project has.
     pub async fn count(&self, call: &Call) -> Result<u64> {
-        Ok(self.catalog.count(call, QUEUE.to_owned(), call.project().to_owned()).await?)
+        Ok(self.catalog.count(call, kind_of(Kind::Queue).to_owned(), call.project().to_owned()).await?)
     }
 
     /// Runs an operation on a queue's pool. Where the pool says that the record is old, or that it
@@ -235,7 +233,7 @@ impl Directory {
                 Self::pause(tries).await;
             }
             match operation(queue.clone()).await {
-                Err(error) if matches!(error.kind, Kind::Stale | Kind::Gone) => {
+                Err(error) if matches!(error.kind, sdk::ErrorKind::Stale | sdk::ErrorKind::Gone) => {
                     match self.refreshed(call, &queue, error).await? {
                         Some(again) => queue = again,
                         None => return Ok(None),
@@ -249,44 +247,50 @@ impl Directory {
 
     async fn refreshed(&self, call: &Call, queue: &Queue, error: sdk::Error) -> sdk::Result<Option<Arc<Queue>>> {
         let again = match error.kind {
-            Kind::Gone => self.configured(call, &queue.name).await,
-            _ => self.read(call, &queue.name).await,
+            sdk::ErrorKind::Gone => self.configured(call, queue.named()).await,
+            _ => self.read(call, queue.named()).await,
         };
         again.map_err(|error| sdk::Error::unavailable(error.message).detail(error.detail))
     }
 
     /// Tells a queue's pool what the catalog says now, and gives the queue.
-    pub(super) async fn configured(&self, call: &Call, name: &str) -> Result<Option<Arc<Queue>>> {
+    pub(super) async fn configured(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
         for tries in 1..=TRIES {
-            let Some(queue) = self.read(call, name).await? else { return Ok(None) };
+            let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let header = Header {
                 epoch: queue.reference.epoch(),
-                label: label(&queue.project, &queue.name),
+                label: label(&queue.project, queue.named()),
                 dead_letter: dead_letter::rule(self, call, &queue).await?,
                 ..Header::default()
             };
             match queue.pool.configure(call, &queue.reference, header).await {
                 Ok(()) => return Ok(Some(queue)),
                 // Somebody was quicker with a later change: read that one.
-                Err(error) if error.kind == Kind::Stale => Self::pause(tries).await,
+                Err(error) if error.kind == sdk::ErrorKind::Stale => Self::pause(tries).await,
                 Err(error) => return Err(error.into()),
             }
         }
         Err(contended())
     }
 
-    fn queue(&self, record: Record) -> Result<Queue> {
+    fn queue(&self, kind: Kind, record: Record) -> Result<Queue> {
         let stored = QueueRecord::from_bytes(&record.value)?;
         Ok(Queue {
             reference: stored.reference()?,
-            metadata: Metadata::of(stored.object()?),
+            metadata: Metadata::of(kind, stored.object()?),
             pool: self.pools.get(&stored.pool)?,
             pool_name: stored.pool,
             project: record.key.project,
+            kind,
             name: record.key.name,
             revision: record.revision,
         })
     }
+}
+
+/// The key of a record of the call's project.
+fn key(call: &Call, named: Named<'_>) -> RecordKey {
+    RecordKey::new(kind_of(named.kind), call.project(), named.name)
 }
 
 fn raw(object: &Object) -> Result<Box<RawValue>> {

@@ -2,13 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::{Bytes, QueueId, QueueRef, RecordKey};
+use sukkal_plugin_sdk::{Bytes, Header, QueueId, QueueRef, RecordKey};
 
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::{Kind, Named};
 
-/// The kind of queues' records: project and name are the queue's.
-pub const QUEUE: &str = "queue";
+/// The kind of queues' and topics' records: project and name are theirs.
+pub fn kind_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Queue => "queue",
+        Kind::Topic => "topic",
+    }
+}
 
 /// The kind of records of queues that are being dropped: no project, named by the queue's id.
 pub const DROPPING: &str = "dropping";
@@ -47,6 +53,9 @@ pub struct Dropping {
     pub project: String,
     /// Its name.
     pub name: String,
+    /// What it was.
+    #[serde(default)]
+    pub kind: Kind,
 }
 
 impl QueueRecord {
@@ -91,11 +100,19 @@ impl Dropping {
     pub fn reference(&self) -> Result<QueueRef> {
         reference(&self.id, self.epoch, &self.placement)
     }
+
+    /// The header that ends the queue in its pool.
+    pub fn header(&self) -> Header {
+        let named = Named { kind: self.kind, name: &self.name };
+        Header { epoch: self.epoch, label: label(&self.project, named), dropping: true, ..Header::default() }
+    }
 }
 
-/// The label under which a pool knows a queue: its project, U+0000, its name.
-pub fn label(project: &str, name: &str) -> Bytes {
-    Bytes::from(format!("{project}\0{name}"))
+/// The label under which a pool knows a queue: its project, U+0000, its name. A topic's name has a
+/// slash in front, which no name has.
+pub fn label(project: &str, named: Named<'_>) -> Bytes {
+    let slash = if named.kind == Kind::Topic { "/" } else { "" };
+    Bytes::from(format!("{project}\0{slash}{}", named.name))
 }
 
 /// Bytes in hexadecimal.

@@ -27,6 +27,7 @@ use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::name::Named;
 use crate::query;
 use crate::service::Clock;
 use crate::stop::Stop;
@@ -123,7 +124,7 @@ pub(crate) fn extra_time(request: &Request, limits: &Limits) -> Duration {
 /// A look is never cut short: what it claimed would be lost.
 pub(crate) async fn until<T, F, Fut>(
     context: &Context<'_>,
-    name: &str,
+    named: Named<'_>,
     what: What,
     wait: Duration,
     look: F,
@@ -133,7 +134,7 @@ where
     Fut: Future<Output = Result<Option<T>, Stop>>,
 {
     let (service, call) = (context.service, context.call);
-    if let Some(queue) = service.directory.find(call, name).await?
+    if let Some(queue) = service.directory.find(call, named).await?
         && let Some(found) = look(queue).await?
     {
         return Ok(Some(found));
@@ -146,7 +147,7 @@ where
     while !*ending.borrow_and_update() && Instant::now() < end && context.presence.is_here() {
         let mut queue_made = pin!(service.directory.queue_made());
         queue_made.as_mut().enable();
-        let Some(queue) = service.directory.find(call, name).await? else {
+        let Some(queue) = service.directory.find(call, named).await? else {
             tokio::select! {
                 () = queue_made => {}
                 () = tokio::time::sleep_until(end.min(Instant::now() + LOOK_FOR_QUEUE)) => {}
@@ -164,7 +165,7 @@ where
             return Ok(Some(found));
         }
         // Deleted meanwhile: the next one of its name is waited for.
-        if service.directory.find(call, name).await?.is_none_or(|now| now.id() != id) {
+        if service.directory.find(call, named).await?.is_none_or(|now| now.id() != id) {
             continue;
         }
         tokio::select! {

@@ -6,13 +6,14 @@ use super::{no_claim, views};
 use crate::action::message::view::{Extra, Shown};
 use crate::answer::{Answer, ClaimView};
 use crate::engine::Context;
+use crate::name::Named;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let extra = Extra::of(request.params())?;
     let id = request.item().parse::<ClaimId>().map_err(|_| no_claim(request))?;
     let (directory, call) = (&context.service.directory, context.call);
-    let queue = directory.find(call, request.queue()).await?.ok_or_else(|| no_claim(request))?;
+    let queue = directory.find(call, Named::of(request)).await?.ok_or_else(|| no_claim(request))?;
     let read = directory.on(call, queue, |queue| async move {
         let claim = queue.pool.claim_get(call, &queue.reference, id).await?;
         Ok(claim.map(|claim| (queue.id(), claim)))

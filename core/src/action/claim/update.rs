@@ -10,13 +10,14 @@ use crate::engine::Context;
 use crate::error::Result;
 use crate::json;
 use crate::limits::Limits;
+use crate::name::Named;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let renewal = decode(request, context.limits())?;
     let id = request.item().parse::<ClaimId>().map_err(|_| no_claim(request))?;
     let (directory, call) = (&context.service.directory, context.call);
-    let queue = directory.find(call, request.queue()).await?.ok_or_else(|| no_claim(request))?;
+    let queue = directory.find(call, Named::of(request)).await?.ok_or_else(|| no_claim(request))?;
     let renewed = directory.on(call, queue, |queue| {
         let renewal = renewal.clone();
         async move { queue.pool.claim_renew(call, &queue.reference, id, renewal).await }

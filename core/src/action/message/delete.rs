@@ -8,12 +8,13 @@ use crate::answer::Answer;
 use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind};
+use crate::name::Named;
 use crate::query;
 use crate::stop::Stop;
 
 /// What a request says of the claim that holds the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
+enum Claimed {
     Nothing,
     Claim(ClaimId),
     /// A text that is no claim's id.
@@ -25,7 +26,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let (directory, call) = (&context.service.directory, context.call);
     // What is no message's id names a message that is not there, which is no error.
     let Ok(id) = request.item().parse::<MessageId>() else { return Ok(Answer::Deleted) };
-    let Some(queue) = directory.find(call, request.queue()).await? else { return Ok(Answer::Deleted) };
+    let Some(queue) = directory.find(call, Named::of(request)).await? else { return Ok(Answer::Deleted) };
     let deletion = directory.on(call, queue, |queue| delete(call, queue, id, named));
     match deletion.await?.flatten() {
         None => Ok(Answer::Deleted),
@@ -33,22 +34,22 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     }
 }
 
-fn decode(request: &Request) -> Named {
+fn decode(request: &Request) -> Claimed {
     match query::text(request.params(), "claim_id") {
-        None => Named::Nothing,
-        Some(text) => text.parse().map_or(Named::NoClaim, Named::Claim),
+        None => Claimed::Nothing,
+        Some(text) => text.parse().map_or(Claimed::NoClaim, Claimed::Claim),
     }
 }
 
-async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Named) -> sdk::Result<Option<Refused>> {
+async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Claimed) -> sdk::Result<Option<Refused>> {
     if id.queue != queue.id() {
         return Ok(None);
     }
     let places = vec![id.place];
     let guard = match named {
-        Named::Nothing => Guard::Unclaimed,
-        Named::Claim(claim) => Guard::Claim(claim),
-        Named::NoClaim => {
+        Claimed::Nothing => Guard::Unclaimed,
+        Claimed::Claim(claim) => Guard::Claim(claim),
+        Claimed::NoClaim => {
             // Only what is there can be refused.
             let batch = queue.pool.get(call, &queue.reference, places).await?;
             return Ok((!batch.messages.is_empty()).then_some(Refused::ClaimGone));

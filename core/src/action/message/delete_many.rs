@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, Limits};
+use crate::name::Named;
 use crate::query;
 use crate::stop::Stop;
 
@@ -33,7 +34,7 @@ async fn delete(
     claims: Option<Vec<String>>,
 ) -> Result<Answer, Stop> {
     let (directory, call) = (&context.service.directory, context.call);
-    let Some(queue) = directory.find(call, request.queue()).await? else { return Ok(Answer::Deleted) };
+    let Some(queue) = directory.find(call, Named::of(request)).await? else { return Ok(Answer::Deleted) };
     // What is no claim's id holds no message.
     let claims: Option<Vec<ClaimId>> = claims.map(|claims| claims.iter().filter_map(|id| id.parse().ok()).collect());
     let guard = claims.map_or(Guard::Any, Guard::EachClaimedBy);

@@ -8,12 +8,13 @@ use crate::action::no_queue;
 use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::Error;
+use crate::name::Named;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let extra = Extra::of(request.params())?;
     let (directory, call) = (&context.service.directory, context.call);
-    let Some(queue) = directory.find(call, request.queue()).await? else {
+    let Some(queue) = directory.find(call, Named::of(request)).await? else {
         return Err(no_queue(request).into());
     };
     let read = directory.on(call, queue, |queue| {
@@ -35,6 +36,6 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
 }
 
 fn no_message(request: &Request) -> Error {
-    let (id, queue, project) = (request.item(), request.queue(), request.project());
-    Error::not_found(format!("Message {id} does not exist in queue {queue} for project {project}"))
+    let (id, Named { kind, name }, project) = (request.item(), Named::of(request), request.project());
+    Error::not_found(format!("Message {id} does not exist in {kind} {name} for project {project}"))
 }

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::engine::Context;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::name::Named;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
 
@@ -17,7 +18,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     check_count(&ids, context.limits())?;
     let extra = Extra::of(request.params())?;
     let (directory, call) = (&context.service.directory, context.call);
-    let found = match directory.find(call, request.queue()).await? {
+    let found = match directory.find(call, Named::of(request)).await? {
         None => None,
         Some(queue) => {
             let read = directory.on(call, queue, |queue| {
@@ -52,6 +53,6 @@ fn check_count(ids: &[String], limits: &Limits) -> Result<()> {
 
 fn none_found(request: &Request, ids: &[String]) -> Error {
     let ids = ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
-    let (queue, project) = (request.queue(), request.project());
-    Error::not_found(format!("No messages with IDs: [{ids}] found in the queue {queue} for project {project}."))
+    let (Named { kind, name }, project) = (Named::of(request), request.project());
+    Error::not_found(format!("No messages with IDs: [{ids}] found in the {kind} {name} for project {project}."))
 }

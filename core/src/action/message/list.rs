@@ -12,6 +12,7 @@ use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::name::Named;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
 use crate::wait::{self, What};
@@ -28,7 +29,8 @@ struct Listing {
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let mut listing = decode(request, context.limits())?;
     let look = |queue| read(context, queue, &listing);
-    let Some((queue, batch)) = wait::until(context, request.queue(), What::Listing, listing.wait, look).await? else {
+    let Some((queue, batch)) = wait::until(context, Named::of(request), What::Listing, listing.wait, look).await?
+    else {
         return Ok(Answer::Messages(MessagePage::default()));
     };
     let shown = Shown::new(context, queue, batch.now).with(listing.extra);

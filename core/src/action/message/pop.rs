@@ -11,11 +11,12 @@ use crate::answer::{Answer, MessageView};
 use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind};
+use crate::name::Named;
 use crate::stop::Stop;
 
 /// Pops up to `limit` messages: in one step of the pool where no filter has to see them first.
 pub(super) async fn run(context: &mut Context<'_>, request: &Request, limit: u32) -> Result<Answer, Stop> {
-    let Some(queue) = context.service.directory.find(context.call, request.queue()).await? else {
+    let Some(queue) = context.service.directory.find(context.call, Named::of(request)).await? else {
         return Ok(Answer::Popped(Vec::new()));
     };
     let popped = match context.wants_egress(request) {

@@ -15,6 +15,7 @@ use crate::engine::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Limits, MIN_TTL};
 use crate::metadata::{Metadata, message_ttl_text};
+use crate::name::Named;
 use crate::stop::Stop;
 
 /// The service that a filter must provide where a queue's messages are to be encrypted.
@@ -25,7 +26,7 @@ const TRIES: usize = 3;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Result<Answer, Stop> {
     let service = context.service;
-    let queue = service.directory.find(context.call, request.queue()).await?;
+    let queue = service.directory.find(context.call, Named::of(request)).await?;
     let body = request.has_body().then(|| request.take_body());
     let measured = Measured::of(request.transport());
     let messages = decode(body.as_ref(), measured, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
@@ -35,16 +36,21 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     }
     let messages = context.ingress(request, messages).await?;
     let post = Post { client: request.client().to_owned(), messages, ..Post::default() };
-    store(context, request.queue(), queue, post).await
+    store(context, Named::of(request), queue, post).await
 }
 
 /// Stores what passed the filters. A queue that is deleted meanwhile is made anew.
-async fn store(context: &Context<'_>, name: &str, mut found: Option<Arc<Queue>>, post: Post) -> Result<Answer, Stop> {
+async fn store(
+    context: &Context<'_>,
+    named: Named<'_>,
+    mut found: Option<Arc<Queue>>,
+    post: Post,
+) -> Result<Answer, Stop> {
     let (directory, call) = (&context.service.directory, context.call);
     for _ in 0..TRIES {
         let queue = match found.take() {
             Some(queue) => queue,
-            None => directory.create(call, name, Object::new()).await?.0,
+            None => directory.create(call, named, Object::new()).await?.0,
         };
         let stored = directory.on(call, queue, |queue| {
             let post = post.clone();
@@ -144,6 +150,7 @@ fn seconds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::Kind;
 
     fn post(text: &str, queue: Option<&Metadata>) -> Result<Vec<NewMessage>> {
         decode(Some(&Bytes::copy_from_slice(text.as_bytes())), Measured::Body, queue, &Limits::default())
@@ -178,7 +185,7 @@ mod tests {
     fn what_a_message_leaves_out_the_queue_says_then_the_service() {
         let text = r#"{"messages":[{"body":1},{"body":2,"ttl":60,"delay":0}]}"#;
         let queue = crate::json::object(br#"{"_default_message_ttl":120,"_default_message_delay":10}"#);
-        let queue = Metadata::of(queue.unwrap_or_default());
+        let queue = Metadata::of(Kind::Queue, queue.unwrap_or_default());
         let times = |queue| -> Vec<_> {
             let messages = post(text, queue).unwrap_or_default();
             messages.iter().map(|message| (message.ttl.as_secs(), message.delay.as_secs())).collect()

@@ -85,7 +85,7 @@ impl Shown {
 }
 
 fn origin(origin: Origin) -> OriginView {
-    // A label is project, U+0000, name (`directory::record::label`).
+    // A label ends in U+0000 and the name (`directory::record::label`).
     let name = origin.label.split(|byte| *byte == 0).next_back().unwrap_or_default();
     OriginView {
         queue: String::from_utf8_lossy(name).into_owned(),

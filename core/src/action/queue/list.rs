@@ -1,4 +1,4 @@
-//! `queue_list`: a page of a project's queues.
+//! `queue_list`, `topic_list`: a page of a project's queues or topics.
 
 use serde_json::Value;
 use sukkal_plugin_sdk::{Params, Request};
@@ -7,16 +7,25 @@ use crate::answer::{Answer, Object, Paging, QueuePage, QueueView};
 use crate::engine::Context;
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::name::{Kind, Named};
 use crate::query::{self, queue_limit};
 use crate::stop::Stop;
 
 /// How many queues are read at once where a filter passes only some.
 const BATCH: u32 = 100;
 
-const KNOWN: [&str; 5] = ["marker", "limit", "detailed", "name", "with_count"];
+/// The parameters that do not select by metadata. Topics are not counted.
+fn known(kind: Kind) -> &'static [&'static str] {
+    const KNOWN: [&str; 5] = ["marker", "limit", "detailed", "name", "with_count"];
+    match kind {
+        Kind::Queue => &KNOWN,
+        Kind::Topic => &KNOWN[..4],
+    }
+}
 
 /// What a listing asks for.
 struct Listing {
+    kind: Kind,
     marker: Option<String>,
     limit: u32,
     detailed: bool,
@@ -35,7 +44,7 @@ struct Filter {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let mut listing = decode(request.params(), context.limits())?;
+    let mut listing = decode(Named::of(request).kind, request.params(), context.limits())?;
     let queues = read(context, &listing).await?;
     let count = match listing.with_count {
         // A count of none is not shown.
@@ -53,7 +62,7 @@ async fn read(context: &Context<'_>, listing: &Listing) -> Result<Vec<QueueView>
     let mut queues = Vec::new();
     let mut after = listing.marker.clone();
     loop {
-        let listed = context.service.directory.list(context.call, after.as_deref(), batch).await?;
+        let listed = context.service.directory.list(context.call, listing.kind, after.as_deref(), batch).await?;
         let is_last = listed.len() < batch as usize;
         after = listed.last().map(|queue| queue.name.clone());
         let wanted = listed.into_iter().filter(|queue| listing.filter.passes(&queue.name, &queue.metadata));
@@ -65,13 +74,16 @@ async fn read(context: &Context<'_>, listing: &Listing) -> Result<Vec<QueueView>
     }
 }
 
-fn decode(params: &Params, limits: &Limits) -> Result<Listing> {
+fn decode(kind: Kind, params: &Params, limits: &Limits) -> Result<Listing> {
     let marker = query::text(params, "marker").map(str::to_owned);
     let limit = query::int(params, "limit")?;
     let detailed = query::boolean(params, "detailed")?;
     let name = query::text(params, "name").map(str::to_owned);
-    let with_count = query::boolean(params, "with_count")?;
-    let metadata = metadata_filters(params);
+    let with_count = match kind {
+        Kind::Queue => query::boolean(params, "with_count")?,
+        Kind::Topic => None,
+    };
+    let metadata = metadata_filters(kind, params);
     let mut paging = Paging { had_marker: marker.is_some(), ..Paging::default() };
     paging.note("limit", limit);
     paging.note("detailed", detailed);
@@ -81,6 +93,7 @@ fn decode(params: &Params, limits: &Limits) -> Result<Listing> {
         paging.note(key, Some(value));
     }
     Ok(Listing {
+        kind,
         marker,
         limit: query::page_limit(limit, limits.max_queues_per_page, queue_limit)?,
         detailed: detailed.unwrap_or(false),
@@ -91,9 +104,9 @@ fn decode(params: &Params, limits: &Limits) -> Result<Listing> {
 }
 
 /// Every parameter that is not known otherwise, once, with its last value.
-fn metadata_filters(params: &Params) -> Vec<(String, String)> {
+fn metadata_filters(kind: Kind, params: &Params) -> Vec<(String, String)> {
     let mut filters: Vec<(String, String)> = Vec::new();
-    for (key, value) in params.iter().filter(|(key, _)| !KNOWN.contains(key)) {
+    for (key, value) in params.iter().filter(|(key, _)| !known(kind).contains(key)) {
         match filters.iter_mut().find(|(known, _)| known == key) {
             Some((_, earlier)) => value.clone_into(earlier),
             None => filters.push((key.to_owned(), value.to_owned())),
@@ -139,7 +152,7 @@ mod tests {
             ("limit", "4"),
             ("detailed", ""),
         ]);
-        let paging = decode(&params, &Limits::default()).map(|listing| listing.paging).unwrap_or_default();
+        let paging = decode(Kind::Queue, &params, &Limits::default()).map(|listing| listing.paging).unwrap_or_default();
         let given: Vec<_> = paging.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(given, ["limit=4", "with_count=true", "node=2"]);
         assert!(paging.had_marker);

@@ -1,4 +1,5 @@
-//! Queues and their metadata (spec: REST §3).
+//! Queues and their metadata (spec: REST §3), and topics and theirs: what can be asked of both means
+//! the same (spec: REST §7).
 
 pub(super) mod create;
 pub(super) mod delete;
@@ -12,10 +13,12 @@ pub(super) mod update;
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
+use crate::name::Kind;
 
 /// The refusal of metadata that are too long.
-fn too_large(limits: &Limits, kind: ErrorKind) -> Error {
-    Error::new(kind, format!("Queue metadata is too large. Max size: {}", limits.max_queue_metadata))
+fn too_large(kind: Kind, limits: &Limits, refusal: ErrorKind) -> Error {
+    let title = kind.title();
+    Error::new(refusal, format!("{title} metadata is too large. Max size: {}", limits.max_queue_metadata))
 }
 
 /// Whether so many bytes are more than metadata may have.

@@ -1,4 +1,4 @@
-//! `queue_purge`: empties a queue.
+//! `queue_purge`, `topic_purge`: empties a queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::name::Named;
 use crate::stop::Stop;
 
 /// One step: short, so that other requests of the pool come in between.
@@ -26,7 +27,7 @@ enum Resource {
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     if decode(request)?.contains(&Resource::Messages)
-        && let Some(queue) = context.service.directory.find(context.call, request.queue()).await?
+        && let Some(queue) = context.service.directory.find(context.call, Named::of(request)).await?
     {
         purge_messages(context, queue).await?;
     }

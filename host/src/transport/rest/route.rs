@@ -54,6 +54,11 @@ resource!(MESSAGE false "GET" MessageGet, "DELETE" MessageDelete);
 resource!(CLAIMS false "POST" ClaimCreate);
 resource!(CLAIM false "GET" ClaimGet, "PATCH" ClaimUpdate, "DELETE" ClaimDelete);
 
+resource!(TOPICS false "GET" TopicList);
+resource!(TOPIC false "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
+resource!(TOPIC_STATS false "GET" TopicStats);
+resource!(TOPIC_PURGE false "POST" TopicPurge);
+
 /// Finds what a method and a path, as they were sent, ask for.
 pub fn resolve(method: &str, path: &str, admin_mode: bool) -> Resolved {
     let Some((resource, target)) = find(path).filter(|(resource, _)| !resource.admin || admin_mode) else {
@@ -78,33 +83,59 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
         "/v2/ping" => return Some((&PING, nothing)),
         "/v2/health" => return Some((&HEALTH, nothing)),
         "/v2/queues" => return Some((&QUEUES, nothing)),
-        _ => path.strip_prefix("/v2/queues/")?,
+        "/v2/topics" => return Some((&TOPICS, Target { topic: true, ..nothing })),
+        _ => path.strip_prefix("/v2/")?,
     };
-    let (queue, below) = rest.split_once('/').unwrap_or((rest, ""));
-    if queue.len() == rest.len() {
-        return Some((&QUEUE, target(queue, "")));
-    }
-    match below {
-        "stats" => Some((&STATS, target(queue, ""))),
-        "purge" => Some((&PURGE, target(queue, ""))),
-        "share" => Some((&SHARE, target(queue, ""))),
-        "messages" => Some((&MESSAGES, target(queue, ""))),
-        "claims" => Some((&CLAIMS, target(queue, ""))),
-        _ => {
-            let (collection, item) = below.split_once('/')?;
-            let resource = match collection {
-                "messages" => &MESSAGE,
-                "claims" => &CLAIM,
-                _ => return None,
-            };
-            (!item.is_empty() && !item.contains('/')).then(|| (resource, target(queue, item)))
-        }
-    }
+    let (collection, rest) = rest.split_once('/')?;
+    let topic = match collection {
+        "queues" => false,
+        "topics" => true,
+        _ => return None,
+    };
+    let mut segments = rest.split('/');
+    let name = segments.next()?;
+    let below = [segments.next(), segments.next(), segments.next()];
+    let resource = if topic { below_topic(below) } else { below_queue(below) };
+    let item = below[1].unwrap_or_default();
+    // A path is not continued by nothing.
+    let whole = segments.next().is_none() && !below.contains(&Some(""));
+    resource.filter(|_| whole).map(|resource| (resource, Target { queue: decoded(name), topic, item: decoded(item) }))
 }
 
-fn target(queue: &str, item: &str) -> Target {
-    let decoded = |text| super::decode::percent(text, false).into_owned();
-    Target { queue: decoded(queue), topic: false, item: decoded(item) }
+/// What lies at and below the name of a queue.
+fn below_queue(below: [Option<&str>; 3]) -> Option<&'static Resource> {
+    Some(match below {
+        [None, ..] => &QUEUE,
+        [Some("stats"), None, _] => &STATS,
+        [Some("purge"), None, _] => &PURGE,
+        [Some("share"), None, _] => &SHARE,
+        [Some("claims"), None, _] => &CLAIMS,
+        [Some("claims"), Some(_), None] => &CLAIM,
+        _ => return below_either(below),
+    })
+}
+
+/// What lies at and below the name of a topic.
+fn below_topic(below: [Option<&str>; 3]) -> Option<&'static Resource> {
+    Some(match below {
+        [None, ..] => &TOPIC,
+        [Some("stats"), None, _] => &TOPIC_STATS,
+        [Some("purge"), None, _] => &TOPIC_PURGE,
+        _ => return below_either(below),
+    })
+}
+
+/// What queues and topics have alike.
+fn below_either(below: [Option<&str>; 3]) -> Option<&'static Resource> {
+    Some(match below {
+        [Some("messages"), None, _] => &MESSAGES,
+        [Some("messages"), Some(_), None] => &MESSAGE,
+        _ => return None,
+    })
+}
+
+fn decoded(text: &str) -> String {
+    super::decode::percent(text, false).into_owned()
 }
 
 #[cfg(test)]
@@ -127,14 +158,27 @@ mod tests {
         assert_eq!(found("GET", "/v2/queues/"), at(Action::QueueGet, "", ""));
         assert_eq!(found("POST", "/v2/queues/q/messages"), at(Action::MessagePost, "q", ""));
         assert_eq!(found("DELETE", "/v2/queues/q/messages/m"), at(Action::MessageDelete, "q", "m"));
+        assert_eq!(found("GET", "/v2/topics/t/messages/m"), at(Action::MessageGet, "t", "m"));
+        assert_eq!(found("GET", "/v2/topics/t/stats"), at(Action::TopicStats, "t", ""));
+        assert!(resolve("GET", "/v2/topics/t/messages", true).target.topic);
+        assert!(resolve("GET", "/v2/topics", true).target.topic);
         assert_eq!(found("PATCH", "/v2/queues/q/claims/c"), at(Action::ClaimUpdate, "q", "c"));
     }
 
     #[test]
     fn unknown_paths_are_told_from_wrong_methods() {
-        for path in
-            ["/v3", "/v2/nosuch", "/v2/queues/q/", "/v2/queues/q/messages/", "/v2/queues/q/messages/m/x", "//", ""]
-        {
+        for path in [
+            "/v3",
+            "/v2/nosuch",
+            "/v2/queues/q/",
+            "/v2/queues/q/messages/",
+            "/v2/queues/q/messages/m/x",
+            "/v2/topics/t/claims",
+            "/v2/topics/t/share",
+            "/v2/queues//messages/",
+            "//",
+            "",
+        ] {
             assert_eq!(resolve("GET", path, true).route, Route::UnknownPath, "{path}");
         }
         assert_eq!(resolve("GET", "/v2/health", false).route, Route::UnknownPath);

@@ -1,4 +1,4 @@
-//! Messages and claims as JSON.
+//! Messages and claims as JSON. `path` is that of their queue or topic.
 
 use sukkal_core::{ClaimView, MessageView};
 use sukkal_plugin_sdk::Response;
@@ -8,19 +8,19 @@ use crate::transport::json::Json;
 use crate::transport::shared::{extras, room};
 
 /// An answer of messages alone.
-pub fn listed(status: u16, queue: &str, views: &[MessageView]) -> Response {
+pub fn listed(status: u16, path: &str, views: &[MessageView]) -> Response {
     json(status, room(views), |json| {
         let add = |json: &mut Json, view: &MessageView| {
-            message(json, queue, view);
+            message(json, path, view);
         };
         json.raw(r#"{"messages":"#).list(views, add).raw("}")
     })
 }
 
 /// A message. No other key than these: clients refuse what they do not know (spec: REST §4).
-pub fn message<'a>(json: &'a mut Json, queue: &str, view: &MessageView) -> &'a mut Json {
+pub fn message<'a>(json: &'a mut Json, path: &str, view: &MessageView) -> &'a mut Json {
     let id = view.id.to_string();
-    json.raw(r#"{"id":""#).raw(&id).raw(r#"","href":"/v2/queues/"#).raw(queue).raw("/messages/").raw(&id);
+    json.raw(r#"{"id":""#).raw(&id).raw(r#"","href":""#).raw(path).raw("/messages/").raw(&id);
     if let Some(claim) = view.claim {
         json.raw("?claim_id=").raw(claim.to_string());
     }
@@ -30,11 +30,11 @@ pub fn message<'a>(json: &'a mut Json, queue: &str, view: &MessageView) -> &'a m
 }
 
 /// A claim as it is read.
-pub fn claim<'a>(json: &'a mut Json, queue: &str, view: &ClaimView) -> &'a mut Json {
+pub fn claim<'a>(json: &'a mut Json, path: &str, view: &ClaimView) -> &'a mut Json {
     json.raw(r#"{"age":"#).number(view.age).raw(r#","ttl":"#).number(view.ttl);
-    json.raw(r#","href":"/v2/queues/"#).raw(queue).raw("/claims/").raw(view.id.to_string()).raw(r#"","messages":"#);
+    json.raw(r#","href":""#).raw(path).raw("/claims/").raw(view.id.to_string()).raw(r#"","messages":"#);
     let add = |json: &mut Json, view: &MessageView| {
-        message(json, queue, view);
+        message(json, path, view);
     };
     json.list(&view.messages, add).raw("}")
 }

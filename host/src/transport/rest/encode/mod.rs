@@ -4,7 +4,7 @@ mod failure;
 mod message;
 mod paging;
 
-use sukkal_core::{Answer, Error, Limits, MessagePage, QueuePage, QueueStats, SignedUrl, with_reserved};
+use sukkal_core::{Answer, Error, Limits, MessagePage, Named, QueuePage, QueueStats, SignedUrl, with_reserved};
 use sukkal_plugin_sdk::{Request, Response};
 
 pub use self::failure::failure;
@@ -23,7 +23,7 @@ pub fn response(request: &Request, limits: &Limits, outcome: Result<Answer, Erro
 }
 
 fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
-    let queue = request.queue();
+    let named = Named::of(request);
     match answer {
         Answer::Versions => Response::json(300, home::VERSIONS),
         // Asked for on the websocket alone: here every request tells who sends it.
@@ -31,9 +31,9 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         Answer::Home { admin } => home_document(admin),
         Answer::Ping(works) => Response::new(if works || request.method() == "HEAD" { 204 } else { 503 }),
         Answer::Health(object) => json(200, 512, |json| json.value(&object)),
-        Answer::Metadata(object) => json(200, 512, |json| json.value(&with_reserved(&object, limits))),
+        Answer::Metadata(object) => json(200, 512, |json| json.value(&with_reserved(named.kind, &object, limits))),
         Answer::Queues(page) => queues(request, limits, &page),
-        Answer::QueueCreated(made) => located(Response::new(if made { 201 } else { 204 }), &queue_path(queue)),
+        Answer::QueueCreated(made) => located(Response::new(if made { 201 } else { 204 }), &path(named)),
         Answer::QueueExists(true)
         | Answer::QueueDeleted
         | Answer::Purged
@@ -41,18 +41,19 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         | Answer::ClaimRenewed
         | Answer::ClaimReleased
         | Answer::Claimed(None) => Response::new(204),
-        Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {queue} does not exist"))),
-        Answer::Stats(stats) => json(200, 256, |json| counts(json, queue, stats.as_ref())),
+        Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {} does not exist", named.name))),
+        Answer::Stats(stats) => json(200, 256, |json| counts(json, named, stats.as_ref())),
         Answer::Shared(url) => signed_url(&url),
-        Answer::Posted(ids) => posted(queue, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Answer::Posted(ids) => posted(named, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
         Answer::Messages(page) => messages(request, &page),
-        Answer::MessagesById(found) => listed(200, queue, &found),
-        Answer::Message(view) => json(200, view.body.len() + 256, |json| message(json, queue, &view)),
+        Answer::MessagesById(found) => listed(200, &path(named), &found),
+        Answer::Message(view) => json(200, view.body.len() + 256, |json| message(json, &path(named), &view)),
         Answer::Popped(taken) => json(200, room(&taken), |json| popped(json, &taken)),
         Answer::Claimed(Some(claim)) => {
-            located(listed(201, queue, &claim.messages), &format!("{}/claims/{}", queue_path(queue), claim.id))
+            let path = path(named);
+            located(listed(201, &path, &claim.messages), &format!("{path}/claims/{}", claim.id))
         }
-        Answer::Claim(view) => json(200, room(&view.messages) + 128, |json| claim(json, queue, &view)),
+        Answer::Claim(view) => json(200, room(&view.messages) + 128, |json| claim(json, &path(named), &view)),
     }
 }
 
@@ -76,17 +77,18 @@ fn located(mut response: Response, location: &str) -> Response {
 }
 
 /// Names that passed admission need no escapes in a path.
-fn queue_path(queue: &str) -> String {
-    format!("/v2/queues/{queue}")
+fn path(Named { kind, name }: Named<'_>) -> String {
+    format!("/v2/{kind}s/{name}")
 }
 
 fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
+    let kind = Named::of(request).kind;
     json(200, 256 + 96 * page.queues.len(), |json| {
-        json.raw(r#"{"queues":"#).list(&page.queues, |json, queue| {
+        json.raw(r#"{""#).raw(kind.to_string()).raw(r#"s":"#).list(&page.queues, |json, queue| {
             json.raw(r#"{"name":"#).value(&queue.name);
-            json.raw(r#","href":"#).value(&queue_path(&queue.name));
+            json.raw(r#","href":"#).value(&path(Named { kind, name: &queue.name }));
             if page.detailed {
-                json.raw(r#","metadata":"#).value(&with_reserved(&queue.metadata, limits));
+                json.raw(r#","metadata":"#).value(&with_reserved(kind, &queue.metadata, limits));
             }
             json.raw("}");
         });
@@ -99,9 +101,9 @@ fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
     })
 }
 
-fn counts<'a>(json: &'a mut Json, queue: &str, stats: Option<&QueueStats>) -> &'a mut Json {
+fn counts<'a>(json: &'a mut Json, named: Named<'_>, stats: Option<&QueueStats>) -> &'a mut Json {
     shared::counts(json, stats, |json, id| {
-        json.raw(r#""href":""#).raw(queue_path(queue)).raw("/messages/").raw(id.to_string()).raw("\"");
+        json.raw(r#""href":""#).raw(path(named)).raw("/messages/").raw(id.to_string()).raw("\"");
     })
 }
 
@@ -114,8 +116,8 @@ fn signed_url(url: &SignedUrl) -> Response {
     })
 }
 
-fn posted(queue: &str, ids: &[String]) -> Response {
-    let path = format!("{}/messages", queue_path(queue));
+fn posted(named: Named<'_>, ids: &[String]) -> Response {
+    let path = format!("{}/messages", path(named));
     let response = json(201, 32 + ids.len() * (path.len() + 32), |json| {
         let add = |json: &mut Json, id: &String| {
             json.raw("\"").raw(&path).raw("/").raw(id).raw("\"");
@@ -126,9 +128,10 @@ fn posted(queue: &str, ids: &[String]) -> Response {
 }
 
 fn messages(request: &Request, page: &MessagePage) -> Response {
+    let path = path(Named::of(request));
     json(200, room(&page.messages) + 256, |json| {
         json.raw(r#"{"messages":"#).list(&page.messages, |json, view| {
-            message(json, request.queue(), view);
+            message(json, &path, view);
         });
         links(json, request, &page.paging);
         json.raw("}")
