@@ -64,6 +64,20 @@ pub enum Answer {
     ClaimReleased,
 }
 
+impl Answer {
+    /// How many messages it stored, shows or gave out.
+    pub(crate) fn n_messages(&self) -> usize {
+        match self {
+            Answer::Posted(ids) => ids.len(),
+            Answer::Messages(page) => page.messages.len(),
+            Answer::MessagesById(messages) | Answer::Popped(messages) => messages.len(),
+            Answer::Message(_) => 1,
+            Answer::Claimed(Some(claim)) | Answer::Claim(claim) => claim.messages.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A page of queues.
 #[derive(Clone, Debug)]
 pub struct QueuePage {

@@ -4,19 +4,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sukkal_plugin_sdk::load::{LoadedCatalog, LoadedPool};
+use sukkal_plugin_sdk::load::{OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{Call, Message, Moment, NewMessage, Request, Response, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::action;
 use crate::admission::{self, Arrival, Terms};
 use crate::answer::Answer;
+use crate::depths::Depths;
 use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
 use crate::janitor::Janitor;
 use crate::limits::{Api, Limits};
+use crate::observer::{Observer, Outcome, Watch};
 use crate::pipeline::Passage;
 use crate::pools::Pools;
+use crate::probe::Probe;
 use crate::service::{Clock, Service};
 use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
@@ -26,13 +29,15 @@ use crate::wait::{self, Presence, Waits};
 /// What the service is made of.
 pub struct Parts {
     /// Where queues and their like are recorded.
-    pub catalog: LoadedCatalog,
+    pub catalog: OpenCatalog,
     /// Where queues without a flavor live as long as no pool is registered.
-    pub default_pool: Option<LoadedPool>,
+    pub default_pool: Option<OpenPool>,
     /// What can be changed later.
     pub reloadable: Reloadable,
     /// The host's clock.
     pub clock: Clock,
+    /// Who hears of every request.
+    pub observer: Arc<dyn Observer>,
     /// The host's identity.
     pub host_id: String,
 }
@@ -44,6 +49,7 @@ pub type Encode = fn(&Request, &Limits, Result<Answer, Error>) -> Response;
 pub struct Engine {
     service: Arc<Service>,
     janitor: Janitor,
+    observer: Arc<dyn Observer>,
     filters: Mutex<Chain>,
 }
 
@@ -86,17 +92,31 @@ impl Engine {
             catalog: parts.catalog,
             current: ArcSwap::new(snapshot),
             clock: parts.clock,
+            probe: Probe::default(),
         });
         let janitor = Janitor::start(service.clone(), wake);
         tracing::debug!(host = parts.host_id, "the service runs");
         let filters = Mutex::new(Chain { current: Some(filters), ending: JoinSet::new() });
-        Arc::new(Engine { service, janitor, filters })
+        Arc::new(Engine { service, janitor, observer: parts.observer, filters })
     }
 
     /// What is in force now. A transport takes it when a request comes in, and hands it on to
     /// [`Engine::handle`], so that the request sees one and the same from beginning to end.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.service.snapshot()
+    }
+
+    /// Why the service cannot be of use now: the catalog or the default pool does not answer.
+    pub async fn unready(&self) -> Option<String> {
+        self.service.unready().await
+    }
+
+    /// How deep a project's queues are: a page of at most `limit`, after a name.
+    ///
+    /// # Errors
+    /// `BadValue`: the project's id is not valid. Otherwise the catalog does not answer.
+    pub async fn depths(&self, project: &str, after: Option<&str>, limit: u32) -> Result<Depths, Error> {
+        self.service.depths(project, after, limit).await
     }
 
     /// Puts other limits, switches and filters in force, for requests that come in from now on. The
@@ -153,15 +173,24 @@ impl Engine {
         let time = Duration::from_secs(limits.request_timeout) + wait::extra_time(&request, limits);
         let deadline = self.service.now().after(time);
         let mut passage = Passage::default();
+        let mut watch = Watch::begin(&*self.observer, &request);
         let under = Conditions { snapshot: &snapshot, presence: &presence, deadline };
         let serving = self.serve(under, &mut request, &arrival, &mut passage);
         let outcome = tokio::time::timeout(time, serving).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
         let mut response = match outcome {
-            Ok(answer) => encode(&request, &snapshot.limits, Ok(answer)),
-            Err(Stop::Respond(response)) => *response,
+            Ok(answer) => {
+                watch.outcome(Outcome::Ok);
+                watch.messages(answer.n_messages());
+                encode(&request, &snapshot.limits, Ok(answer))
+            }
+            Err(Stop::Respond(response)) => {
+                watch.outcome(Outcome::Filtered);
+                *response
+            }
             Err(Stop::Error(error)) => {
+                watch.outcome(Outcome::from(&error.kind));
                 log(&request, &error);
                 encode(&request, &snapshot.limits, Err(error))
             }

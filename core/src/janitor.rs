@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{Budget, Change, ErrorKind, Expect, Record};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -67,7 +67,7 @@ async fn round(service: &Service) {
 }
 
 /// Sweeps a pool: a few steps a round, the rest in the next.
-async fn sweep(service: &Service, pool: &LoadedPool) -> Result<()> {
+async fn sweep(service: &Service, pool: &OpenPool) -> Result<()> {
     const STEPS: usize = 20;
     for _ in 0..STEPS {
         let swept = pool.sweep(&service.own_call(PATIENCE), STEP).await?;

@@ -1,6 +1,6 @@
 //! The open pools, and which of them a new queue gets (spec: pools and flavors).
 
-use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::load::OpenPool;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -9,12 +9,12 @@ pub const DEFAULT: &str = "";
 
 /// The open pools by name.
 pub struct Pools {
-    default: Option<LoadedPool>,
+    default: Option<OpenPool>,
 }
 
 impl Pools {
     /// The configured default pool, if there is one.
-    pub fn new(default: Option<LoadedPool>) -> Self {
+    pub fn new(default: Option<OpenPool>) -> Self {
         Pools { default }
     }
 
@@ -22,7 +22,7 @@ impl Pools {
     ///
     /// # Errors
     /// `BadValue`: there is no such flavor. `Unavailable`: no pool can be chosen.
-    pub fn choose(&self, flavor: Option<&str>) -> Result<(String, LoadedPool)> {
+    pub fn choose(&self, flavor: Option<&str>) -> Result<(String, OpenPool)> {
         if let Some(flavor) = flavor {
             return Err(Error::value(format!("Flavor {flavor} does not exist")));
         }
@@ -36,7 +36,7 @@ impl Pools {
     ///
     /// # Errors
     /// `Unavailable`: it is not open here.
-    pub fn get(&self, name: &str) -> Result<LoadedPool> {
+    pub fn get(&self, name: &str) -> Result<OpenPool> {
         let pool = if name == DEFAULT { self.default.clone() } else { None };
         pool.ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "The queue's pool is not available.")
@@ -45,7 +45,7 @@ impl Pools {
     }
 
     /// Every open pool.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &LoadedPool)> {
+    pub fn all(&self) -> impl Iterator<Item = (&str, &OpenPool)> {
         self.default.iter().map(|pool| (DEFAULT, pool))
     }
 }

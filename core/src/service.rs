@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sukkal_plugin_sdk::load::LoadedCatalog;
+use sukkal_plugin_sdk::load::OpenCatalog;
 use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
 
 use crate::directory::Directory;
 use crate::pools::Pools;
+use crate::probe::Probe;
 use crate::snapshot::Snapshot;
 use crate::wait::Waits;
 
@@ -29,9 +30,11 @@ pub struct Service {
     /// Who waits for what.
     pub waits: Waits,
     /// The catalog itself.
-    pub catalog: LoadedCatalog,
+    pub catalog: OpenCatalog,
     /// The host's clock.
     pub clock: Clock,
+    /// Whether the stores answer.
+    pub probe: Probe,
 }
 
 impl Service {
@@ -48,20 +51,5 @@ impl Service {
     /// A call of the service's own work, bounded in time.
     pub fn own_call(&self, time: Duration) -> Call {
         Call::new(RequestId(rand::random()), "", self.now().after(time))
-    }
-
-    /// Whether every store answers.
-    pub async fn ping(&self, call: &Call) -> bool {
-        if let Err(error) = self.catalog.health(call).await {
-            tracing::warn!(%error, "the catalog does not answer");
-            return false;
-        }
-        for (name, pool) in self.pools.all() {
-            if let Err(error) = pool.health(call).await {
-                tracing::warn!(%error, pool = name, "a pool does not answer");
-                return false;
-            }
-        }
-        true
     }
 }

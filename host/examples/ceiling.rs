@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use sukkal::metrics::Metrics;
 use sukkal::shutdown;
 use sukkal::transport::Connections;
 use sukkal::transport::rest::server;
@@ -24,7 +25,8 @@ async fn main() -> std::io::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let filter = warp::body::bytes().map(|_body| created());
     let (_stopper, stop) = shutdown::channel();
-    let connections = Connections { max: 10_000, setting: "none" };
+    let meter = Metrics::new().map_err(std::io::Error::other)?.connections("rest");
+    let connections = Connections { max: 10_000, setting: "none", meter };
     server::run(listener, filter, connections, Duration::from_secs(60), stop).await;
     Ok(())
 }

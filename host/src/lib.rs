@@ -11,11 +11,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admin;
 pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod log;
+pub mod metrics;
 pub mod plugin;
+pub mod running;
 pub mod serve;
 pub mod shutdown;
 pub mod transport;

@@ -1,25 +1,40 @@
 //! The host's log, on standard error.
 
+use std::sync::OnceLock;
+
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{Format, Log};
 
 /// The target of every line that comes from a plugin.
 pub const PLUGIN: &str = "plugin";
 
+/// Changes what is logged, once logging has started.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts logging. Called once.
 pub fn start(log: &Log) {
+    let (filter, handle) = reload::Layer::new(filter(log));
     let lines = fmt::layer().with_writer(std::io::stderr);
     let layer = match log.format {
         Format::Text => lines.with_ansi(false).boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    let started = tracing_subscriber::registry().with(layer.with_filter(filter(log))).try_init();
-    if started.is_err() {
-        tracing::debug!("logging was started before");
+    match tracing_subscriber::registry().with(layer.with_filter(filter)).try_init() {
+        Ok(()) => drop(FILTER.set(handle)),
+        Err(_) => tracing::debug!("logging was started before"),
+    }
+}
+
+/// Puts other levels in force. The form of the lines stays.
+pub fn set_levels(log: &Log) {
+    if let Some(handle) = FILTER.get()
+        && let Err(error) = handle.reload(filter(log))
+    {
+        tracing::error!(%error, "the levels of the log could not be changed");
     }
 }
 

@@ -1,16 +1,22 @@
 //! `sukkal serve`: from valid settings to a running host, and to its end.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sukkal_core::{Engine, Parts, Reloadable, UrlSigner};
+use arc_swap::ArcSwap;
+use sukkal_core::{Engine, Parts};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::admin::Admin;
 use crate::config::{Config, Mistake};
+use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
-use crate::shutdown::{self, Signals, Stopper};
+use crate::running::{Running, reloadable};
+use crate::shutdown::{self, Order, Signals, Stop, Stopper};
 use crate::transport::Connections;
 use crate::transport::rest::{Rest, server};
 
@@ -53,47 +59,111 @@ impl fmt::Display for StartError {
     }
 }
 
-/// Runs the host until a signal ends it.
+/// Runs the host until a signal ends it. `read` reads the settings anew.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn serve(config: Config) -> Result<(), StartError> {
+pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake>>) -> Result<(), StartError> {
     let mut signals =
         Signals::new().map_err(|error| StartError::System(format!("signals cannot be handled: {error}")))?;
-    let services = Services::start(&config.log);
-    let registry = load(&config, services)?;
+    let metrics = Metrics::new().map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
+    let metrics = Arc::new(metrics);
+    let services = Services::start(&config.log, Some(metrics.clone()));
+    let registry = load(&config, services, &metrics)?;
     plugin::check(&config, &registry)?;
     prepare(&config.data_dir)?;
     // Before the stores are opened: a second host of the same settings should fail here.
-    let listener = listen(&config).await?;
-    let engine = tokio::select! {
-        engine = start(&config, &registry, services) => engine.map_err(StartError::Opening)?,
-        _ = signals.next() => return Ok(()),
+    let listener = listen(config.rest.listen, "rest.listen").await?;
+    let admin = Admin::new(metrics.clone());
+    let (admin_stopper, admin_stop) = shutdown::channel();
+    let admin_server = serve_admin(&config, &admin, &metrics, admin_stop).await?;
+    let running = tokio::select! {
+        running = start(config, registry, services, metrics) => running.map_err(StartError::Opening)?,
+        _ = signals.stop() => return Ok(()),
     };
     let (stopper, stop) = shutdown::channel();
-    let rest = Rest { engine: engine.clone(), body_timeout: config.rest.body_timeout };
-    let connections = Connections { max: limited(config.rest.max_connections), setting: "rest.max_connections" };
-    let address = listener.local_addr().unwrap_or(config.rest.listen);
-    let server =
-        tokio::spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
-    announce(&config, address);
-    let signal = signals.next().await;
+    let servers = serve_clients(listener, &running, stop);
+    admin.started(running.clone());
+    let signal = obey(&mut signals, &running, read).await;
     tracing::info!(signal, "stopping");
+    let ending = async {
+        admin.stopping();
+        end(&running, &stopper, servers).await;
+        admin_stopper.stop();
+        let _ = tokio::time::timeout(LAST_PAGES, admin_server).await;
+    };
     tokio::select! {
-        () = end(&config, &stopper, server, &engine) => tracing::info!("stopped"),
-        signal = signals.next() => tracing::warn!(signal, "ended at once"),
+        () = ending => tracing::info!("stopped"),
+        signal = signals.stop() => tracing::warn!(signal, "ended at once"),
     }
     Ok(())
 }
 
+/// How many programs may read the admin pages at once.
+const ADMIN_CONNECTIONS: u32 = 64;
+/// How long nothing may move on a connection of theirs.
+const ADMIN_IDLE: Duration = Duration::from_secs(60);
+/// How long the last pages may take, once all else has ended.
+const LAST_PAGES: Duration = Duration::from_secs(1);
+
+/// Serves the admin pages, if they have a listener.
+async fn serve_admin(
+    config: &Config,
+    admin: &Arc<Admin>,
+    metrics: &Metrics,
+    stop: Stop,
+) -> Result<JoinHandle<()>, StartError> {
+    let Some(address) = config.admin.listen else { return Ok(tokio::spawn(async {})) };
+    let listener = listen(address, "admin.listen").await?;
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!("metrics and health at http://{address}");
+    let meter = metrics.connections("admin");
+    let connections = Connections { max: ADMIN_CONNECTIONS, setting: "64 for admin.listen", meter };
+    Ok(tokio::spawn(server::run(listener, admin.clone().filter(), connections, ADMIN_IDLE, stop)))
+}
+
+/// Serves clients, over every transport.
+fn serve_clients(listener: TcpListener, running: &Arc<Running>, stop: Stop) -> JoinSet<()> {
+    let config = &running.started;
+    let mut servers = JoinSet::new();
+    let rest = Rest { engine: running.engine.clone(), body_timeout: config.rest.body_timeout };
+    let connections = Connections {
+        max: limited(config.rest.max_connections),
+        setting: "rest.max_connections",
+        meter: running.metrics.connections("rest"),
+    };
+    let address = listener.local_addr().unwrap_or(config.rest.listen);
+    servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
+    announce(config, address);
+    servers
+}
+
+/// Does what signals say, until one of them says to stop.
+async fn obey(
+    signals: &mut Signals,
+    running: &Running,
+    read: impl Fn() -> Result<Config, Vec<Mistake>>,
+) -> &'static str {
+    loop {
+        match signals.next().await {
+            Order::Stop(signal) => return signal,
+            Order::Reload => tokio::select! {
+                () = running.reload(read()) => {}
+                signal = signals.stop() => return signal,
+            },
+        }
+    }
+}
+
 /// Loads the plugins, and tells which files were none.
-fn load(config: &Config, services: &'static Services) -> Result<Registry, Vec<Mistake>> {
+fn load(config: &Config, services: &'static Services, metrics: &Metrics) -> Result<Registry, Vec<Mistake>> {
     let registry = Registry::load(&plugin::candidates(config)?, services)?;
     for refusal in registry.refused() {
         tracing::warn!("{refusal}");
     }
     for library in registry.libraries() {
         let manifest = library.manifest();
+        metrics.loaded(library);
         tracing::info!(plugin = manifest.name, version = manifest.version, path = %library.path().display(), "loaded");
     }
     Ok(registry)
@@ -112,29 +182,32 @@ fn prepare(data_dir: &Path) -> Result<(), StartError> {
     })
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, StartError> {
-    let address = config.rest.listen;
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
-        StartError::System(format!("cannot listen on {address}: {error}; end what uses it, or set rest.listen"))
+        StartError::System(format!("cannot listen on {address}: {error}; end what uses it, or set {setting}"))
     })
 }
 
-async fn start(config: &Config, registry: &Registry, services: &'static Services) -> Result<Arc<Engine>, Vec<Mistake>> {
+async fn start(
+    config: Config,
+    registry: Registry,
+    services: &'static Services,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Running>, Vec<Mistake>> {
     let host_id = format!("{:032x}", rand::random::<u128>());
-    let opened = plugin::open(config, registry, &host_id).await?;
-    Ok(Engine::start(Parts {
+    let opened = plugin::open(&config, &registry, &host_id, &metrics).await?;
+    let catalog = opened.catalog.clone();
+    let engine = Engine::start(Parts {
         catalog: opened.catalog,
         default_pool: opened.default_pool,
-        reloadable: Reloadable {
-            filters: opened.filters,
-            services: opened.services,
-            limits: config.limits.clone(),
-            api: config.api.clone(),
-            url_signer: config.signed_urls.secret_key.as_ref().and_then(|key| UrlSigner::new(key.reveal())),
-        },
+        reloadable: reloadable(&config, opened.filters, opened.services),
         clock: Arc::new(move || services.now()),
-        host_id,
-    }))
+        observer: metrics.requests(),
+        host_id: host_id.clone(),
+    });
+    let started = Arc::new(config);
+    let last = ArcSwap::new(started.clone());
+    Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, last }))
 }
 
 /// Each connection is an open file; stores and plugins need some as well.
@@ -155,7 +228,7 @@ fn limited(max: u32) -> u32 {
     max.min(room)
 }
 
-fn announce(config: &Config, address: std::net::SocketAddr) {
+fn announce(config: &Config, address: SocketAddr) {
     let pool = config.default_pool.as_ref().map_or("none", |pool| without_password(&pool.value));
     let filters: Vec<&str> = config.pipeline.iter().map(|name| name.value.as_str()).collect();
     let catalog = without_password(&config.catalog.value);
@@ -167,11 +240,16 @@ fn without_password(uri: &str) -> &str {
     if uri.contains('@') { uri.split_once(':').map_or("", |(scheme, _)| scheme) } else { uri }
 }
 
-async fn end(config: &Config, stopper: &Stopper, server: JoinHandle<()>, engine: &Engine) {
-    engine.end_waits();
+/// Readiness has failed already: balancers get time to see it. Then no connection is accepted any
+/// more, idle ones are closed, and what is under way is answered within the grace time.
+async fn end(running: &Running, stopper: &Stopper, mut servers: JoinSet<()>) {
+    let config = running.in_force();
+    tokio::time::sleep(config.shutdown_delay).await;
+    running.engine.end_waits();
     stopper.stop();
-    if tokio::time::timeout(config.shutdown_grace, server).await.is_err() {
+    let all = async { while servers.join_next().await.is_some() {} };
+    if tokio::time::timeout(config.shutdown_grace, all).await.is_err() {
         tracing::warn!(grace = config.shutdown_grace.as_secs(), "some connections did not end in time and are cut");
     }
-    engine.shutdown().await;
+    running.engine.shutdown().await;
 }

@@ -31,11 +31,21 @@ impl Stop {
     }
 }
 
-/// The signals that end the host: `SIGTERM` and `SIGINT`.
+/// The signals that the host heeds: `SIGTERM` and `SIGINT`, and `SIGHUP`.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal tells the host to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// To end; with the signal's name.
+    Stop(&'static str),
+    /// To read its settings anew.
+    Reload,
 }
 
 impl Signals {
@@ -44,11 +54,25 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for the next one.
-    pub async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> Order {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Order::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Order::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Order::Reload,
+        }
+    }
+
+    /// Waits for the next one that ends the host; the others wait for their turn.
+    pub async fn stop(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

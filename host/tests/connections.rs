@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sukkal::metrics::Metrics;
 use sukkal::shutdown::{self, Stopper};
 use sukkal::transport::Connections;
 use sukkal::transport::rest::server;
@@ -32,7 +33,9 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
         Response::new("done".into())
     });
     let (stopper, stop) = shutdown::channel();
-    let ended = tokio::spawn(server::run(listener, filter, Connections { max, setting: "max" }, idle, stop));
+    let meter = Metrics::new().unwrap().connections("rest");
+    let connections = Connections { max, setting: "max", meter };
+    let ended = tokio::spawn(server::run(listener, filter, connections, idle, stop));
     Server { address, stopper, ended }
 }
 

@@ -71,6 +71,9 @@ pub enum Applied {
     Unknown,
 }
 
+/// How the detail of an error begins that stands for a panic.
+pub(crate) const PANIC: &str = "panic: ";
+
 impl Error {
     /// An error that has changed nothing.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -109,6 +112,11 @@ impl Error {
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
+    }
+
+    /// Whether it stands for a panic of the plugin.
+    pub fn is_panic(&self) -> bool {
+        self.kind == ErrorKind::Internal && self.detail.starts_with(PANIC)
     }
 
     /// Says that the call may have taken effect.

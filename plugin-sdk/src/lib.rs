@@ -84,6 +84,8 @@ mod isolate;
 mod manifest;
 mod message;
 mod notifier;
+#[cfg(feature = "load")]
+mod observe;
 mod pool;
 mod queue;
 mod record;
@@ -125,13 +127,14 @@ pub use tracing;
 /// What the host side needs: opening libraries and calling what is in them.
 #[cfg(feature = "load")]
 pub mod load {
-    pub use crate::abi::catalog::LoadedCatalog;
+    pub use crate::abi::catalog::{LoadedCatalog, OpenCatalog};
     pub use crate::abi::filter::{FilterState, LoadedFilter};
     pub use crate::abi::load::{Library, LoadError, SDK_VERSION};
-    pub use crate::abi::notifier::LoadedNotifier;
-    pub use crate::abi::pool::LoadedPool;
+    pub use crate::abi::notifier::{LoadedNotifier, OpenNotifier};
+    pub use crate::abi::pool::{LoadedPool, OpenPool};
     pub use crate::abi::root::OpenArgs;
     pub use crate::abi::services::{HostServices, LogLine, Metric, MetricValue};
+    pub use crate::observe::{CallObserver, CallOutcome, observe};
 }
 
 /// What [`export_plugin!`] expands to; not for direct use.

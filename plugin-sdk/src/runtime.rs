@@ -6,13 +6,16 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{EnterGuard, Runtime};
 use tracing::field::{Field, Visit};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, reload};
 
 use crate::RequestId;
 use crate::abi::host::LibraryHost;
 
 static HOST: OnceLock<LibraryHost> = OnceLock::new();
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
 
 thread_local! {
@@ -39,11 +42,21 @@ pub(crate) fn start_logs(host: LibraryHost) -> bool {
     if HOST.set(host).is_err() {
         return false;
     }
-    let subscriber = tracing_subscriber::registry().with(ToHost.with_filter(level));
+    let (filter, handle) = reload::Layer::new(level);
+    let _ = LEVEL.set(handle);
+    let subscriber = tracing_subscriber::registry().with(ToHost.with_filter(filter));
     // Both fail only if the author has set his own, which is his to do.
     let _ = tracing::subscriber::set_global_default(subscriber);
     let _ = tracing_log::LogTracer::init();
     true
+}
+
+/// Called when the operator wants more or less of the library's log.
+pub(crate) fn set_log_level(level: LevelFilter) {
+    if let Some(handle) = LEVEL.get() {
+        // Fails only where the author has set a subscriber of his own.
+        let _ = handle.reload(level);
+    }
 }
 
 /// Called when something of the library is opened: one worker thread, unless the author opted out.

@@ -12,6 +12,7 @@ use crate::eventually::{SOON, eventually};
 use crate::programs;
 use crate::queue::Queue;
 use crate::rest::Client;
+use crate::scrape::Scrape;
 
 /// How long a host may take to end after SIGTERM.
 const LEAVING: Duration = Duration::from_secs(30);
@@ -71,9 +72,10 @@ impl Setup {
             top.push_str(&format!("plugin_dirs = [{plugins:?}]\n"));
         }
         let listen = if self.rest.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
-        let text = format!("{top}[rest]\n{listen}{}{}", self.rest, self.sections);
+        let admin = if self.sections.contains("[admin]") { "" } else { "[admin]\nlisten = \"127.0.0.1:0\"\n" };
+        let text = format!("{top}[rest]\n{listen}{}{admin}{}", self.rest, self.sections);
         std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
-        Host { folder, child: None, base: String::new() }
+        Host { folder, child: None, base: String::new(), admin: None }
     }
 }
 
@@ -83,6 +85,7 @@ pub struct Host {
     folder: TempDir,
     child: Option<Child>,
     base: String,
+    admin: Option<String>,
 }
 
 impl Host {
@@ -105,12 +108,14 @@ impl Host {
         let old = self.log().len();
         let output = OpenOptions::new().create(true).append(true).open(&log).expect("the log can be opened");
         self.child = Some(self.serve().stdout(clone(&output)).stderr(output).spawn().expect("the host can be started"));
-        let base = eventually("the host tells its address", SOON, async || {
+        let log = eventually("the host tells its address", SOON, async || {
             let new = self.log().get(old..).unwrap_or_default().to_owned();
             assert!(self.ended().is_none(), "the host ended at its start:\n{new}");
-            announced(&new)
+            announced(&new, "listening on").map(|_| new)
         });
-        self.base = base.await;
+        let log = log.await;
+        self.base = announced(&log, "listening on").unwrap_or_default();
+        self.admin = announced(&log, "metrics and health at");
     }
 
     /// The command that serves with this host's configuration.
@@ -137,6 +142,22 @@ impl Host {
     /// Sends SIGINT, as Ctrl-C does, and does not wait.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
+    }
+
+    /// Sends SIGHUP, which reloads the settings, and does not wait.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Changes the configuration's text, and has the host read it; waits until it has tried to.
+    pub async fn reload(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder().join("sukkal.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration can be read");
+        std::fs::write(path, change(text)).expect("the configuration can be written");
+        let reloads = async || Scrape::of(&self.pages(), "/metrics").await.sum("sukkal_reloads_total", &[]);
+        let before = reloads().await;
+        self.hang_up();
+        eventually("the host has tried to reload", SOON, async || (reloads().await > before).then_some(())).await;
     }
 
     fn signal(&self, signal: Signal) {
@@ -174,6 +195,14 @@ impl Host {
     /// A client of project `p1`.
     pub fn client(&self) -> Client {
         Client::new(&self.base)
+    }
+
+    /// Who reads the admin pages.
+    ///
+    /// # Panics
+    /// When the host was set up without them.
+    pub fn pages(&self) -> Client {
+        Client::new(self.admin.as_deref().expect("the host serves admin pages"))
     }
 
     /// A queue of project `p1`; nothing is created.
@@ -249,9 +278,10 @@ fn clone(file: &File) -> File {
 }
 
 /// The address in the line `… listening on http://127.0.0.1:PORT`, once the line is whole.
-fn announced(log: &str) -> Option<String> {
+fn announced(log: &str, what: &str) -> Option<String> {
     let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let (_, rest) = lines.filter_map(|line| line.split_once("listening on http://")).next()?;
+    let what = format!("{what} http://");
+    let (_, rest) = lines.filter_map(|line| line.split_once(&what)).next()?;
     let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != ':')?;
     Some(format!("http://{}", &rest[..end]))
 }

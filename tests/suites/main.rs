@@ -3,6 +3,7 @@
 // A test ends at the first thing that is not as it must be.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admin;
 mod bench;
 mod bodies;
 mod broken_stores;
@@ -21,12 +22,14 @@ mod http;
 mod leaving;
 mod loading;
 mod long_runs;
+mod metrics;
 mod misbehaving;
 mod paging;
 mod plugin_new;
 mod plugins;
 mod posting;
 mod queues;
+mod reload;
 mod restart;
 mod running;
 mod shutdown;

@@ -2,7 +2,7 @@
 //! (spec: semantics, Dead letters).
 
 use std::time::Duration;
-use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef, RecordKey};
 
 use super::Directory;
@@ -22,7 +22,7 @@ pub async fn ensure(
     metadata: &Metadata,
     refusal: ErrorKind,
     pool_name: &str,
-    pool: &LoadedPool,
+    pool: &OpenPool,
     source: &QueueRef,
 ) -> Result<()> {
     let Some(rule) = &metadata.dead_letter else { return Ok(()) };

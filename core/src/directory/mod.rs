@@ -12,7 +12,7 @@ mod record;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::LoadedCatalog;
+use sukkal_plugin_sdk::load::OpenCatalog;
 use sukkal_plugin_sdk::{Call, Change, Commit};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -25,7 +25,7 @@ use crate::service::Clock;
 
 /// What the catalog's records mean.
 pub struct Directory {
-    catalog: LoadedCatalog,
+    catalog: OpenCatalog,
     pools: Arc<Pools>,
     cache: cache::Cache,
     /// Wakes the janitor: a queue is to be dropped.
@@ -36,7 +36,7 @@ pub struct Directory {
 
 impl Directory {
     /// The directory of a catalog.
-    pub fn new(catalog: LoadedCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
+    pub fn new(catalog: OpenCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
         Directory { catalog, pools, cache: cache::Cache::new(clock), wake, made: Notify::new() }
     }
 

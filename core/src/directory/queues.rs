@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey};
 
 use super::cache::Known;
@@ -30,7 +30,7 @@ pub struct Queue {
     /// How its pool knows it.
     pub reference: QueueRef,
     /// The pool where it lives.
-    pub pool: LoadedPool,
+    pub pool: OpenPool,
     /// The pool's name.
     pub pool_name: String,
     /// Its metadata.

@@ -3,12 +3,13 @@
 mod plan;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::load::{FilterState, LoadedFilter};
+use sukkal_plugin_sdk::load::{CallObserver, FilterState, LoadedFilter, observe};
 use sukkal_plugin_sdk::{
     self as sdk, Action, Bytes, Call, Message, Moment, NewMessage, Reader, Request, Response, Verdict,
 };
@@ -33,6 +34,8 @@ pub struct FilterSpec {
     pub queues: Vec<glob::Pattern>,
     /// These actions alone; empty: all.
     pub actions: Vec<Action>,
+    /// Who hears of every call of it; the method is the moment's name.
+    pub observer: Option<Arc<dyn CallObserver>>,
 }
 
 /// What happens to a request when a filter fails: breaks, or does not answer in time. What a filter
@@ -203,10 +206,13 @@ impl FilterSpec {
 
     /// Runs a hook within its time. `None`: it failed, and is passed over.
     async fn guard<T>(&self, moment: Moment, hook: impl Future<Output = sdk::Result<T>>) -> Result<Option<T>, Stop> {
-        let error = match tokio::time::timeout(self.timeout, hook).await {
-            Ok(Ok(value)) => return Ok(Some(value)),
-            Ok(Err(error)) => error,
-            Err(_) => sdk::Error::new(sdk::ErrorKind::TimedOut, "a filter did not answer in time"),
+        let in_time = async {
+            let slow = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "a filter did not answer in time"));
+            tokio::time::timeout(self.timeout, hook).await.unwrap_or_else(slow)
+        };
+        let error = match observe(self.observer.as_deref(), moment.name(), in_time).await {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
         };
         if refuses(error.kind) {
             return Err(Error::from(error).into());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::LoadedPool;
+use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{Call, Hints, QueueId, QueueRef, RequestId, Result, WatchChange};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, RwLock, watch};
@@ -31,7 +31,7 @@ pub(crate) enum What {
 
 /// One pool's watched queues.
 pub(super) struct Watcher {
-    pool: LoadedPool,
+    pool: OpenPool,
     clock: Clock,
     queues: Mutex<HashMap<QueueId, Watched>>,
     /// Held for reading by those who add queues, for writing by the one who removes some.
@@ -58,7 +58,7 @@ struct Spot {
 pub(super) struct Seat(Arc<Spot>);
 
 impl Watcher {
-    pub(super) fn new(pool: LoadedPool, clock: Clock) -> Self {
+    pub(super) fn new(pool: OpenPool, clock: Clock) -> Self {
         Watcher { pool, clock, queues: Mutex::default(), change: RwLock::default() }
     }
 

@@ -17,6 +17,7 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     unknown::find(root, mistakes);
     let mut config = top(&mut Section { name: "", schema: schema::file(), table: Some(root), mistakes });
     config.rest = Section::of("rest", root, mistakes).all();
+    config.admin = Section::of("admin", root, mistakes).all();
     config.api = Section::of("api", root, mistakes).all();
     let mut limits = Section::of("limits", root, mistakes);
     config.limits = limits.all();
@@ -61,6 +62,7 @@ fn top(section: &mut Section<'_>) -> Config {
         }
     }
     config.shutdown_grace = section.seconds("shutdown_grace").unwrap_or(config.shutdown_grace);
+    config.shutdown_delay = section.seconds("shutdown_delay").unwrap_or(config.shutdown_delay);
     config
 }
 

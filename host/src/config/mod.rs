@@ -6,6 +6,7 @@
 
 mod check;
 pub mod editors;
+pub mod fixed;
 mod level;
 mod mask;
 mod mistake;
@@ -26,7 +27,7 @@ use std::path::Path;
 pub use mistake::{Mistake, Origin, nearest};
 pub use secret::Secret;
 pub use section::Located;
-pub use sections::{Config, FilterConfig, Format, Log, Rest, SignedUrls};
+pub use sections::{Admin, Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
 pub use show::{PluginSection, Typed};
 

@@ -39,8 +39,15 @@ pub struct Config {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(max = 3600))]
     pub shutdown_grace: Duration,
+    /// How long the host goes on serving once it is told to stop, in seconds: time for balancers to
+    /// see that it is not ready any more.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(max = 3600))]
+    pub shutdown_delay: Duration,
     /// The REST transport.
     pub rest: Rest,
+    /// Metrics and health, for operators.
+    pub admin: Admin,
     /// Switches of the API.
     pub api: Api,
     /// Limits on what requests may ask for, by the names that Zaqar gives them.
@@ -76,6 +83,17 @@ pub struct Rest {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 86_400))]
     pub body_timeout: Duration,
+}
+
+/// Metrics and health, for operators.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where they are read: an IP address and a port; "" for nowhere. Whoever reaches it needs no
+    /// identity.
+    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none")]
+    #[schemars(with = "String")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// Signed URLs.
@@ -155,7 +173,9 @@ impl Default for Config {
             default_pool: Some(located("sqlite:pool.db")),
             pipeline: Vec::new(),
             shutdown_grace: Duration::from_secs(30),
+            shutdown_delay: Duration::ZERO,
             rest: Rest::default(),
+            admin: Admin::default(),
             api: Api::default(),
             limits: Limits::default(),
             signed_urls: SignedUrls::default(),
@@ -174,6 +194,12 @@ impl Default for Rest {
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Admin { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8889))) }
     }
 }
 
@@ -234,6 +260,16 @@ fn action_names<S: Serializer>(actions: &[Action], serializer: S) -> Result<S::O
 fn actions(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
     json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
+}
+
+fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
+}
+
+fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wanted = "must be an IP address and a port, for instance \"127.0.0.1:8889\", or \"\" for none";
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| D::Error::custom(wanted)) }
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

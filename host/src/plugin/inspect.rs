@@ -70,7 +70,7 @@ pub fn inspect(path: &Path) -> Result<Description, LoadError> {
 
 /// Looks into a library in this process, and answers the one that asked.
 pub fn look(path: &Path) {
-    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Log::default())) {
+    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Log::default(), None)) {
         Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
         Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },
     });

@@ -17,6 +17,6 @@ pub mod verify;
 pub use child::tell;
 pub use discover::candidates;
 pub use list::list;
-pub use open::{Opened, check, open};
+pub use open::{Opened, check, open, open_filters};
 pub use registry::{Kind, Registry};
 pub use services::Services;

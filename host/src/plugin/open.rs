@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sukkal_core::FilterSpec;
-use sukkal_plugin_sdk::load::{Library, LoadedCatalog, LoadedPool, OpenArgs};
+use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
 
 use super::records;
 use super::registry::{Kind, Registry};
 use super::schema;
 use crate::config::{Config, FilterConfig, Located, Mistake, Settings, nearest, scheme};
+use crate::metrics::Metrics;
 
 /// How long a plugin may take to open something.
 const OPENING: Duration = Duration::from_secs(60);
@@ -21,9 +22,9 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// What the service stands on.
 pub struct Opened {
     /// Where queues are recorded.
-    pub catalog: LoadedCatalog,
+    pub catalog: OpenCatalog,
     /// Where queues without a flavor live.
-    pub default_pool: Option<LoadedPool>,
+    pub default_pool: Option<OpenPool>,
     /// The filters, in their order.
     pub filters: Vec<FilterSpec>,
     /// Named services that they provide.
@@ -49,13 +50,20 @@ pub fn check(config: &Config, registry: &Registry) -> Result<(), Vec<Mistake>> {
 ///
 /// # Errors
 /// What [`check`] finds; or what cannot be opened, in the plugin's words.
-pub async fn open(config: &Config, registry: &Registry, host_id: &str) -> Result<Opened, Vec<Mistake>> {
+pub async fn open(
+    config: &Config,
+    registry: &Registry,
+    host_id: &str,
+    metrics: &Metrics,
+) -> Result<Opened, Vec<Mistake>> {
     let plan = plan(config, registry)?;
-    let opener = Opener { config, host_id };
+    let opener = Opener { config, host_id, metrics };
     let open_catalog =
         opener.store("catalog", &config.catalog, plan.catalog, |library, args| library.open_catalog(args));
+    let observer = metrics.store("catalog", "catalog", &plan.catalog.manifest().name, OpenCatalog::METHODS);
+    let catalog = OpenCatalog::from(open_catalog.await?).observed(observer);
     let services = services(&plan);
-    let mut opened = Opened { catalog: open_catalog.await?, default_pool: None, filters: Vec::new(), services };
+    let mut opened = Opened { catalog, default_pool: None, filters: Vec::new(), services };
     match opener.open_rest(&plan, &mut opened).await {
         Ok(()) => Ok(opened),
         Err(mistakes) => {
@@ -65,17 +73,38 @@ pub async fn open(config: &Config, registry: &Registry, host_id: &str) -> Result
     }
 }
 
+/// Opens the filters alone, as new instances beside those in use; and the services that they provide.
+///
+/// # Errors
+/// As for [`open`]; then none of them is open.
+pub async fn open_filters(
+    config: &Config,
+    registry: &Registry,
+    host_id: &str,
+    metrics: &Metrics,
+    catalog: &OpenCatalog,
+) -> Result<(Vec<FilterSpec>, Vec<String>), Vec<Mistake>> {
+    let plan = plan(config, registry)?;
+    let opener = Opener { config, host_id, metrics };
+    let filters = opener.filters(&plan, catalog).await?;
+    Ok((filters, services(&plan)))
+}
+
 impl Opened {
     /// Closes what is open when the rest cannot be opened.
     async fn close(&self) {
         let call = Call::new(RequestId(0), "", Timestamp::MAX);
-        for filter in &self.filters {
-            let _ = tokio::time::timeout(CLOSING, filter.filter.shutdown(&call)).await;
-        }
         if let Some(pool) = &self.default_pool {
             let _ = tokio::time::timeout(CLOSING, pool.shutdown(&call)).await;
         }
         let _ = tokio::time::timeout(CLOSING, self.catalog.shutdown(&call)).await;
+    }
+}
+
+async fn close_filters(filters: &[FilterSpec]) {
+    let call = Call::new(RequestId(0), "", Timestamp::MAX);
+    for filter in filters {
+        let _ = tokio::time::timeout(CLOSING, filter.filter.shutdown(&call)).await;
     }
 }
 
@@ -170,6 +199,7 @@ fn unknown_names(config: &Config, registry: &Registry, mistakes: &mut Vec<Mistak
 struct Opener<'a> {
     config: &'a Config,
     host_id: &'a str,
+    metrics: &'a Metrics,
 }
 
 impl Opener<'_> {
@@ -177,12 +207,26 @@ impl Opener<'_> {
     async fn open_rest(&self, plan: &Plan<'_>, opened: &mut Opened) -> Result<(), Vec<Mistake>> {
         if let Some((library, uri)) = plan.default_pool {
             let pool = self.store("default_pool", uri, library, |library, args| library.open_pool(args)).await?;
-            opened.default_pool = Some(pool);
+            let observer = self.metrics.store("pool", "default", &library.manifest().name, OpenPool::METHODS);
+            opened.default_pool = Some(OpenPool::from(pool).observed(observer));
         }
-        for (library, name) in &plan.filters {
-            opened.filters.push(self.filter(library, name, &opened.catalog).await?);
-        }
+        opened.filters = self.filters(plan, &opened.catalog).await?;
         Ok(())
+    }
+
+    /// Opens every filter, or none.
+    async fn filters(&self, plan: &Plan<'_>, catalog: &OpenCatalog) -> Result<Vec<FilterSpec>, Vec<Mistake>> {
+        let mut filters = Vec::new();
+        for (library, name) in &plan.filters {
+            match self.filter(library, name, catalog).await {
+                Ok(filter) => filters.push(filter),
+                Err(mistakes) => {
+                    close_filters(&filters).await;
+                    return Err(mistakes);
+                }
+            }
+        }
+        Ok(filters)
     }
 
     /// Opens a catalog or a pool by its URI.
@@ -201,7 +245,7 @@ impl Opener<'_> {
         in_time(library, open(library, args)).await.map_err(|problem| vec![Mistake::new(&uri.origin, key, problem, "")])
     }
 
-    async fn filter(&self, library: &Library, name: &str, catalog: &LoadedCatalog) -> Result<FilterSpec, Vec<Mistake>> {
+    async fn filter(&self, library: &Library, name: &str, catalog: &OpenCatalog) -> Result<FilterSpec, Vec<Mistake>> {
         let default = FilterConfig::default();
         let set = self.config.filters.get(name).unwrap_or(&default);
         let mut args = self.args(name, name, Some(&set.settings));
@@ -218,6 +262,7 @@ impl Opener<'_> {
             projects: set.projects.clone(),
             queues: set.queues.clone(),
             actions: set.actions.clone(),
+            observer: Some(self.metrics.filter(name, &library.manifest().name)),
         })
     }
 

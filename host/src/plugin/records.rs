@@ -1,18 +1,18 @@
 //! A plugin's own part of the catalog.
 
-use sukkal_plugin_sdk::load::LoadedCatalog;
+use sukkal_plugin_sdk::load::{LoadedCatalog, OpenCatalog};
 use sukkal_plugin_sdk::{Call, Catalog, Change, Commit, Error, ErrorKind, Health, Record, RecordKey, Result};
 
 /// The catalog as one plugin sees it: its kinds lie below a name of its own, so that no other
 /// plugin's records, nor the service's, can be reached.
 struct Namespaced {
-    catalog: LoadedCatalog,
+    catalog: OpenCatalog,
     /// Before every kind. No kind of the service begins with it.
     prefix: String,
 }
 
 /// A plugin's own part of a catalog.
-pub fn of_plugin(catalog: &LoadedCatalog, plugin: &str) -> LoadedCatalog {
+pub fn of_plugin(catalog: &OpenCatalog, plugin: &str) -> LoadedCatalog {
     LoadedCatalog::new(Namespaced { catalog: catalog.clone(), prefix: format!("plugin/{plugin}/") })
 }
 

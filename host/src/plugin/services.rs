@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::{HostServices, LogLine, Metric};
 use sukkal_plugin_sdk::tracing::Level;
 use sukkal_plugin_sdk::{Timestamp, millis};
@@ -12,27 +14,46 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::address;
 use crate::config::Log;
+use crate::metrics::Metrics;
 
 /// The host's side of what plugins get. Lives as long as the process, as the libraries do.
 pub struct Services {
     /// Wall time when the host started; from then on the clock is monotonic.
     started: Timestamp,
     since: Instant,
-    level: LevelFilter,
-    levels: BTreeMap<String, LevelFilter>,
+    levels: ArcSwap<Levels>,
+    /// Where plugins' metrics go; none: nobody reads them.
+    metrics: Option<Arc<Metrics>>,
+}
+
+/// How much of the plugins' logs is wanted.
+struct Levels {
+    default: LevelFilter,
+    of: BTreeMap<String, LevelFilter>,
+}
+
+impl Levels {
+    fn new(log: &Log) -> Self {
+        let of = log.plugins.iter().map(|(name, level)| (name.clone(), level.value)).collect();
+        Levels { default: log.level, of }
+    }
 }
 
 impl Services {
     /// Starts the clock.
-    pub fn start(log: &Log) -> &'static Services {
+    pub fn start(log: &Log, metrics: Option<Arc<Metrics>>) -> &'static Services {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let levels = log.plugins.iter().map(|(name, level)| (name.clone(), level.value)).collect();
         Box::leak(Box::new(Services {
             started: Timestamp(millis(wall)),
             since: Instant::now(),
-            level: log.level,
-            levels,
+            levels: ArcSwap::from_pointee(Levels::new(log)),
+            metrics,
         }))
+    }
+
+    /// Puts other levels in force, for libraries that ask from now on.
+    pub fn set_levels(&self, log: &Log) {
+        self.levels.store(Arc::new(Levels::new(log)));
     }
 
     /// Now, by the host's clock.
@@ -79,11 +100,15 @@ impl HostServices for Services {
     }
 
     fn max_level(&self, plugin: &str) -> LevelFilter {
-        self.levels.get(plugin).copied().unwrap_or(self.level)
+        let levels = self.levels.load();
+        levels.of.get(plugin).copied().unwrap_or(levels.default)
     }
 
-    /// Nothing collects metrics yet.
-    fn metric(&self, _metric: Metric<'_>) {}
+    fn metric(&self, metric: Metric<'_>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.plugin(&metric);
+        }
+    }
 
     fn address_allowed(&self, address: IpAddr) -> bool {
         address::is_public(address)

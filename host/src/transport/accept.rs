@@ -7,15 +7,18 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::metrics::Meter;
 use crate::shutdown::Stop;
 
 /// How connections of a listener are served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Connections {
     /// How many there may be at once. One more is told so (503) and closed.
     pub max: u32,
     /// The setting that says so, for the log.
     pub setting: &'static str,
+    /// Who counts them.
+    pub meter: Meter,
 }
 
 /// Serves connections until the host stops, and then until all have ended.
@@ -38,15 +41,16 @@ where
             },
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
+            connections.meter.refused();
             refuse(&stream, connections.setting);
             continue;
         };
         // Without it small answers wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        let served = serve(stream, stop.clone());
+        let (served, counted) = (serve(stream, stop.clone()), connections.meter.accepted());
         tokio::spawn(async move {
             served.await;
-            drop(place);
+            drop((counted, place));
         });
     }
     drop(listener);

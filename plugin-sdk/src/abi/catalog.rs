@@ -8,7 +8,7 @@ use crate::*;
 
 contract! {
     /// An open catalog, of whatever library. Clones are the same catalog; the last one closes it.
-    LoadedCatalog: Catalog, CatalogVtable, CatalogVtableRef;
+    LoadedCatalog: Catalog, CatalogVtable, CatalogVtableRef, OpenCatalog;
     sync {}
     first {
         get(; key: RecordKey) -> Option<Record>;

@@ -8,7 +8,7 @@
 macro_rules! contract {
     (
         $(#[$meta:meta])*
-        $loaded:ident: $contract:ident, $vtable:ident, $vtable_ref:ident;
+        $loaded:ident: $contract:ident, $vtable:ident, $vtable_ref:ident, $open:ident;
         sync { $($sync:ident($($sarg:ident: $sty:ty),*) -> $sret:ty;)* }
         first { $($first:ident($($flent:ident: &$flty:ty),*; $($farg:ident: $fty:ty),*) -> $fret:ty;)* }
         later { $($later:ident($($llent:ident: &$llty:ty),*; $($larg:ident: $lty:ty),*) -> $lret:ty;)* }
@@ -133,6 +133,72 @@ macro_rules! contract {
                         return Err(unsupported(stringify!($later)));
                     };
                     finish(method(self.object.this(), call, $($llent,)* $($larg.into_form()),*)).await
+                }
+            )*
+        }
+
+        /// What a host holds: the same methods, each call told to its observer. Clones are the same.
+        #[cfg(feature = "load")]
+        #[derive(Clone)]
+        pub struct $open {
+            loaded: $loaded,
+            observer: Option<std::sync::Arc<dyn $crate::observe::CallObserver>>,
+        }
+
+        #[cfg(feature = "load")]
+        impl From<$loaded> for $open {
+            fn from(loaded: $loaded) -> Self {
+                $open { loaded, observer: None }
+            }
+        }
+
+        #[cfg(feature = "load")]
+        impl $open {
+            /// The names by which an observer hears of the methods.
+            pub const METHODS: &'static [&'static str] =
+                &[$(stringify!($first),)* "shutdown", $(stringify!($later),)*];
+
+            /// Wraps an implementation of this library.
+            pub fn new<P: $contract>(plugin: P) -> Self {
+                $loaded::new(plugin).into()
+            }
+
+            /// The same, from now on observed.
+            pub fn observed(self, observer: std::sync::Arc<dyn $crate::observe::CallObserver>) -> Self {
+                $open { observer: Some(observer), ..self }
+            }
+
+            async fn observe<T>(
+                &self,
+                method: &'static str,
+                call: impl std::future::Future<Output = Result<T>>,
+            ) -> Result<T> {
+                $crate::observe::observe(self.observer.as_deref(), method, call).await
+            }
+
+            $(
+                /// See the method of this name of the contract. `None`: it panicked.
+                pub fn $sync(&self, $($sarg: $sty),*) -> Option<$sret> {
+                    self.loaded.$sync($($sarg),*)
+                }
+            )*
+
+            $(
+                /// See the method of this name of the contract.
+                pub async fn $first(&self, call: &Call, $($flent: &$flty,)* $($farg: $fty),*) -> Result<$fret> {
+                    self.observe(stringify!($first), self.loaded.$first(call, $($flent,)* $($farg),*)).await
+                }
+            )*
+
+            /// See the method of this name of the contract.
+            pub async fn shutdown(&self, call: &Call) -> Result<()> {
+                self.observe("shutdown", self.loaded.shutdown(call)).await
+            }
+
+            $(
+                /// See the method of this name of the contract.
+                pub async fn $later(&self, call: &Call, $($llent: &$llty,)* $($larg: $lty),*) -> Result<$lret> {
+                    self.observe(stringify!($later), self.loaded.$later(call, $($llent,)* $($larg),*)).await
                 }
             )*
         }

@@ -12,6 +12,7 @@ use abi_stable::std_types::RResult;
 use async_ffi::{BorrowingFfiFuture, FutureExt};
 
 use super::types::{ErrorForm, Ffi};
+use crate::error::PANIC;
 use crate::{Error, RequestId, Result, runtime};
 
 /// How long a call may keep the host's thread between two awaits before its plugin is named.
@@ -98,5 +99,5 @@ pub fn from_panic(panic: &(dyn Any + Send)) -> Error {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without text".to_owned());
-    Error::internal("the plugin failed").detail(format_args!("panic: {text}")).unknown()
+    Error::internal("the plugin failed").detail(format_args!("{PANIC}{text}")).unknown()
 }

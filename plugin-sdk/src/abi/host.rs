@@ -53,10 +53,7 @@ impl LibraryHost {
     }
 
     pub fn max_level(&self) -> LevelFilter {
-        match self.vtable.max_level()(self.pointer) {
-            0 => LevelFilter::OFF,
-            code => LevelFilter::from_level(level_from_code(code)),
-        }
+        filter_from_code(self.vtable.max_level()(self.pointer))
     }
 
     pub fn log(&self, level: Level, target: &str, text: &str, fields: &str, request: RequestId) {
@@ -99,6 +96,14 @@ pub fn code_of_level(level: Level) -> u32 {
         Level::INFO => 3,
         Level::DEBUG => 4,
         Level::TRACE => 5,
+    }
+}
+
+/// The filter by level of a number.
+pub fn filter_from_code(code: u32) -> LevelFilter {
+    match code {
+        0 => LevelFilter::OFF,
+        code => LevelFilter::from_level(level_from_code(code)),
     }
 }
 

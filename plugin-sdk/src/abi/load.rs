@@ -7,6 +7,7 @@ use abi_stable::abi_stability::StableAbi as _;
 use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader};
 use object::{Object as _, ObjectSymbol as _};
+use tracing_subscriber::filter::LevelFilter;
 
 use super::catalog::LoadedCatalog;
 use super::filter::LoadedFilter;
@@ -15,7 +16,7 @@ use super::host::LibraryHost;
 use super::notifier::LoadedNotifier;
 use super::pool::LoadedPool;
 use super::root::{OpenArgs, OpenForm, RootRef};
-use super::services::HostServices;
+use super::services::{HostServices, code_of_filter};
 use super::types::Ffi;
 use crate::{Manifest, Result};
 
@@ -79,6 +80,13 @@ impl Library {
     /// What the library provides.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Sets the most detailed level at which its log is wanted. `false`: the library was built with
+    /// an SDK that cannot change it; the host is handed what it was asked for at first.
+    pub fn set_log_level(&self, level: LevelFilter) -> bool {
+        let set = self.root.set_log_level();
+        set.map(|set| set(code_of_filter(level))).is_some()
     }
 
     /// The file that it was loaded from.

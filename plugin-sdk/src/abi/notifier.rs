@@ -8,7 +8,7 @@ use crate::*;
 
 contract! {
     /// An open notifier, of whatever library. Clones are the same notifier.
-    LoadedNotifier: Notifier, NotifierVtable, NotifierVtableRef;
+    LoadedNotifier: Notifier, NotifierVtable, NotifierVtableRef, OpenNotifier;
     sync {
         address(subscriber: String) -> String;
     }

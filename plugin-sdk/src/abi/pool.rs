@@ -8,7 +8,7 @@ use crate::*;
 
 contract! {
     /// An open pool, of whatever library. Clones are the same pool; the last one closes it.
-    LoadedPool: Pool, PoolVtable, PoolVtableRef;
+    LoadedPool: Pool, PoolVtable, PoolVtableRef, OpenPool;
     sync {
         capabilities() -> Capabilities;
         place(queue: QueueId, beside: Option<QueueRef>) -> Bytes;

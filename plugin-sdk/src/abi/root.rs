@@ -12,7 +12,7 @@ use abi_stable::std_types::{ROption, RString};
 use super::catalog::LoadedCatalog;
 use super::filter::LoadedFilter;
 use super::guard::{self, FutureForm};
-use super::host::{HostHandle, LibraryHost};
+use super::host::{HostHandle, LibraryHost, filter_from_code};
 use super::notifier::LoadedNotifier;
 use super::pool::LoadedPool;
 use super::types::{Ffi, ManifestForm};
@@ -31,6 +31,7 @@ pub struct Root {
     pub open_filter: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedFilter>,
     #[sabi(last_prefix_field)]
     pub open_notifier: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedNotifier>,
+    pub set_log_level: extern "C" fn(u32),
 }
 
 impl RootModule for RootRef {
@@ -154,6 +155,7 @@ impl<P: Plugin> Library<P> {
         open_pool: Self::open_pool,
         open_filter: Self::open_filter,
         open_notifier: Self::open_notifier,
+        set_log_level: Self::set_log_level,
     };
 
     abi_stable::staticref!(const STATIC: WithMetadata<Root> = WithMetadata::new(Self::ROOT));
@@ -172,6 +174,10 @@ impl<P: Plugin> Library<P> {
 
     extern "C" fn start(host: LibraryHost) {
         guard::catch(|| runtime::start(host));
+    }
+
+    extern "C" fn set_log_level(code: u32) {
+        guard::catch(|| runtime::set_log_level(filter_from_code(code)));
     }
 
     extern "C" fn open_catalog(form: OpenForm) -> FutureForm<'static, LoadedCatalog> {

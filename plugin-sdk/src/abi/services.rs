@@ -69,6 +69,11 @@ pub enum MetricValue {
     Record(f64),
 }
 
+/// The number under which a filter by level crosses.
+pub fn code_of_filter(filter: LevelFilter) -> u32 {
+    filter.into_level().map_or(0, code_of_level)
+}
+
 struct Services {
     plugin: String,
     services: &'static dyn HostServices,
@@ -100,7 +105,7 @@ extern "C" fn now(pointer: HostPointer) -> i64 {
 
 extern "C" fn max_level(pointer: HostPointer) -> u32 {
     let host = services(pointer);
-    guard::catch(|| host.services.max_level(&host.plugin).into_level().map_or(0, code_of_level)).unwrap_or(0)
+    guard::catch(|| code_of_filter(host.services.max_level(&host.plugin))).unwrap_or(0)
 }
 
 extern "C" fn log(

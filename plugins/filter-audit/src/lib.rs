@@ -9,7 +9,7 @@ use sukkal_plugin_sdk::{
 };
 
 use crate::entry::Entry;
-use crate::trail::Trail;
+use crate::trail::{Trail, Written};
 
 sukkal_plugin_sdk::export_plugin! {
     settings: Settings,
@@ -53,7 +53,12 @@ impl Audit {
     /// `Unavailable`: it cannot be written.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
         let path = open.host.data_dir().join(&open.settings.path);
-        Ok(Audit { trail: Trail::open(path, open.settings.backlog)?, host: open.host })
+        let host = open.host.clone();
+        let counted = move |written, n_lines| match written {
+            Written::Whole => host.count("audit_lines_written_total", &[], n_lines),
+            Written::Lost => host.count("audit_lines_lost_total", &[], n_lines),
+        };
+        Ok(Audit { trail: Trail::open(path, open.settings.backlog, counted)?, host: open.host })
     }
 }
 

@@ -13,6 +13,15 @@ use sukkal_plugin_sdk::{Error, Result, tracing};
 /// At most so many lines in one write.
 const TOGETHER: usize = 1_000;
 
+/// What became of lines.
+#[derive(Clone, Copy)]
+pub enum Written {
+    /// They are in the file.
+    Whole,
+    /// The file did not take them.
+    Lost,
+}
+
 /// The file.
 pub struct Trail {
     lines: Mutex<Option<Sender<Vec<u8>>>>,
@@ -20,18 +29,18 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Opens the file to append to it.
+    /// Opens the file to append to it. `counted` is told what became of so many lines.
     ///
     /// # Errors
     /// `Unavailable`: it cannot be written.
-    pub fn open(path: PathBuf, backlog: usize) -> Result<Self> {
+    pub fn open(path: PathBuf, backlog: usize, counted: impl Fn(Written, u64) + Send + 'static) -> Result<Self> {
         let file = append(&path).map_err(|error| {
             Error::unavailable(format!("the audit file {} cannot be written", path.display())).detail(error)
         })?;
         let (sender, receiver) = channel(backlog.max(1));
         let writer = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(path, file, receiver))
+            .spawn(move || write_all(path, file, receiver, counted))
             .map_err(|error| Error::unavailable("no thread is left for the audit").detail(error))?;
         Ok(Trail { lines: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)) })
     }
@@ -64,15 +73,20 @@ fn append(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-fn write_all(path: PathBuf, mut file: File, mut lines: Receiver<Vec<u8>>) {
+fn write_all(path: PathBuf, mut file: File, mut lines: Receiver<Vec<u8>>, counted: impl Fn(Written, u64)) {
     let mut waiting = Vec::new();
     while lines.blocking_recv_many(&mut waiting, TOGETHER) > 0 {
         if let Some(anew) = moved_away(&path, &file) {
             file = anew;
         }
-        if let Err(error) = file.write_all(&waiting.concat()) {
-            tracing::error!(%error, lines = waiting.len(), path = %path.display(), "audit lines are lost");
-        }
+        let written = match file.write_all(&waiting.concat()) {
+            Ok(()) => Written::Whole,
+            Err(error) => {
+                tracing::error!(%error, lines = waiting.len(), path = %path.display(), "audit lines are lost");
+                Written::Lost
+            }
+        };
+        counted(written, waiting.len() as u64);
         waiting.clear();
     }
 }
@@ -97,7 +111,7 @@ mod tests {
     fn lines_are_there_when_it_is_closed_and_a_moved_file_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.jsonl");
-        let trail = Trail::open(path.clone(), 2).unwrap();
+        let trail = Trail::open(path.clone(), 2, |_, _| {}).unwrap();
         run(async {
             trail.write(b"one\n".to_vec()).await.unwrap();
             while std::fs::read(&path).unwrap().is_empty() {

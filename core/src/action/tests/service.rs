@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::{LoadedCatalog, LoadedFilter, LoadedPool};
+use sukkal_plugin_sdk::load::{LoadedFilter, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
     Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response, Target,
     Timestamp, Transport, Verdict,
@@ -66,8 +66,8 @@ impl Service {
 
     /// Two hosts on the same stores.
     pub(super) fn pair() -> [Self; 2] {
-        let catalog = LoadedCatalog::new(Records::default());
-        let pool = LoadedPool::new(Messages::default());
+        let catalog = OpenCatalog::new(Records::default());
+        let pool = OpenPool::new(Messages::default());
         [(); 2].map(|()| Service::with(catalog.clone(), pool.clone(), Vec::new()))
     }
 
@@ -81,17 +81,19 @@ impl Service {
             projects: Vec::new(),
             queues: Vec::new(),
             actions: Vec::new(),
+            observer: None,
         };
-        let (catalog, pool) = (LoadedCatalog::new(Records::default()), LoadedPool::new(Messages::default()));
+        let (catalog, pool) = (OpenCatalog::new(Records::default()), OpenPool::new(Messages::default()));
         Service::with(catalog, pool, vec![filter])
     }
 
-    fn with(catalog: LoadedCatalog, pool: LoadedPool, filters: Vec<FilterSpec>) -> Self {
+    fn with(catalog: OpenCatalog, pool: OpenPool, filters: Vec<FilterSpec>) -> Self {
         Service(Engine::start(Parts {
             catalog,
             default_pool: Some(pool),
             reloadable: Reloadable { filters, ..Reloadable::default() },
             clock: Arc::new(|| Timestamp(1_893_456_000_000)),
+            observer: Arc::new(()),
             host_id: "test".to_owned(),
         }))
     }

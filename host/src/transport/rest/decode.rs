@@ -98,7 +98,7 @@ fn presented(head: &Head) -> Presented {
 }
 
 /// The parameters of a query, in their order.
-fn params(query: &str) -> Params {
+pub fn params(query: &str) -> Params {
     let mut params = Params::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

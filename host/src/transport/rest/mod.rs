@@ -11,4 +11,5 @@ mod exchange;
 mod route;
 pub mod server;
 
+pub use decode::params;
 pub use exchange::Rest;

@@ -1,0 +1,68 @@
+//! Connections of each listener.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::{Error, register};
+
+/// The families.
+pub struct ConnectionFamilies {
+    open: IntGaugeVec,
+    accepted: IntCounterVec,
+    refused: IntCounterVec,
+}
+
+/// Counts the connections of one listener. Cheap to clone.
+#[derive(Clone)]
+pub struct Meter {
+    open: IntGauge,
+    accepted: IntCounter,
+    refused: IntCounter,
+}
+
+/// A connection that is open, for as long as this lives.
+pub struct Counted(IntGauge);
+
+impl ConnectionFamilies {
+    /// Sets them up; nothing is counted yet.
+    pub fn new(registry: &Registry) -> Result<Self, Error> {
+        let labels = ["transport"];
+        let open = Opts::new("sukkal_connections", "Connections that are open.");
+        let accepted = Opts::new("sukkal_connections_accepted_total", "Connections that were accepted.");
+        let refused =
+            Opts::new("sukkal_connections_refused_total", "Connections that were refused, since there were too many.");
+        Ok(ConnectionFamilies {
+            open: register(registry, &IntGaugeVec::new(open, &labels)?)?,
+            accepted: register(registry, &IntCounterVec::new(accepted, &labels)?)?,
+            refused: register(registry, &IntCounterVec::new(refused, &labels)?)?,
+        })
+    }
+
+    /// For one listener.
+    pub fn meter(&self, transport: &str) -> Meter {
+        Meter {
+            open: self.open.with_label_values(&[transport]),
+            accepted: self.accepted.with_label_values(&[transport]),
+            refused: self.refused.with_label_values(&[transport]),
+        }
+    }
+}
+
+impl Meter {
+    /// A connection was accepted.
+    pub fn accepted(&self) -> Counted {
+        self.accepted.inc();
+        self.open.inc();
+        Counted(self.open.clone())
+    }
+
+    /// A connection was refused.
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

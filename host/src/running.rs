@@ -1,0 +1,96 @@
+//! The host as it runs, and what of it can be changed without ending it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sukkal_core::{Engine, FilterSpec, Reloadable, UrlSigner};
+use sukkal_plugin_sdk::load::{HostServices, OpenCatalog};
+
+use crate::config::{Config, Mistake, fixed};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::plugin::{self, Registry, Services};
+
+/// The host as it runs.
+pub struct Running {
+    /// The service.
+    pub engine: Arc<Engine>,
+    /// The plugins.
+    pub registry: Registry,
+    /// The settings that it was started with.
+    pub started: Arc<Config>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What plugins get of the host.
+    pub services: &'static Services,
+    /// Where filters have their records.
+    pub catalog: OpenCatalog,
+    /// The host's identity.
+    pub host_id: String,
+    /// The settings that were read last and had no mistakes.
+    pub last: ArcSwap<Config>,
+}
+
+impl Running {
+    /// The settings that are in force, as far as they can be changed at run time.
+    pub fn in_force(&self) -> Arc<Config> {
+        self.last.load_full()
+    }
+
+    /// Puts settings in force that were read anew: limits, switches of the API, filters, levels of
+    /// the log. Mistakes leave everything as it was; what needs a restart is named.
+    pub async fn reload(&self, read: Result<Config, Vec<Mistake>>) {
+        match self.try_reload(read).await {
+            Ok(needs_restart) => {
+                self.metrics.reload_done();
+                tracing::info!("the settings are reloaded");
+                if !needs_restart.is_empty() {
+                    let keys = needs_restart.join(", ");
+                    tracing::warn!("changed, but in force only after a restart: {keys}");
+                }
+            }
+            Err(mistakes) => {
+                self.metrics.reload_refused();
+                for mistake in &mistakes {
+                    tracing::error!("{mistake}");
+                }
+                tracing::error!(mistakes = mistakes.len(), "the settings are not reloaded: all stay as they were");
+            }
+        }
+    }
+
+    async fn try_reload(&self, read: Result<Config, Vec<Mistake>>) -> Result<Vec<String>, Vec<Mistake>> {
+        let config = read?;
+        plugin::check(&config, &self.registry)?;
+        let (filters, services) =
+            plugin::open_filters(&config, &self.registry, &self.host_id, &self.metrics, &self.catalog).await?;
+        // From here on nothing can fail.
+        self.engine.reload(reloadable(&config, filters, services));
+        self.set_levels(&config);
+        let needs_restart = fixed::changed(&self.started, &config);
+        self.last.store(Arc::new(config));
+        Ok(needs_restart)
+    }
+
+    fn set_levels(&self, config: &Config) {
+        log::set_levels(&config.log);
+        self.services.set_levels(&config.log);
+        for library in self.registry.libraries() {
+            let plugin = library.manifest().name.as_str();
+            if !library.set_log_level(self.services.max_level(plugin)) {
+                tracing::debug!(plugin, "the level of the plugin's log cannot be changed before a restart");
+            }
+        }
+    }
+}
+
+/// What of the settings can be changed at run time.
+pub fn reloadable(config: &Config, filters: Vec<FilterSpec>, services: Vec<String>) -> Reloadable {
+    Reloadable {
+        filters,
+        services,
+        limits: config.limits.clone(),
+        api: config.api.clone(),
+        url_signer: config.signed_urls.secret_key.as_ref().and_then(|key| UrlSigner::new(key.reveal())),
+    }
+}
