@@ -142,8 +142,3 @@ pub mod load {
 pub mod __export {
     pub use crate::abi::root::export::*;
 }
-
-/// The guide for authors of filters: its code is tested.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/plugins/filter.md")]
-struct FilterGuide;

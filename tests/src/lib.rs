@@ -15,6 +15,7 @@
 pub mod crash;
 pub mod disk;
 pub mod eventually;
+pub mod guide;
 pub mod host;
 pub mod long_run;
 pub mod programs;

@@ -18,6 +18,7 @@ mod examples;
 mod expiry;
 mod filters;
 mod full;
+mod guides;
 mod http;
 mod leaving;
 mod loading;
