@@ -28,7 +28,8 @@ pub struct MessageId {
     pub place: Place,
 }
 
-/// A claim's identity: 128 random bits, drawn by the host that makes the claim. 26 characters as text.
+/// A claim's identity: 128 bits, drawn by the host that makes the claim. Most are random; those drawn
+/// later are larger, as a rule and within a millisecond or so. 26 characters as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClaimId(pub u128);
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::{Applied, Batch, Call, ClaimId, Message, NewClaim, Release, Request};
+use sukkal_plugin_sdk::{Applied, Batch, Call, ClaimId, Message, NewClaim, Release, Request, Timestamp};
 
 use crate::directory::Queue;
 use crate::engine::Context;
@@ -13,6 +13,14 @@ use crate::stop::Stop;
 pub(crate) struct Hold {
     pub(crate) queue: Arc<Queue>,
     pub(crate) batch: Batch,
+}
+
+/// The id of a claim that is made now: the instant in ms, then 80 random bits. Nobody guesses it; and
+/// as ids rise with time, a store that keeps claims by id writes those of one moment side by side.
+pub(crate) fn new_id(now: Timestamp) -> ClaimId {
+    const RANDOM_BITS: u32 = 80;
+    let random = rand::random::<u128>() >> (u128::BITS - RANDOM_BITS);
+    ClaimId(u128::from(now.0.unsigned_abs()) << RANDOM_BITS | random)
 }
 
 /// Claims messages of a queue. `None`: there is nothing to claim, and no claim.
@@ -61,5 +69,18 @@ pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, 
     });
     if let Err(error) = release.await {
         tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_with_time_and_differ_within_an_instant() {
+        let (now, next) = (Timestamp(1_764_000_000_000), Timestamp(1_764_000_000_001));
+        let ids = [new_id(now), new_id(now), new_id(next)];
+        assert!(ids[0].max(ids[1]) < ids[2]);
+        assert_ne!(ids[0], ids[1]);
     }
 }

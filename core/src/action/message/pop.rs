@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{ClaimId, Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
+use sukkal_plugin_sdk::{Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
 
 use super::view::{Extra, Shown};
 use crate::action::claim::hold::{self, Hold};
@@ -47,7 +47,7 @@ async fn through_filters(
     limit: u32,
 ) -> Result<Vec<MessageView>, Stop> {
     let claim = NewClaim {
-        id: ClaimId(rand::random()),
+        id: hold::new_id(context.service.now()),
         limit,
         // The request has ended by then.
         ttl: Duration::from_secs(context.limits().request_timeout),
