@@ -8,7 +8,8 @@
 use sukkal_plugin_sdk::{ClaimId, Lane, Timestamp};
 
 use super::id::LAST_OFFSET;
-use super::varint::{byte, bytes, read, write};
+use super::run::Location;
+use super::varint::{byte, bytes, read, read_signed, write, write_signed};
 use crate::error::{Fail, Outcome};
 
 /// The form in which blocks are written; a reader refuses others.
@@ -59,6 +60,8 @@ pub struct Entry {
     pub until: Timestamp,
     /// The claim, where the state is `Claimed`.
     pub claim: ClaimId,
+    /// Where its body lies.
+    pub body: Location,
 }
 
 impl Entry {
@@ -102,8 +105,8 @@ pub struct Summary {
 pub struct Block {
     entries: Vec<Entry>,
     clients: Vec<Box<str>>,
-    /// The offsets at which a body lies whose message is gone, a bit each.
-    garbage: u64,
+    /// Where bodies lie whose messages were taken out. Not written: it is made known at once.
+    gone: Vec<Location>,
 }
 
 impl Block {
@@ -127,29 +130,28 @@ impl Block {
         self.position(offset).ok().map(|index| &mut self.entries[index])
     }
 
-    /// Takes out the message at an offset. Its body stays as garbage.
+    /// Takes out the message at an offset; see [`Block::take_gone`].
     pub fn remove(&mut self, offset: u8) -> Option<Entry> {
         let index = self.position(offset).ok()?;
-        self.garbage |= bit(offset);
-        Some(self.entries.remove(index))
+        let entry = self.entries.remove(index);
+        self.gone.push(entry.body);
+        Some(entry)
     }
 
-    /// The offsets at which a body lies whose message is gone, a bit each.
-    pub fn garbage(&self) -> u64 {
-        self.garbage
-    }
-
-    /// Says that no such body is left; gives what [`Block::garbage`] was.
-    pub fn take_garbage(&mut self) -> u64 {
-        std::mem::take(&mut self.garbage)
+    /// Where the bodies lie whose messages have been taken out since this was asked last.
+    pub fn take_gone(&mut self) -> Vec<Location> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Puts in a message; gives back the one that was there.
     pub fn put(&mut self, mut entry: Entry, client: &str) -> Option<Entry> {
         entry.client = self.client_index(client);
-        self.garbage &= !bit(entry.offset);
         match self.position(entry.offset) {
-            Ok(index) => Some(std::mem::replace(&mut self.entries[index], entry)),
+            Ok(index) => {
+                let before = std::mem::replace(&mut self.entries[index], entry);
+                self.gone.push(before.body);
+                Some(before)
+            }
             Err(index) => {
                 self.entries.insert(index, entry);
                 None
@@ -192,10 +194,6 @@ impl Block {
     }
 }
 
-fn bit(offset: u8) -> u64 {
-    1 << (offset & 63)
-}
-
 const HAS_TTL: u8 = 4;
 const HAS_CLAIMS: u8 = 8;
 const HAS_UNTIL: u8 = 16;
@@ -219,10 +217,14 @@ impl Block {
         write(out, claims.len() as u64);
         claims.iter().for_each(|claim| out.extend_from_slice(&claim.0.to_le_bytes()));
         write(out, self.entries.len() as u64);
+        let mut run = 0;
         for entry in &self.entries {
             encode_entry(entry, &claims, out);
+            // Neighbours were stored together, or soon one after the other.
+            write_signed(out, entry.body.run.wrapping_sub(run));
+            out.push(entry.body.index);
+            run = entry.body.run;
         }
-        write(out, self.garbage);
     }
 
     /// Reads what [`Block::encode`] wrote.
@@ -279,10 +281,13 @@ fn decode(mut data: &[u8]) -> Option<Block> {
     }
     let length = usize::try_from(read(input)?).ok().filter(|length| *length <= 64)?;
     block.entries.reserve_exact(length);
+    let mut run = 0_i64;
     for _ in 0..length {
-        block.entries.push(decode_entry(input, &claims)?);
+        let mut entry = decode_entry(input, &claims)?;
+        run = run.wrapping_add(read_signed(input)?);
+        entry.body = Location { run, index: byte(input)? };
+        block.entries.push(entry);
     }
-    block.garbage = read(input)?;
     data.is_empty().then_some(block)
 }
 
@@ -305,7 +310,7 @@ fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
         State::Claimed => *claims.get(usize::try_from(read(input)?).ok()?)?,
         State::Ready | State::Delayed | State::Exhausted => ClaimId(0),
     };
-    Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim })
+    Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim, body: Location::default() })
 }
 
 #[cfg(test)]
@@ -317,12 +322,13 @@ mod tests {
     fn entries() -> impl Strategy<Value = Vec<(Entry, String)>> {
         let state = prop_oneof![Just(State::Ready), Just(State::Claimed), Just(State::Delayed), Just(State::Exhausted)];
         let entry = (0_u8..64, state, any::<u32>(), any::<i64>(), any::<Option<i64>>(), any::<i64>(), any::<u128>());
-        let entry =
-            (entry, "[a-zé]{0,40}").prop_map(|((offset, state, claims, expires, ttl, until, claim), client)| {
-                let claim = ClaimId(if state == State::Claimed { claim } else { 0 });
-                let (expires, until) = (Timestamp(expires), Timestamp(until));
-                (Entry { offset, state, client: 0, claims, expires, ttl, until, claim }, client)
-            });
+        let body = (any::<i64>(), any::<u8>()).prop_map(|(run, index)| Location { run, index });
+        let entry = (entry, body, "[a-zé]{0,40}").prop_map(|(entry, body, client)| {
+            let (offset, state, claims, expires, ttl, until, claim) = entry;
+            let claim = ClaimId(if state == State::Claimed { claim } else { 0 });
+            let (expires, until) = (Timestamp(expires), Timestamp(until));
+            (Entry { offset, state, client: 0, claims, expires, ttl, until, claim, body }, client)
+        });
         prop::collection::vec(entry, 0..64)
     }
 
@@ -336,8 +342,10 @@ mod tests {
                 let put = block.get(offset).unwrap();
                 prop_assert_eq!(block.client(put), client);
             }
-            let n_gone = gone.into_iter().filter_map(|offset| block.remove(offset)).count();
-            prop_assert_eq!(block.garbage().count_ones() as usize, n_gone);
+            block.take_gone();
+            let removed: Vec<_> = gone.into_iter().filter_map(|offset| block.remove(offset)).collect();
+            let bodies: Vec<_> = removed.iter().map(|entry| entry.body).collect();
+            prop_assert_eq!(block.take_gone(), bodies);
             let mut data = Vec::new();
             block.encode(&mut data);
             prop_assert_eq!(Block::decode(&data).unwrap(), block);
@@ -360,6 +368,7 @@ mod tests {
             ttl: None,
             until: Timestamp(50),
             claim: ClaimId(7),
+            body: Location::default(),
         };
         assert_eq!(entry.view(Timestamp(49)), View::Claimed);
         assert_eq!(entry.view(Timestamp(50)), View::Free);

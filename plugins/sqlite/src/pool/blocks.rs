@@ -6,18 +6,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sukkal_plugin_sdk::Timestamp;
 
 use super::block::{Block, Summary};
-use super::body::Bodies;
-use super::garbage::Garbage;
+use super::bodies::Bodies;
 use super::id::{LaneKey, lane_of};
-use super::run;
 use crate::error::Outcome;
 
 /// Blocks kept in memory beyond a transaction: some 3 KiB each.
 const KEPT: usize = 1024;
 
-pub const GET: &str = "SELECT ready, wakes, avail, garbage, data FROM block WHERE key = ?1";
-pub const INSERT: &str = "INSERT INTO block (key, ready, wakes, avail, garbage, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, garbage = ?5, data = ?6 WHERE key = ?1";
+pub const GET: &str = "SELECT ready, wakes, avail, data FROM block WHERE key = ?1";
+pub const INSERT: &str = "INSERT INTO block (key, ready, wakes, avail, data) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, data = ?5 WHERE key = ?1";
 // Touches no index, which is all that most changes need.
 pub const UPDATE_DATA: &str = "UPDATE block SET data = ?2 WHERE key = ?1";
 pub const DELETE: &str = "DELETE FROM block WHERE key = ?1";
@@ -33,9 +31,7 @@ pub struct Blocks {
     changed: BTreeSet<i64>,
     buffer: Vec<u8>,
     now: Timestamp,
-    /// The bodies in the file whose messages are gone.
-    pub garbage: Garbage,
-    /// What never changes of the messages of this transaction.
+    /// What never changes of the messages.
     pub bodies: Bodies,
 }
 
@@ -43,18 +39,9 @@ pub struct Blocks {
 struct Known {
     block: Block,
     /// What the table's columns say; `None` while it is not in the table.
-    stored: Option<Stored>,
+    stored: Option<Summary>,
     /// Settled: what the table says of its next wake is to be made exact.
     settled: bool,
-}
-
-/// What the table says of a block beside its states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stored {
-    summary: Summary,
-    /// Since when there has been garbage.
-    garbage: Option<Timestamp>,
-    n_garbage: u32,
 }
 
 impl Blocks {
@@ -161,29 +148,23 @@ impl Blocks {
     /// # Errors
     /// The driver's.
     pub fn write(&mut self, connection: &Connection) -> Outcome<()> {
-        // Before blocks go, and their bodies with them.
-        self.bodies.write(connection)?;
-        let mut emptied = Vec::new();
         for key in std::mem::take(&mut self.changed) {
             let Some(known) = self.known.get_mut(&key) else { continue };
-            let n_garbage = known.stored.map_or(0, |stored| stored.n_garbage);
+            known.block.take_gone().into_iter().for_each(|body| self.bodies.gone(body));
             if known.block.entries().is_empty() {
                 if known.stored.is_some() {
                     connection.prepare_cached(DELETE)?.execute([key])?;
                 }
-                self.garbage.change(n_garbage, 0);
                 self.known.remove(&key);
-                emptied.push(key);
                 continue;
             }
-            let new = known.to_store(key, self.now);
+            let new = known.to_store(key);
             known.block.encode(&mut self.buffer);
             put(connection, key, known.stored, new, &self.buffer)?;
-            self.garbage.change(n_garbage, new.n_garbage);
             known.stored = Some(new);
             known.settled = false;
         }
-        run::delete_blocks(connection, &emptied)
+        self.bodies.write(connection, self.now)
     }
 
     /// Keeps memory bounded; called between transactions.
@@ -197,7 +178,6 @@ impl Blocks {
     pub fn forget(&mut self) {
         self.known.clear();
         self.changed.clear();
-        self.garbage = Garbage::default();
         self.bodies.forget();
     }
 
@@ -213,11 +193,9 @@ impl Blocks {
                 wakes: Timestamp(row.get(1)?),
                 avail: row.get::<_, Option<i64>>(2)?.map(Timestamp),
             };
-            let garbage = row.get::<_, Option<i64>>(3)?.map(Timestamp);
-            let data = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+            let data = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
             let block = Block::decode(data)?;
-            let stored = Stored { summary, garbage, n_garbage: block.garbage().count_ones() };
-            self.known.insert(key, Known { block, stored: Some(stored), settled: false });
+            self.known.insert(key, Known { block, stored: Some(summary), settled: false });
         }
         Ok(())
     }
@@ -225,27 +203,23 @@ impl Blocks {
 
 impl Known {
     /// What the table must say of it, which holds messages.
-    fn to_store(&self, key: i64, now: Timestamp) -> Stored {
+    fn to_store(&self, key: i64) -> Summary {
         let mut summary = self.block.summary(lane_of(key));
         if let Some(stored) = self.stored.filter(|_| !self.settled) {
             // Too early a wake costs one look; keeping it spares the index a change.
-            summary.wakes = summary.wakes.min(stored.summary.wakes);
+            summary.wakes = summary.wakes.min(stored.wakes);
         }
-        let n_garbage = self.block.garbage().count_ones();
-        let since = self.stored.and_then(|stored| stored.garbage).unwrap_or(now);
-        Stored { summary, garbage: (n_garbage > 0).then_some(since), n_garbage }
+        summary
     }
 }
 
-fn put(connection: &Connection, key: i64, stored: Option<Stored>, new: Stored, data: &[u8]) -> Outcome<()> {
-    let columns = |stored: Stored| (stored.summary, stored.garbage);
-    if stored.map(columns) == Some(columns(new)) {
+fn put(connection: &Connection, key: i64, stored: Option<Summary>, new: Summary, data: &[u8]) -> Outcome<()> {
+    if stored == Some(new) {
         connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?;
         return Ok(());
     }
-    let Summary { ready, wakes, avail } = new.summary;
-    let (avail, garbage) = (avail.map(|avail| avail.0), new.garbage.map(|since| since.0));
+    let Summary { ready, wakes, avail } = new;
     let mut statement = connection.prepare_cached(if stored.is_some() { UPDATE } else { INSERT })?;
-    statement.execute(params![key, ready, wakes.0, avail, garbage, data])?;
+    statement.execute(params![key, ready, wakes.0, avail.map(|avail| avail.0), data])?;
     Ok(())
 }

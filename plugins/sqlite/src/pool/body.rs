@@ -1,20 +1,17 @@
 //! What never changes of a message: its body, when it was posted, what was stored with it.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 use sukkal_plugin_sdk::{Bytes, Extensions, Message, MessageId, Origin, Place, QueueId, Reason, Timestamp};
 
 use super::block::{Block, Entry, State, View};
 use super::id::{block_of, id_in, lane_of, place_of};
-use super::run::{self, Part, Read, Run};
+use super::run::{self, Location, Part, Read};
 use crate::error::{Fail, Outcome};
 
 /// A message whose state is known and whose body is still to be read.
 #[derive(Clone, Debug)]
 pub struct Pick {
-    /// Its key.
-    pub id: i64,
+    id: i64,
     entry: Entry,
     client: String,
 }
@@ -24,9 +21,15 @@ impl Pick {
     pub fn new(key: i64, block: &Block, entry: &Entry) -> Pick {
         Pick { id: id_in(key, entry.offset), entry: entry.clone(), client: block.client(entry).to_owned() }
     }
+
+    /// Where its body lies.
+    pub fn location(&self) -> Location {
+        self.entry.body
+    }
 }
 
-const MISSING: Fail = Fail::Corrupt("a message has no body");
+/// A message is there and its body is not.
+pub const MISSING: Fail = Fail::Corrupt("a message has no body");
 
 /// Reads the bodies of messages, in their order.
 ///
@@ -35,14 +38,13 @@ const MISSING: Fail = Fail::Corrupt("a message has no body");
 pub fn read(connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
     let mut messages = Vec::with_capacity(picks.len());
     let mut picks = picks.into_iter().peekable();
-    let mut covering = connection.prepare_cached(run::COVERING)?;
-    while let Some(id) = picks.peek().map(|pick| pick.id) {
-        let mut rows = covering.query([id])?;
+    let mut statement = connection.prepare_cached(run::GET)?;
+    while let Some(number) = picks.peek().map(|pick| pick.location().run) {
+        let mut rows = statement.query([number])?;
         let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
-        run.get(id).ok_or(MISSING)?;
         // Neighbours are read in one go.
-        while let Some(pick) = picks.next_if(|next| run.get(next.id).is_some()) {
-            let part = run.get(pick.id).ok_or(MISSING)?;
+        while let Some(pick) = picks.next_if(|next| next.location().run == number) {
+            let part = run.get(pick.location().index).ok_or(MISSING)?;
             messages.push(message(pick, &part, now));
         }
     }
@@ -53,93 +55,11 @@ pub fn read(connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcom
 ///
 /// # Errors
 /// The driver's; `Corrupt` when its body is missing.
-pub fn posted(connection: &Connection, id: i64) -> Outcome<Timestamp> {
-    let mut covering = connection.prepare_cached(run::COVERING)?;
-    let mut rows = covering.query([id])?;
+pub fn posted(connection: &Connection, body: Location) -> Outcome<Timestamp> {
+    let mut statement = connection.prepare_cached(run::GET)?;
+    let mut rows = statement.query([body.run])?;
     let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
-    Ok(run.get(id).ok_or(MISSING)?.posted)
-}
-
-/// Bodies of this transaction that are not written yet, so that neighbours become one row.
-#[derive(Default)]
-pub struct Bodies {
-    /// By their block.
-    runs: BTreeMap<i64, Run>,
-}
-
-impl Bodies {
-    /// Adds a new message's.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub fn add(&mut self, connection: &Connection, id: i64, part: Part<'_>) -> Outcome<()> {
-        let bytes = part.body.len() + part.extra.map_or(0, <[u8]>::len);
-        let run = self.runs.entry(block_of(id)).or_insert_with(|| Run::new(id));
-        if !run.takes(id, bytes) {
-            std::mem::replace(run, Run::new(id)).insert(connection)?;
-        }
-        run.push(part);
-        Ok(())
-    }
-
-    /// Adds a message's, or replaces it.
-    ///
-    /// # Errors
-    /// The driver's; `Corrupt`.
-    pub fn put(&mut self, connection: &Connection, id: i64, part: Part<'_>) -> Outcome<()> {
-        self.write_block(connection, block_of(id))?;
-        if run::replace(connection, id, part)? { Ok(()) } else { self.add(connection, id, part) }
-    }
-
-    /// Copies a body to another message, as one posted now with an origin.
-    ///
-    /// # Errors
-    /// The driver's; `Corrupt`.
-    pub fn copy(
-        &mut self,
-        connection: &Connection,
-        from: i64,
-        to: i64,
-        now: Timestamp,
-        origin: &Origin,
-    ) -> Outcome<()> {
-        self.write_block(connection, block_of(from))?;
-        let mut covering = connection.prepare_cached(run::COVERING)?;
-        let mut rows = covering.query([from])?;
-        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
-        let part = run.get(from).ok_or(MISSING)?;
-        let (_, extensions) = read_extra(part.extra);
-        let extra = write_extra(Some(origin), &extensions);
-        self.add(connection, to, Part { posted: now, extra: extra.as_deref(), body: part.body })
-    }
-
-    /// Reads messages, those of this transaction too; see [`read`].
-    ///
-    /// # Errors
-    /// The driver's; `Corrupt` when a body is missing.
-    pub fn read(&mut self, connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
-        for pick in &picks {
-            self.write_block(connection, block_of(pick.id))?;
-        }
-        read(connection, picks, now)
-    }
-
-    /// Writes all.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub fn write(&mut self, connection: &Connection) -> Outcome<()> {
-        std::mem::take(&mut self.runs).values().try_for_each(|run| run.insert(connection))
-    }
-
-    /// Drops all that is in memory.
-    pub fn forget(&mut self) {
-        self.runs.clear();
-    }
-
-    fn write_block(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
-        self.runs.remove(&key).map_or(Ok(()), |run| run.insert(connection))
-    }
+    Ok(run.get(body.index).ok_or(MISSING)?.posted)
 }
 
 fn message(pick: Pick, part: &Part<'_>, now: Timestamp) -> Message {
@@ -185,7 +105,8 @@ pub fn write_extra(origin: Option<&Origin>, extensions: &Extensions) -> Option<V
     Some(extra)
 }
 
-fn read_extra(extra: Option<&[u8]>) -> (Option<Origin>, Extensions) {
+/// Reads what [`write_extra`] wrote.
+pub fn read_extra(extra: Option<&[u8]>) -> (Option<Origin>, Extensions) {
     let parts = extra.and_then(|extra| {
         let (length, rest) = extra.split_first_chunk::<4>()?;
         rest.split_at_checked(u32::from_le_bytes(*length) as usize)

@@ -49,7 +49,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
         claims: entry.claims,
         reason: Reason::ClaimsExhausted,
     };
-    ledger.blocks.bodies.copy(&ledger.connection, old, new, now, &origin)?;
+    let body = ledger.blocks.bodies.copy(&ledger.connection, entry.body, now, &origin)?;
     let ttl = from.rule.as_ref().and_then(|rule| rule.ttl);
     let letter = Entry {
         offset: offset_of(new),
@@ -60,6 +60,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
         ttl: None,
         until: Timestamp(0),
         claim: ClaimId(0),
+        body,
     };
     to.wake_by(letter.wakes());
     ledger.blocks.make(&ledger.connection, block_of(new))?.put(letter, &client);

@@ -8,7 +8,7 @@ use super::body::{self, Pick};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::run::Part;
+use super::run::{Location, Part};
 use super::{claim, count, list};
 use crate::error::{Fail, Outcome};
 
@@ -97,8 +97,8 @@ fn import_message(ledger: &mut Ledger, queue: &mut Queue, message: &Message) -> 
     let Some(id) = LaneKey::new(queue.slot, message.lane).id(message.place) else { return Ok(()) };
     let extra = body::write_extra(message.origin.as_ref(), &message.extensions);
     let part = Part { posted: message.posted, extra: extra.as_deref(), body: &message.body };
-    ledger.blocks.bodies.put(&ledger.connection, id, part)?;
-    let entry = entry(message, id, ledger.now);
+    let body = ledger.blocks.bodies.add(&ledger.connection, part)?;
+    let entry = entry(message, id, ledger.now, body);
     let state = entry.state;
     queue.wake_by(entry.wakes());
     queue.stir(block_of(id));
@@ -110,7 +110,7 @@ fn import_message(ledger: &mut Ledger, queue: &mut Queue, message: &Message) -> 
     Ok(())
 }
 
-fn entry(message: &Message, id: i64, now: Timestamp) -> Entry {
+fn entry(message: &Message, id: i64, now: Timestamp, body: Location) -> Entry {
     let ttl = millis(message.ttl);
     let natural = message.expires.0.saturating_sub(message.posted.0) == ttl;
     let (state, until) = match message.claim {
@@ -127,6 +127,7 @@ fn entry(message: &Message, id: i64, now: Timestamp) -> Entry {
         ttl: (!natural).then_some(ttl),
         until,
         claim: message.claim.unwrap_or(ClaimId(0)),
+        body,
     }
 }
 

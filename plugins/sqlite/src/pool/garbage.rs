@@ -1,97 +1,95 @@
-//! Bodies whose messages are gone, and when they go.
+//! Bodies whose messages are gone, in runs in which others stay, and when they go.
 //!
-//! A message that is deleted leaves its block at once, and with that it is gone for every reader. Its
-//! body stays until those of the whole block can go together: deleting a few at a time would write
-//! the same pages to the disk again for every few. A block whose messages do not all go in a while
-//! is cleaned here.
+//! Deleting bodies one by one would write the same pages to the disk again for each; so a run waits
+//! until all of its messages are gone. One in which half of what is left has gone is not waited for
+//! long: it is written anew without them. So garbage is at most about half of what the file holds,
+//! and each message is written again about once at the most.
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use sukkal_plugin_sdk::Timestamp;
 
 use super::ledger::Ledger;
-use super::run;
 use crate::error::Outcome;
 
-pub const DUE: &str = "SELECT key FROM block WHERE garbage <= ?1 ORDER BY garbage LIMIT ?2";
+pub const DUE: &str = "SELECT run FROM gone WHERE due <= ?1 ORDER BY due LIMIT ?2";
 
-/// How long garbage may lie.
+/// How long a run that is half garbage may wait for the rest of its messages to go.
 const KEPT: Duration = Duration::from_secs(10);
-/// About so many bytes of garbage are too many.
-const TOO_MUCH: u64 = 64 << 20;
-/// More garbage than this is too much once it is a quarter of all bodies.
-const LITTLE: u64 = 8 << 20;
-/// Blocks that one step cleans.
-const BLOCKS: usize = 64;
+/// Runs that one step cleans.
+const RUNS: usize = 64;
 
-/// How many bodies in the file are garbage.
-#[derive(Debug, Default)]
-pub struct Garbage {
-    /// Not known after opening and after a rollback, until all of it is cleaned.
-    bodies: Option<u64>,
+/// Which messages of a run are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// How many there were.
+    pub count: u8,
+    /// Those that are gone, a bit each.
+    pub gone: u64,
+    /// Of these: whose bodies are no longer in the file.
+    pub cleaned: u64,
+    /// When it is to be cleaned; [`NEVER`] while there is too little to gain, unless the file is full.
+    /// `None`: it holds no garbage.
+    pub due: Option<Timestamp>,
 }
 
-impl Garbage {
-    /// What a block holds of it has changed.
-    pub fn change(&mut self, before: u32, after: u32) {
-        if let Some(bodies) = &mut self.bodies {
-            *bodies = (*bodies + u64::from(after)).saturating_sub(before.into());
-        }
+impl Account {
+    /// That of a run of so many messages.
+    pub fn new(count: u8) -> Account {
+        Account { count, gone: 0, cleaned: 0, due: None }
     }
 
-    /// Whether it should go without waiting, in a file of so many messages and bytes.
-    fn is_too_much(&self, messages: u64, bytes: u64) -> bool {
-        let Some(garbage) = self.bodies else { return true };
-        let all = messages.saturating_add(garbage).max(1);
-        let bytes = u64::try_from(u128::from(bytes) * u128::from(garbage) / u128::from(all)).unwrap_or(u64::MAX);
-        bytes > TOO_MUCH || (bytes > LITTLE && garbage > all / 4)
+    /// Whether none of its messages is left.
+    pub fn is_all_gone(&self) -> bool {
+        self.gone.count_ones() >= u32::from(self.count)
+    }
+
+    /// Says that these are gone too, as of now.
+    pub fn bury(&mut self, bits: u64, now: Timestamp) {
+        self.gone |= bits;
+        let garbage = (self.gone & !self.cleaned).count_ones();
+        let left = u32::from(self.count).saturating_sub(self.cleaned.count_ones());
+        let due = if garbage * 2 >= left { now.after(KEPT) } else { NEVER };
+        self.due = (garbage > 0).then(|| self.due.map_or(due, |before| before.min(due)));
+    }
+
+    /// Says that the bodies of what is gone are no longer in the file.
+    pub fn clean(&mut self) {
+        self.cleaned = self.gone;
+        self.due = None;
     }
 }
 
-/// Cleans what has lain long enough, or all if it is too much, in a bounded step; true if there is
-/// more.
+/// Later than any instant.
+const NEVER: Timestamp = Timestamp::MAX;
+
+/// Cleans what has lain long enough, in a bounded step; true if there is more.
 ///
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn sweep(ledger: &mut Ledger) -> Outcome<bool> {
-    let everything = ledger.blocks.garbage.is_too_much(ledger.messages(), used_bytes(&ledger.connection)?);
-    let until =
-        if everything { Timestamp::MAX } else { Timestamp(ledger.now.0.saturating_sub(KEPT.as_millis() as i64)) };
-    let n_cleaned = clean(ledger, until)?;
-    if everything && n_cleaned < BLOCKS {
-        ledger.blocks.garbage.bodies = Some(0);
-    }
-    Ok(n_cleaned >= BLOCKS)
+    Ok(clean(ledger, ledger.now)? >= RUNS)
 }
 
-/// Cleans some garbage, however new; false if there is none.
+/// Cleans some garbage, however new and little; false if there is none.
 ///
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn make_room(ledger: &mut Ledger) -> Outcome<bool> {
-    Ok(clean(ledger, Timestamp::MAX)? > 0)
+    Ok(clean(ledger, NEVER)? > 0)
 }
 
 fn clean(ledger: &mut Ledger, until: Timestamp) -> Outcome<usize> {
     let connection = &ledger.connection;
     ledger.blocks.write(connection)?;
     let mut statement = connection.prepare_cached(DUE)?;
-    let keys = statement.query_map(params![until.0, BLOCKS as i64], |row| row.get(0))?;
-    let keys = keys.collect::<Result<Vec<i64>, _>>()?;
-    for key in &keys {
-        let Some(block) = ledger.blocks.change(connection, *key)? else { continue };
-        let live = block.entries().iter().fold(0, |live, entry| live | 1 << entry.offset);
-        block.take_garbage();
-        run::keep_only(connection, *key, live)?;
+    let runs = statement.query_map(params![until.0, RUNS as i64], |row| row.get(0))?;
+    let runs = runs.collect::<Result<Vec<i64>, _>>()?;
+    for run in &runs {
+        ledger.blocks.bodies.clean(connection, *run)?;
     }
-    Ok(keys.len())
-}
-
-fn used_bytes(connection: &Connection) -> Outcome<u64> {
-    let number = |pragma: &str| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
-    let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
-    Ok(u64::try_from(pages * number("PRAGMA page_size")?).unwrap_or(0))
+    Ok(runs.len())
 }
 
 #[cfg(test)]
@@ -99,26 +97,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_is_too_much_unless_it_is_little_in_all() {
-        let garbage = |bodies| Garbage { bodies: Some(bodies) };
-        assert!(Garbage::default().is_too_much(0, 0), "it is not known");
-        assert!(!garbage(0).is_too_much(0, u64::MAX));
-        assert!(!garbage(100).is_too_much(0, LITTLE));
-        assert!(garbage(100).is_too_much(0, LITTLE + 1));
-        assert!(garbage(100).is_too_much(299, 100 << 20));
-        assert!(!garbage(100).is_too_much(300, 100 << 20));
-        assert!(garbage(100).is_too_much(900, (TOO_MUCH + 1) * 10));
+    fn a_run_is_cleaned_once_half_of_what_is_left_is_gone() {
+        let (now, later) = (Timestamp(1000), Timestamp(2000));
+        let mut account = Account::new(8);
+        account.bury(0b0000_0111, now);
+        assert_eq!(account.due, Some(NEVER));
+        account.bury(0b0000_1000, now);
+        account.bury(0b0001_0000, later);
+        assert_eq!(account.due, Some(now.after(KEPT)), "since the first half was gone");
+        account.clean();
+        assert_eq!(account.due, None);
+        account.bury(0b0010_0000, now);
+        assert_eq!(account.due, Some(NEVER));
+        account.bury(0b0100_0000, later);
+        assert_eq!(account.due, Some(later.after(KEPT)));
     }
 
     #[test]
-    fn what_is_not_known_does_not_change() {
-        let mut garbage = Garbage::default();
-        garbage.change(3, 5);
-        assert_eq!(garbage.bodies, None);
-        garbage.bodies = Some(10);
-        garbage.change(3, 5);
-        assert_eq!(garbage.bodies, Some(12));
-        garbage.change(64, 0);
-        assert_eq!(garbage.bodies, Some(0));
+    fn a_run_of_the_largest_size_can_be_all_gone() {
+        let mut account = Account::new(64);
+        account.bury(u64::MAX >> 1, Timestamp(0));
+        assert!(!account.is_all_gone());
+        account.bury(1 << 63, Timestamp(0));
+        assert!(account.is_all_gone());
     }
 }

@@ -118,11 +118,6 @@ impl Ledger {
         self.change.1 += messages;
     }
 
-    /// How many messages the file holds, as of the last commit.
-    pub fn messages(&self) -> u64 {
-        self.totals.get().1
-    }
-
     /// The queues that somebody waits for.
     pub fn watched(&mut self) -> &mut Watched {
         &mut self.watched

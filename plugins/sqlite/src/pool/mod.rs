@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `id` | how queues, lanes and places become integer keys |
 //! | `block`, `blocks` | the states of 64 neighbouring messages in one row, and the writer's copy of such rows |
-//! | `body`, `run` | what never changes of a message, and of neighbours in one row |
+//! | `body`, `run`, `bodies` | what never changes of a message; in one row with others; the writer's side |
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
 //! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
@@ -15,6 +15,7 @@
 
 mod block;
 mod blocks;
+mod bodies;
 mod body;
 mod claim;
 mod count;

@@ -6,7 +6,7 @@ use super::block::{Entry, State};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
 use super::queue::Queue;
-use super::run::Part;
+use super::run::{Location, Part};
 use super::{body, count, delete, key, lane};
 use crate::error::{Fail, Outcome};
 
@@ -63,8 +63,8 @@ fn store(ledger: &mut Ledger, queue: &mut Queue, post: &Post, places: &[Place], 
         let extra = body::write_extra(None, &message.extensions);
         let now = ledger.now;
         let part = Part { posted: now, extra: extra.as_deref(), body: &message.body };
-        ledger.blocks.bodies.add(&ledger.connection, id, part)?;
-        let entry = entry(message, id, now);
+        let body = ledger.blocks.bodies.add(&ledger.connection, part)?;
+        let entry = entry(message, id, now, body);
         let (state, wakes) = (entry.state, entry.wakes());
         ledger.blocks.make(&ledger.connection, block_of(id))?.put(entry, &post.client);
         queue.wake_by(wakes);
@@ -76,7 +76,7 @@ fn store(ledger: &mut Ledger, queue: &mut Queue, post: &Post, places: &[Place], 
     Ok(())
 }
 
-fn entry(message: &NewMessage, id: i64, now: Timestamp) -> Entry {
+fn entry(message: &NewMessage, id: i64, now: Timestamp, body: Location) -> Entry {
     let delayed = millis(message.delay) > 0;
     Entry {
         offset: offset_of(id),
@@ -87,5 +87,6 @@ fn entry(message: &NewMessage, id: i64, now: Timestamp) -> Entry {
         ttl: None,
         until: if delayed { now.after(message.delay) } else { Timestamp(0) },
         claim: sukkal_plugin_sdk::ClaimId(0),
+        body,
     }
 }

@@ -69,7 +69,7 @@ fn end(connection: &Connection, lane: LaneKey, sql: &str, now: Timestamp) -> Out
         let found: Option<&Entry> = if sql == FORWARD { there.next() } else { there.next_back() };
         if let Some(entry) = found {
             let id = id_in(key, entry.offset);
-            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, id)? }));
+            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, entry.body)? }));
         }
     }
     Ok(None)

@@ -23,6 +23,17 @@ pub fn read(input: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Appends a number that is near to zero on either side.
+pub fn write_signed(out: &mut Vec<u8>, value: i64) {
+    write(out, (value << 1 ^ value >> 63).cast_unsigned());
+}
+
+/// Takes a number that [`write_signed`] wrote off the front.
+pub fn read_signed(input: &mut &[u8]) -> Option<i64> {
+    let value = read(input)?;
+    Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+}
+
 /// Takes a byte off the front.
 pub fn byte(input: &mut &[u8]) -> Option<u8> {
     let (first, rest) = input.split_first()?;

@@ -36,23 +36,29 @@ CREATE TABLE block (
     ready INTEGER NOT NULL, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither
     wakes INTEGER NOT NULL, -- nothing in it falls due before
     avail INTEGER,          -- of other lanes than the main one: from when on something is due
-    garbage INTEGER,        -- since when bodies lie in it whose messages are gone
     data  BLOB NOT NULL
 );
 CREATE INDEX block_ready ON block (key) WHERE ready = 1;
 CREATE INDEX block_exhausted ON block (key) WHERE ready = 2;
 CREATE INDEX block_wakes ON block (key >> 34, wakes);
 CREATE INDEX block_avail ON block ((key >> 34) & 3, avail) WHERE avail IS NOT NULL;
-CREATE INDEX block_garbage ON block (garbage) WHERE garbage IS NOT NULL;
 
--- What never changes of neighbouring messages of a block that were stored together (pool/run.rs).
--- What no block names is garbage, of which the blocks keep the account.
--- id, of the first one = slot (21 bits) | lane (2 bits) | place (40 bits)
+-- What never changes of messages that one commit brought, in the order in which they came,
+-- whatever their queues (pool/run.rs). The blocks say where each message's lies.
 CREATE TABLE body (
-    id    INTEGER PRIMARY KEY,
+    run   INTEGER PRIMARY KEY,
     heads BLOB NOT NULL, -- of each: when it was posted, how long its parts of `data` are
     data  BLOB NOT NULL  -- of each: extensions and origin, body
 );
+
+-- Which messages of a run are gone, a bit each, while others are left (pool/garbage.rs).
+CREATE TABLE gone (
+    run     INTEGER PRIMARY KEY,
+    bits    INTEGER NOT NULL,
+    cleaned INTEGER NOT NULL, -- of these: whose bodies are no longer in the run
+    due     INTEGER           -- when the run is to be cleaned; null where nothing is to be gained
+);
+CREATE INDEX gone_due ON gone (due) WHERE due IS NOT NULL;
 
 -- Claims. Which of their places they still hold, the blocks say.
 CREATE TABLE claim (

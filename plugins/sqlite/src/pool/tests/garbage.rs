@@ -1,6 +1,6 @@
 //! Bodies whose messages are gone: nobody sees them, and their space is given back.
 
-use sukkal_plugin_sdk::{Budget, Guard, List, NewMessage, Place, Pool as _, Post};
+use sukkal_plugin_sdk::{Budget, Guard, List, NewMessage, Place, Pool as _, Post, QueueId};
 
 use super::super::run::Read;
 use super::{QUEUE, Rig, bodies, call, message, queue, secs};
@@ -10,7 +10,7 @@ use crate::settings::Settings;
 fn counts(rig: &Rig) -> (usize, u64) {
     // Those that are gone from a run that stays are empty.
     let n_bodies = rig.run(rig.pool().read(&call(), |connection, _| {
-        let mut statement = connection.prepare("SELECT id, heads, data FROM body")?;
+        let mut statement = connection.prepare("SELECT heads, data FROM body")?;
         let mut rows = statement.query([])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
@@ -27,17 +27,10 @@ fn post(rig: &Rig, count: usize) -> Vec<Place> {
     rig.post_all(post).unwrap().places
 }
 
-/// A rig whose first sweep, which cleans whatever it finds, is over.
-fn rig() -> Rig {
-    let rig = Rig::new();
-    rig.settle();
-    rig
-}
-
 #[test]
-fn bodies_of_deleted_messages_go_with_their_block() {
-    let rig = rig();
-    // Place 0 is never given, so this fills the first block, and begins the second.
+fn bodies_of_deleted_messages_go_with_the_last_of_their_run() {
+    let rig = Rig::new();
+    // Two runs: 64 messages, and 16.
     let places = post(&rig, 80);
     rig.delete(&places[..40], Guard::Any);
     assert_eq!(counts(&rig), (80, 40));
@@ -45,58 +38,75 @@ fn bodies_of_deleted_messages_go_with_their_block() {
     assert_eq!(read.messages.len(), 40);
     assert_eq!(rig.list(List { limit: 100, claimed: true, delayed: true, ..List::default() }).messages.len(), 40);
     assert_eq!(rig.delete(&places[..40], Guard::Any).count, 0);
-    rig.delete(&places[40..64], Guard::Any);
-    assert_eq!(counts(&rig), (17, 16), "the first block's are gone");
-    assert_eq!(rig.pop(16).len(), 16);
+    rig.delete(&places[40..65], Guard::Any);
+    assert_eq!(counts(&rig), (16, 15), "the first run's are gone");
+    assert_eq!(rig.pop(16).len(), 15);
     assert_eq!(counts(&rig), (0, 0));
 }
 
 #[test]
-fn garbage_of_a_block_that_stays_goes_after_a_while() {
-    let rig = rig();
+fn messages_of_several_queues_that_came_together_go_one_by_one() {
+    let rig = Rig::new();
+    let other = QueueId(3);
+    rig.configure(other, 1, None).unwrap();
+    let to = |id: QueueId, text: &str| {
+        let post = Post { client: "c".to_owned(), messages: vec![message(text)], ..Post::default() };
+        (queue(id, 1), post)
+    };
+    let posts: Vec<_> = (0..40).map(|number| to([QUEUE, other][number % 2], &number.to_string())).collect();
+    let call = call();
+    // Begun together, so that most of them meet in one commit.
+    let mut posting: Vec<_> =
+        posts.iter().map(|(id, post)| Box::pin(rig.pool().post(&call, id, post.clone()))).collect();
+    rig.run(std::future::poll_fn(|context| {
+        posting.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if posting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    }));
+    drop(posting);
+    assert_eq!(rig.pop(20).len(), 20);
+    let left = bodies(&rig.claim_in(other, 1, 20, 60).batch);
+    assert_eq!(left, (0..20).map(|number| (number * 2 + 1).to_string()).collect::<Vec<_>>());
+    rig.clock.advance(secs(11));
+    rig.settle();
+    assert_eq!(counts(&rig), (20, 20));
+    assert_eq!(bodies(&rig.claim_in(other, 1, 20, 60).batch), left);
+}
+
+#[test]
+fn garbage_of_a_run_that_stays_goes_after_a_while() {
+    let rig = Rig::new();
     let places = post(&rig, 60);
     let every_other: Vec<_> = places.iter().copied().step_by(2).collect();
-    rig.delete(&every_other, Guard::Any);
+    rig.delete(&every_other[1..], Guard::Any);
+    rig.clock.advance(secs(11));
     rig.settle();
-    assert_eq!(counts(&rig), (60, 30));
+    assert_eq!(counts(&rig), (60, 31), "there is too little to gain");
+    rig.delete(&every_other[..1], Guard::Any);
+    rig.settle();
+    assert_eq!(counts(&rig), (60, 30), "more may go soon");
     rig.clock.advance(secs(11));
     rig.settle();
     assert_eq!(counts(&rig), (30, 30));
     assert_eq!(rig.pop(100).len(), 30);
+    assert_eq!(counts(&rig), (0, 0));
 }
 
 #[test]
-fn after_a_restart_garbage_goes_with_the_first_sweep() {
-    let mut rig = rig();
+fn garbage_is_known_after_a_restart() {
+    let mut rig = Rig::new();
     let places = post(&rig, 10_000);
     let every_other: Vec<_> = places.iter().copied().step_by(2).collect();
     rig.delete(&every_other, Guard::Any);
     rig.restart();
     assert_eq!(counts(&rig), (10_000, 5000));
+    rig.clock.advance(secs(11));
     assert!(rig.sweep().more, "it goes in steps");
     rig.settle();
     assert_eq!(counts(&rig), (5000, 5000));
     let left: Vec<_> = rig.list(List { limit: 10_000, ..List::default() }).messages.iter().map(|m| m.place).collect();
     assert_eq!(left, places.iter().copied().skip(1).step_by(2).collect::<Vec<_>>());
-}
-
-#[test]
-fn too_much_of_it_goes_at_once() {
-    let rig = rig();
-    let large = "x".repeat(100_000);
-    for _ in 0..20 {
-        rig.post(&[large.as_str(); 20]);
-    }
-    let places: Vec<_> =
-        rig.list(List { limit: 400, ..List::default() }).messages.iter().map(|message| message.place).collect();
-    let some: Vec<_> = places.iter().copied().filter(|place| place.0 % 5 == 0).collect();
-    rig.delete(&some, Guard::Any);
-    rig.settle();
-    assert_eq!(counts(&rig).0, 400, "a fifth is not too much");
-    let more: Vec<_> = places.iter().copied().filter(|place| place.0 % 5 == 1).collect();
-    rig.delete(&more, Guard::Any);
-    rig.settle();
-    assert_eq!(counts(&rig), (240, 240));
+    rig.delete(&left, Guard::Any);
+    assert_eq!(counts(&rig), (0, 0));
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn a_full_file_is_cleaned_before_a_post_is_refused() {
 
 #[test]
 fn what_a_purge_leaves_of_a_block_for_its_next_step_is_whole() {
-    let rig = rig();
+    let rig = Rig::new();
     let places = post(&rig, 200);
     let step = || {
         let budget = Budget { items: 70, time: secs(1) };
@@ -140,15 +150,20 @@ fn what_a_purge_leaves_of_a_block_for_its_next_step_is_whole() {
 
 #[test]
 fn what_expires_beside_longer_lives_is_cleaned_too() {
-    let rig = rig();
+    let rig = Rig::new();
     for _ in 0..10 {
         rig.post_message(NewMessage { ttl: secs(60), ..message("short") });
         rig.post_message(NewMessage { ttl: secs(600), ..message("long") });
     }
+    let mixed = [30, 300].map(|ttl| NewMessage { ttl: secs(ttl), ..message("mixed") });
+    rig.post_all(Post { messages: mixed.to_vec(), ..Post::default() }).unwrap();
     rig.clock.advance(secs(61));
     rig.settle();
-    assert_eq!(counts(&rig), (20, 10));
+    assert_eq!(counts(&rig), (12, 11), "runs of a message each are gone");
     rig.clock.advance(secs(11));
+    rig.settle();
+    assert_eq!(counts(&rig), (11, 11));
+    rig.clock.advance(secs(240));
     rig.settle();
     assert_eq!(counts(&rig), (10, 10));
     assert_eq!(rig.listed(), ["long"; 10]);

@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::super::{blocks, claim, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats};
+use super::super::{
+    blocks, bodies, claim, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats,
+};
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
 
@@ -24,7 +26,7 @@ fn assert_no_scan(schema: Schema, statements: &[&str]) {
 
 /// Walks along an index in its order that end with the limit, and walks over results at hand.
 const ORDERED: &[&str] =
-    &["SCAN queue USING COVERING INDEX", "SCAN free_slot", "SCAN b", "SCAN (subquery", "SCAN queue"];
+    &["SCAN queue USING COVERING INDEX", "SCAN free_slot", "SCAN b", "SCAN (subquery", "SCAN queue", "SCAN body"];
 /// Sorts of what is already bounded by other means.
 const SORTED: &[&str] = &[lane::DUE, list::OTHERS];
 
@@ -77,12 +79,15 @@ fn the_pools_statements_use_their_indexes() {
             queue::LAST_SLOT,
             queue::KNOWN,
             queue::KNOWN_FIRST,
-            run::COVERING,
-            run::WITHIN,
+            run::GET,
+            run::HEADS,
+            run::LAST,
             run::INSERT,
             run::UPDATE,
             run::DELETE,
-            run::DELETE_RANGE,
+            bodies::GET,
+            bodies::PUT,
+            bodies::DELETE,
             settle::DUE,
             settle::PROBE,
             stats::DUE,

@@ -1,0 +1,177 @@
+//! The writer's side of bodies: those that a transaction brings, and those that it leaves behind.
+//!
+//! A message that is deleted leaves its block at once, and with that it is gone for every reader. Its
+//! run is deleted once all of its messages are gone; of one that some stay in, a row says which are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sukkal_plugin_sdk::{Message, Origin, Timestamp};
+
+use super::body::{self, MISSING, Pick};
+use super::garbage::Account;
+use super::run::{self, Location, Part, Read, Run};
+use crate::error::Outcome;
+
+pub const GET: &str = "SELECT bits, cleaned, due FROM gone WHERE run = ?1";
+pub const PUT: &str = "INSERT OR REPLACE INTO gone (run, bits, cleaned, due) VALUES (?1, ?2, ?3, ?4)";
+pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
+
+/// Accounts of runs kept in memory beyond a transaction.
+const KEPT: usize = 4096;
+
+/// The bodies of a transaction, and accounts of the runs that it touches.
+#[derive(Default)]
+pub struct Bodies {
+    /// Being put together, under the next number.
+    open: Run,
+    /// The number of the next run; not known after opening and after a rollback.
+    next: Option<i64>,
+    /// What is gone in this transaction, by run, a bit each.
+    gone: BTreeMap<i64, u64>,
+    known: HashMap<i64, Account>,
+}
+
+impl Bodies {
+    /// Adds a new message's; answers where it lies.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn add(&mut self, connection: &Connection, part: Part<'_>) -> Outcome<Location> {
+        let bytes = part.body.len() + part.extra.map_or(0, <[u8]>::len);
+        if !self.open.takes(bytes) {
+            self.insert(connection)?;
+        }
+        let run = self.next(connection)?;
+        Ok(Location { run, index: self.open.push(part) })
+    }
+
+    /// Copies a body to another message, as one posted now with an origin.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn copy(
+        &mut self,
+        connection: &Connection,
+        from: Location,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Outcome<Location> {
+        if self.next == Some(from.run) {
+            self.insert(connection)?;
+        }
+        let mut statement = connection.prepare_cached(run::GET)?;
+        let mut rows = statement.query([from.run])?;
+        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+        let part = run.get(from.index).ok_or(MISSING)?;
+        let (_, extensions) = body::read_extra(part.extra);
+        let extra = body::write_extra(Some(origin), &extensions);
+        self.add(connection, Part { posted: now, extra: extra.as_deref(), body: part.body })
+    }
+
+    /// Reads messages, those of this transaction too; see [`body::read`].
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt` when a body is missing.
+    pub fn read(&mut self, connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
+        if picks.iter().any(|pick| self.next == Some(pick.location().run)) {
+            self.insert(connection)?;
+        }
+        body::read(connection, picks, now)
+    }
+
+    /// The message whose body lies there is gone.
+    pub fn gone(&mut self, location: Location) {
+        *self.gone.entry(location.run).or_default() |= 1 << (location.index & 63);
+    }
+
+    /// Writes all.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn write(&mut self, connection: &Connection, now: Timestamp) -> Outcome<()> {
+        self.insert(connection)?;
+        while let Some((number, bits)) = self.gone.pop_first() {
+            self.bury(connection, number, bits, now)?;
+        }
+        if self.known.len() > KEPT {
+            self.known.clear();
+        }
+        Ok(())
+    }
+
+    /// Empties what is gone of a run that has an account, so that its space is used again.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn clean(&mut self, connection: &Connection, number: i64) -> Outcome<()> {
+        let Some(mut account) = self.account(connection, number)? else { return Ok(()) };
+        run::thin(connection, number, account.gone)?;
+        account.clean();
+        self.keep(connection, number, account)
+    }
+
+    /// Drops all that is in memory.
+    pub fn forget(&mut self) {
+        *self = Bodies::default();
+    }
+
+    fn next(&mut self, connection: &Connection) -> Outcome<i64> {
+        if let Some(next) = self.next {
+            return Ok(next);
+        }
+        let last: Option<i64> = connection.prepare_cached(run::LAST)?.query_row([], |row| row.get(0)).optional()?;
+        let next = last.map_or(1, |last| last + 1);
+        self.next = Some(next);
+        Ok(next)
+    }
+
+    fn insert(&mut self, connection: &Connection) -> Outcome<()> {
+        let count = self.open.count();
+        if count == 0 {
+            return Ok(());
+        }
+        let number = self.next(connection)?;
+        std::mem::take(&mut self.open).insert(connection, number)?;
+        self.known.insert(number, Account::new(count));
+        self.next = Some(number + 1);
+        Ok(())
+    }
+
+    fn bury(&mut self, connection: &Connection, number: i64, bits: u64, now: Timestamp) -> Outcome<()> {
+        let Some(mut account) = self.account(connection, number)? else { return Ok(()) };
+        let is_new = account.gone == 0;
+        account.bury(bits, now);
+        if !account.is_all_gone() {
+            return self.keep(connection, number, account);
+        }
+        run::delete(connection, number)?;
+        self.known.remove(&number);
+        if !is_new {
+            connection.prepare_cached(DELETE)?.execute([number])?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, connection: &Connection, number: i64, account: Account) -> Outcome<()> {
+        let due = account.due.map(|due| due.0);
+        let (gone, cleaned) = (account.gone.cast_signed(), account.cleaned.cast_signed());
+        connection.prepare_cached(PUT)?.execute(params![number, gone, cleaned, due])?;
+        self.known.insert(number, account);
+        Ok(())
+    }
+
+    fn account(&self, connection: &Connection, number: i64) -> Outcome<Option<Account>> {
+        if let Some(known) = self.known.get(&number) {
+            return Ok(Some(*known));
+        }
+        let Some(count) = run::count(connection, number)? else { return Ok(None) };
+        let stored = |row: &Row<'_>| {
+            let bits = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let due = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+            Ok(Account { count, gone: bits(0)?, cleaned: bits(1)?, due })
+        };
+        let stored = connection.prepare_cached(GET)?.query_row([number], stored).optional()?;
+        Ok(Some(stored.unwrap_or_else(|| Account::new(count))))
+    }
+}
