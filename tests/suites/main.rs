@@ -20,6 +20,7 @@ mod filters;
 mod full;
 mod guides;
 mod http;
+mod installing;
 mod leaving;
 mod loading;
 mod long_runs;

@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask serve | test | bench | crash | tidy | prepare`.
+//! The project's own commands: `cargo xtask serve | test | bench | crash | dist | tidy | prepare`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod crash;
+mod dist;
 mod failure;
 mod prepare;
 mod project;
@@ -28,6 +29,8 @@ enum Task {
     Bench(bench::Options),
     /// Kills the host over and over under load, and checks that what it acknowledged is there.
     Crash(crash::Options),
+    /// Builds, and packs a tarball and a Debian package.
+    Dist(dist::Options),
     /// Checks what a reviewer would: who may depend on whom, dead links, long files, unsafe code.
     Tidy,
     /// Builds what the end-to-end tests start, and a Python environment with the clients.
@@ -50,6 +53,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Test => test::run(),
         Task::Bench(options) => bench::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Dist(options) => dist::run(&options),
         Task::Tidy => tidy::run(),
         Task::Prepare => prepare::run(),
     }
