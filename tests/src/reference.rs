@@ -57,11 +57,8 @@ fn row(name: &str, property: &Value) -> String {
         Value::Object(_) => "`{}`".to_owned(),
         default => format!("`{default}`"),
     };
-    let choices = property["oneOf"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|choice| format!(" `{}`: {}", choice["const"], text_of(&choice["description"])));
+    let choices = property["oneOf"].as_array().into_iter().flatten().filter(|choice| choice["const"].is_string());
+    let choices = choices.map(|choice| format!(" `{}`: {}", choice["const"], text_of(&choice["description"])));
     let meaning = format!("{}{}", text_of(&property["description"]), choices.collect::<String>());
     format!("| `{name}` | {} | {default} | {} |\n", takes(property), meaning.replace('|', "\\|"))
 }

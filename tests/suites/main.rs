@@ -9,6 +9,7 @@ mod bodies;
 mod broken_stores;
 mod claims;
 mod clients;
+mod command_line;
 mod config;
 mod crash;
 mod dead_letters;

@@ -2,7 +2,11 @@
 
 use crate::config::Mistake;
 
-/// What went wrong was told; the program ends with this status: 2 for settings, 1 for all else.
+/// The status when there is nothing of what was asked for: no such queue, no message to claim.
+pub const NOTHING: u8 = 3;
+
+/// What went wrong was told; the program ends with this status: 2 for mistakes in settings or in the
+/// command line, [`NOTHING`], 1 for all else.
 pub struct Failed(pub u8);
 
 impl Failed {

@@ -4,7 +4,9 @@ mod bench;
 mod config;
 mod failure;
 mod plugin;
+mod queue;
 mod serve;
+mod shell;
 mod source;
 
 use std::process::ExitCode;
@@ -14,9 +16,22 @@ use clap::{Parser, Subcommand};
 use failure::Failed;
 use source::Source;
 
-/// A multi-tenant messaging service.
+/// What every page of help ends with.
+const STATUS: &str = "\
+Status:
+  0  done
+  1  it failed; the last line on standard error says why and what to do
+  2  a mistake in the settings or on the command line
+  3  there is nothing of what was asked for: no such queue, nothing to claim";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A multi-tenant messaging service that speaks OpenStack Zaqar's API v2.
+///
+/// One program: `sukkal serve` is the server, with its data in ./sukkal-data and no settings needed;
+/// the other commands look at settings, plugins and queues.
 #[derive(Parser)]
-#[command(name = "sukkal", version, about)]
+#[command(name = "sukkal", version = VERSION, long_version = long_version(), after_help = STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,7 +39,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the host.
+    /// Run the host until SIGTERM or Ctrl-C.
+    ///
+    /// Without settings it listens on 127.0.0.1:8888 and keeps its data in ./sukkal-data. What is wrong
+    /// with settings, plugins, stores or addresses is told a line each, and ends the start.
     Serve(Source),
     /// Look at the settings.
     #[command(subcommand)]
@@ -34,6 +52,16 @@ enum Command {
     Plugin(plugin::Command),
     /// Measure how fast a server of this API answers.
     Bench(crate::bench::Options),
+    /// Use queues, on this or any other server of Zaqar's API v2.
+    Queue(queue::Options),
+    /// Print a script that completes commands and options in a shell.
+    Completions(shell::Completions),
+    /// Print the manual's page.
+    Man(shell::Man),
+}
+
+fn long_version() -> String {
+    format!("{VERSION} (plugin SDK {})", sukkal_plugin_sdk::load::SDK_VERSION)
 }
 
 /// Runs the program.
@@ -43,6 +71,9 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Plugin(command) => plugin::run(command),
         Command::Bench(options) => bench::run(&options),
+        Command::Queue(options) => queue::run(options),
+        Command::Completions(options) => shell::completions(&options),
+        Command::Man(options) => shell::man(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

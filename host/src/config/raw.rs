@@ -55,8 +55,9 @@ impl Table {
     }
 }
 
-/// Variables of the environment that are no settings.
-const NO_SETTINGS: &[&str] = &["SUKKAL_CONFIG"];
+/// Variables of the environment that are no settings, but options of the command line.
+const NO_SETTINGS: &[&str] =
+    &["SUKKAL_CONFIG", "SUKKAL_URL", "SUKKAL_PROJECT", "SUKKAL_CLIENT_ID", "SUKKAL_TOKEN", "SUKKAL_TOKEN_FILE"];
 
 /// Reads the file, and lays the environment over it: `SUKKAL_SECTION__KEY`.
 pub fn read(

@@ -1,0 +1,44 @@
+//! `sukkal queue purge` and `sukkal queue delete`
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::json;
+
+use super::server::{Server, Trouble};
+use super::show::missing;
+use super::text::print;
+
+#[derive(Args)]
+pub struct Purge {
+    /// The queue's name.
+    queue: String,
+    /// Delete its subscriptions as well.
+    #[arg(long)]
+    subscriptions: bool,
+}
+
+/// Deletes all messages.
+pub async fn purge(server: &Server, options: &Purge) -> Result<(), Trouble> {
+    there(server, &options.queue).await?;
+    let types = if options.subscriptions { json!(["messages", "subscriptions"]) } else { json!(["messages"]) };
+    let body = json!({ "resource_types": types }).to_string();
+    server.ask(Method::POST, &["queues", &options.queue, "purge"], &[], Some(body)).await?;
+    let _ = print(&format!("{} purged", options.queue));
+    Ok(())
+}
+
+/// Deletes the queue.
+pub async fn delete(server: &Server, queue: &str) -> Result<(), Trouble> {
+    there(server, queue).await?;
+    server.ask(Method::DELETE, &["queues", queue], &[], None).await?;
+    let _ = print(&format!("{queue} deleted"));
+    Ok(())
+}
+
+/// The API does as if it had deleted what is not there; whoever mistypes a name should be told.
+async fn there(server: &Server, queue: &str) -> Result<(), Trouble> {
+    match server.has_queue(queue).await? {
+        Some(false) => Err(missing(server, queue)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Why a server did not do what it was asked for, and what to do about it.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::cli::queue::text::plain;
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Trouble {
+    /// No connection: nothing was done.
+    NoServer(String),
+    /// A connection, but no whole answer: nobody knows whether it was done.
+    NoAnswer(String),
+    /// The server refused.
+    Refused(String),
+    /// Whoever answered is no server of this API.
+    Foreign(String),
+    /// There is nothing of what was asked for.
+    Nothing(String),
+    /// What this side was given does not do.
+    Local(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    title: String,
+    description: String,
+}
+
+impl Trouble {
+    /// From an error of the connection.
+    pub(super) fn lost(server: &str, asked: &str, error: &reqwest::Error) -> Trouble {
+        let reason = root(error);
+        if error.is_connect() {
+            let mend = if is_tls(error) {
+                "is it an https server? SSL_CERT_FILE names the certificates to trust, if the system's do not do"
+            } else {
+                "start one with `sukkal serve`, or name another with --url or SUKKAL_URL"
+            };
+            return Trouble::NoServer(format!("no server answers at {server}: {reason}; {mend}"));
+        }
+        let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason };
+        Trouble::NoAnswer(format!("{asked}: no whole answer came from {server}: {reason}"))
+    }
+
+    /// From an answer that is a refusal.
+    pub(super) fn refused(server: &str, asked: &str, status: u16, body: &[u8], request_id: Option<String>) -> Trouble {
+        let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
+        if refusal.is_none() && request_id.is_none() {
+            return Trouble::Foreign(format!(
+                "{asked}: {server} answered {status} without a reason; is it a server of this API? --url and \
+                 SUKKAL_URL name it"
+            ));
+        }
+        let Refusal { title, description } = refusal.unwrap_or_default();
+        let told: Vec<String> =
+            [title, description].iter().map(|part| plain(part)).filter(|part| !part.is_empty()).collect();
+        let mut text = format!("{} ({status})", if told.is_empty() { asked.to_owned() } else { told.join(": ") });
+        if let Some(mend) = mend(status) {
+            text.push_str(&format!("; {mend}"));
+        }
+        if status >= 500
+            && let Some(id) = request_id
+        {
+            text.push_str(&format!("; the server's log knows it as {}", plain(&id)));
+        }
+        Trouble::Refused(text)
+    }
+
+    /// From an answer that cannot be read.
+    pub(super) fn foreign(asked: &str, error: &serde_json::Error) -> Trouble {
+        Trouble::Foreign(format!(
+            "{asked}: the answer is not what this API answers ({error}); is it a server of this API? --url and \
+             SUKKAL_URL name it"
+        ))
+    }
+}
+
+/// What the user can do about a status.
+fn mend(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some("the server wants a token: set SUKKAL_TOKEN, or name a file that holds one with --token-file"),
+        403 => Some("the token's user may not do this"),
+        429 | 503 => Some("try again later"),
+        _ => None,
+    }
+}
+
+/// The innermost reason of an error: what is around it repeats the address.
+pub(super) fn root(error: &(dyn Error + 'static)) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    plain(&innermost.to_string())
+}
+
+/// Whether a connection was made, and TLS over it was not.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Trouble::NoServer(text)
+        | Trouble::NoAnswer(text)
+        | Trouble::Refused(text)
+        | Trouble::Foreign(text)
+        | Trouble::Nothing(text)
+        | Trouble::Local(text)) = self;
+        f.write_str(text)
+    }
+}

@@ -1,0 +1,287 @@
+//! Queues from the command line: what it prints, what it says when something is wrong, its status.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+use sukkal_tests::host::alone;
+use sukkal_tests::{Host, programs};
+
+/// The commands of a host's user, in project `p1`.
+fn command(base: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(programs::sukkal());
+    alone(&mut command);
+    command.args(arguments).env("SUKKAL_URL", base).env("SUKKAL_PROJECT", "p1");
+    command
+}
+
+fn run(base: &str, arguments: &[&str]) -> Output {
+    command(base, arguments).output().expect("the program can be started")
+}
+
+/// What is printed by a command that must succeed.
+#[track_caller]
+fn printed(host: &Host, arguments: &[&str]) -> String {
+    let output = run(host.base(), arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", told(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What is said on standard error by a command that must fail.
+#[track_caller]
+fn refused(base: &str, arguments: &[&str], status: i32) -> String {
+    let output = run(base, arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", told(&output));
+    let told = told(&output);
+    assert!(!told.contains("panicked"), "{told}");
+    told
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Posts lines by way of standard input.
+fn pipe(host: &Host, arguments: &[&str], lines: &str) -> Output {
+    let mut command = command(host.base(), arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let mut input = child.stdin.take().expect("standard input");
+    let lines = lines.to_owned();
+    // In a thread of its own: both sides' pipes have a bound.
+    let writer = thread::spawn(move || {
+        // It may end before it has read everything.
+        let _ = input.write_all(lines.as_bytes());
+    });
+    let output = child.wait_with_output().expect("a process of ours can be waited for");
+    writer.join().expect("the writer does not panic");
+    output
+}
+
+#[tokio::test]
+async fn a_queues_life() {
+    let host = Host::start().await;
+    assert_eq!(
+        printed(&host, &["queue", "create", "orders", "--set", "colour=red", "--set", "n=5"]),
+        "orders created\n"
+    );
+    assert!(printed(&host, &["queue", "create", "orders"]).contains("already"));
+    assert_eq!(printed(&host, &["queue", "list"]), "orders\n");
+    let ids = printed(&host, &["queue", "post", "orders", "\"a\"", "{\"b\":1,\"a\":1.50}", "3"]);
+    assert_eq!(ids.lines().count(), 3);
+    let shown: Value = serde_json::from_str(&printed(&host, &["queue", "show", "orders", "--json"])).expect("JSON");
+    assert_eq!([&shown["free"], &shown["claimed"]], [3, 0]);
+    assert_eq!([&shown["metadata"]["colour"], &shown["metadata"]["n"]], [&json!("red"), &json!(5)]);
+    let peeked = printed(&host, &["queue", "peek", "orders"]);
+    for (line, (id, body)) in peeked.lines().zip(ids.lines().zip(["\"a\"", "{\"b\":1,\"a\":1.50}", "3"])) {
+        assert!(line.starts_with(id) && line.ends_with(body), "{line}");
+    }
+    let claimed = printed(&host, &["queue", "claim", "orders", "-n", "2", "--delete", "--json"]);
+    for (line, body) in claimed.lines().zip(["\"a\"", "{\"b\":1,\"a\":1.50}"]) {
+        assert!(line.contains(&format!("\"body\":{body}")), "{line}");
+    }
+    assert_eq!(host.queue("orders").counts().await, [1, 0, 1]);
+    printed(&host, &["queue", "purge", "orders"]);
+    assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+    printed(&host, &["queue", "delete", "orders"]);
+    assert_eq!(printed(&host, &["queue", "list"]), "");
+}
+
+#[tokio::test]
+async fn what_a_claim_holds_is_acknowledged_or_given_back() {
+    let host = Host::start().await;
+    let ids = host.queue("orders").post(["a", "b"]).await;
+    let output = run(host.base(), &["queue", "claim", "orders", "-n", "2"]);
+    let told = told(&output);
+    let claim = told.split("claim ").nth(1).and_then(|rest| rest.split(';').next()).expect("the claim's id");
+    assert_eq!(host.queue("orders").counts().await, [0, 2, 2]);
+    printed(&host, &["queue", "ack", "orders", claim, &ids[0]]);
+    printed(&host, &["queue", "release", "orders", claim]);
+    assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), ["b"]);
+}
+
+#[tokio::test]
+async fn what_nobody_could_read_is_not_deleted() {
+    let host = Host::start().await;
+    host.queue("orders").post(["a", "b"]).await;
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    let mut command = command(host.base(), &["queue", "claim", "orders", "-n", "2", "--delete"]);
+    let status = command.stdout(writer).stderr(Stdio::null()).status().expect("the program can be started");
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(host.queue("orders").counts().await, [2, 0, 2]);
+}
+
+#[tokio::test]
+async fn lines_of_standard_input_are_messages_in_their_order() {
+    let host = Host::start().await;
+    // More than a batch's number, and bodies that are more than a post may hold together.
+    let small: String = (0..1200).map(|n| format!("{n}\n")).collect();
+    let large: String = (0..8).map(|n| format!("\"{n}{}\"\n", "x".repeat(60_000))).collect();
+    let output = pipe(&host, &["queue", "post", "orders"], &format!("{small}\n{large}"));
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1208);
+    let peeked = printed(&host, &["queue", "peek", "orders", "--all", "--json"]);
+    let bodies = peeked.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["body"].clone());
+    let bodies: Vec<Value> = bodies.collect();
+    assert_eq!(bodies[..1200], (0..1200).map(Value::from).collect::<Vec<_>>());
+    assert!(
+        bodies[1200..]
+            .iter()
+            .enumerate()
+            .all(|(n, body)| body.as_str().is_some_and(|text| text.starts_with(&n.to_string())))
+    );
+}
+
+#[tokio::test]
+async fn a_text_is_posted_as_it_stands() {
+    let host = Host::start().await;
+    printed(&host, &["queue", "post", "--text", "orders", "5", "no \"JSON\""]);
+    assert!(pipe(&host, &["queue", "post", "orders", "-t"], "{}\n").status.success());
+    assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), ["5", "no \"JSON\"", "{}"]);
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_json_is_told_with_its_number() {
+    let host = Host::start().await;
+    let output = pipe(&host, &["queue", "post", "orders"], "1\n2\nthree\n4\n");
+    assert_eq!(output.status.code(), Some(1));
+    let told = told(&output);
+    assert!(told.contains("line 3") && told.contains("three") && told.contains("--text"), "{told}");
+    let stored = host.queue("orders").counts().await[2];
+    let said = if stored == 0 { "nothing is stored".to_owned() } else { format!("{stored} message") };
+    assert!(told.contains(&said), "{stored} are stored, and this is said: {told}");
+    let told = refused(host.base(), &["queue", "post", "others", "1", "two"], 1);
+    assert!(told.contains("argument 2") && told.contains("nothing is stored"), "{told}");
+    assert_eq!(host.queue("others").counts().await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_with_a_status_of_its_own() {
+    let host = Host::start().await;
+    for command in ["show", "purge", "delete"] {
+        let told = refused(host.base(), &["queue", command, "nosuch"], 3);
+        assert!(told.contains("nosuch") && told.contains("p1") && told.contains("sukkal queue list"), "{told}");
+    }
+    assert!(refused(host.base(), &["queue", "claim", "nosuch"], 3).contains("nothing to claim"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_servers_words() {
+    let host = Host::start().await;
+    let told = refused(host.base(), &["queue", "claim", "orders", "-n", "1000"], 1);
+    assert!(told.contains("Limit must be at least 1") && told.contains("400"), "{told}");
+    assert!(refused(host.base(), &["queue", "create", "a b"], 1).contains("Invalid queue identification"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let told = refused("http://127.0.0.1:1", &["queue", "list"], 1);
+    for part in ["http://127.0.0.1:1", "refused", "sukkal serve", "--url"] {
+        assert!(told.contains(part), "{part} in: {told}");
+    }
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(refused("127.0.0.1:8888", &["queue", "list"], 2).contains("http://"));
+}
+
+#[test]
+fn a_project_must_be_named() {
+    let output = command("http://127.0.0.1:1", &["queue", "list"]).env_remove("SUKKAL_PROJECT").output();
+    let output = output.expect("the program can be started");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("--project"), "{}", told(&output));
+}
+
+/// A server of one answer; returns its address, and later what it was asked.
+fn answering(answer: &'static str) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let base = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    let asked = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            connection.read_exact(&mut byte).expect("a request's head");
+            request.push(byte[0]);
+        }
+        connection.write_all(answer.as_bytes()).expect("the answer can be sent");
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    (base, asked)
+}
+
+#[test]
+fn another_kind_of_server_is_told_from_one_of_this_api() {
+    let (base, _) = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello");
+    let told = refused(&base, &["queue", "list"], 1);
+    assert!(told.contains("404") && told.contains("is it a server of this API?"), "{told}");
+    let (base, _) = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    assert!(refused(&base, &["queue", "list"], 1).contains("is it a server of this API?"));
+    let (base, _) = answering("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello");
+    assert!(
+        refused(&base, &["queue", "post", "orders", "1"], 1)
+            .contains("nobody knows whether the last message is stored")
+    );
+}
+
+#[test]
+fn a_token_comes_from_the_environment_or_a_file_alone() {
+    const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"queues\":[]}";
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "from-a-file\n").expect("a file can be written");
+    let path = file.display().to_string();
+    for (name, value, token) in [("SUKKAL_TOKEN", "from-it", "from-it"), ("SUKKAL_TOKEN_FILE", &path, "from-a-file")] {
+        let (base, asked) = answering(EMPTY);
+        let output = command(&base, &["queue", "list"]).env(name, value).output().expect("the program can be started");
+        assert!(output.status.success(), "{}", told(&output));
+        let asked = asked.join().expect("the server does not panic");
+        assert!(asked.contains(&format!("x-auth-token: {token}\r\n")), "{asked}");
+    }
+    refused("http://127.0.0.1:1", &["queue", "list", "--token", "x"], 2);
+    let (base, _) =
+        answering("HTTP/1.1 401 Unauthorized\r\nx-openstack-request-id: req-1\r\ncontent-length: 0\r\n\r\n");
+    assert!(refused(&base, &["queue", "list"], 1).contains("SUKKAL_TOKEN"));
+}
+
+#[test]
+fn variables_of_the_command_line_are_no_settings() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut command = command("http://127.0.0.1:1", &["config", "check"]);
+    command
+        .current_dir(folder.path())
+        .env("SUKKAL_TOKEN", "x")
+        .env("SUKKAL_TOKEN_FILE", "x")
+        .env("SUKKAL_CLIENT_ID", "x");
+    let output = command.output().expect("the program can be started");
+    assert!(output.status.success(), "{}", told(&output));
+}
+
+#[test]
+fn completions_and_manual_know_every_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let pages = folder.path().join("man").display().to_string();
+    assert!(run("", &["man", "--dir", &pages]).status.success());
+    let page = std::fs::read_to_string(folder.path().join("man/sukkal-queue-post.1")).expect("a page for each command");
+    assert!(page.contains("standard input"), "{page}");
+    assert!(String::from_utf8_lossy(&run("", &["man"]).stdout).contains(".TH sukkal 1"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run("", &["completions", shell]).stdout;
+        let script = String::from_utf8_lossy(&script);
+        assert!(
+            ["serve", "purge", "token-file", "inspect"].iter().all(|word| script.contains(word)),
+            "{shell}: {script}"
+        );
+    }
+    let script = run("", &["completions", "bash"]).stdout;
+    let path = folder.path().join("sukkal.bash");
+    std::fs::write(&path, script).expect("a file can be written");
+    let complete = format!(
+        "source '{}'; COMP_WORDS=(sukkal queue pu); COMP_CWORD=2; _sukkal sukkal pu queue; echo ${{COMPREPLY[@]}}",
+        path.display()
+    );
+    let output = Command::new("bash").args(["-c", &complete]).output().expect("bash can be started");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "purge", "{}", told(&output));
+}
