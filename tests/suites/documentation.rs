@@ -47,6 +47,17 @@ async fn the_readmes_first_message_with_python() {
 }
 
 #[tokio::test]
+async fn what_clients_do_from_a_shell() {
+    let host = Host::start().await;
+    let page = std::fs::read_to_string(programs::checkout("docs/clients.md")).expect("the page");
+    let blocks = blocks(&page, "sh").into_iter().filter(|block| block.contains("sukkal queue")).collect::<Vec<_>>();
+    assert_eq!(blocks.len(), 1);
+    let path = format!("PATH={}:$PATH\n", programs::folder().display());
+    let told = run(&host, "bash", &["-euc"], &(path + &blocks[0]));
+    assert!(told.contains("a.png") && told.contains("20 work.txt") && told.ends_with("tasks deleted\n"), "{told}");
+}
+
+#[tokio::test]
 async fn the_example_clients_run_as_they_stand() {
     let host = Host::start().await;
     for (program, script) in [("bash", "examples/clients/worker.sh"), ("python3", "examples/clients/worker.py")] {
@@ -87,9 +98,10 @@ fn the_page_of_the_settings_is_what_their_doc_comments_say() {
 fn keep(path: &Path, page: &str, due: &str, test: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, due).expect("the page can be written");
-    } else {
-        assert_eq!(page, due, "UPDATE_DOCS=1 cargo nextest run -E 'test({test})' brings it up to date");
+        return;
     }
+    let due_here = due.lines().zip(page.lines()).find(|(due, page)| due != page);
+    assert!(page == due, "UPDATE_DOCS=1 cargo nextest run -E 'test({test})' brings it up to date: {due_here:?}");
 }
 
 /// What the conformance tests hold each store to.
