@@ -62,9 +62,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! With `crate-type = ["cdylib"]` this is a whole plugin. Inside it `tokio::spawn`, timers, sockets,
-//! `tracing` and `log` work without any set-up. A plugin must not set a `#[global_allocator]`:
-//! several of them in one process run out of static thread-local memory.
+//! With `crate-type = ["cdylib"]` this is a whole plugin. `sukkal plugin new` makes the crate around it,
+//! with tests: see `testing`, the feature that they need.
+//!
+//! Inside a plugin `tokio::spawn`, timers, sockets, `tracing` and `log` work without any set-up. It
+//! must not set a `#[global_allocator]`: several of them in one process run out of static
+//! thread-local memory.
 #![warn(missing_docs)]
 
 mod abi;

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::clock::TestClock;
 use super::filter::TestFilter;
-use super::{call, host_with};
+use super::records::TestRecords;
+use super::{call, host_of, host_with};
 use crate::abi::catalog::LoadedCatalog;
 use crate::abi::filter::LoadedFilter;
 use crate::abi::host::LibraryHost;
@@ -22,6 +23,7 @@ use crate::{Call, Catalog, Filter, Host, Notifier, Open, Pool, Result, runtime};
 pub struct Bench {
     directory: TempDir,
     clock: TestClock,
+    records: LoadedCatalog,
 }
 
 impl Default for Bench {
@@ -40,7 +42,8 @@ impl Bench {
         runtime::start_logs(LibraryHost::new("test", clock.0));
         let directory = TempDir::with_prefix("sukkal-test-");
         let directory = directory.unwrap_or_else(|error| panic!("no temporary directory can be made: {error}"));
-        Bench { directory, clock }
+        let records = LoadedCatalog::new(TestRecords::new(clock.clone()));
+        Bench { directory, clock, records }
     }
 
     /// Its clock.
@@ -68,7 +71,8 @@ impl Bench {
         self.clock.0.refuse_addresses();
     }
 
-    /// Opens a filter by its author's function.
+    /// Opens a filter by its author's function. Its [`Host::records`] are in memory, and the same for
+    /// all filters of this bench: two of them are two hosts.
     ///
     /// # Errors
     /// What that function says, or that `interest` panicked.
@@ -77,7 +81,7 @@ impl Bench {
         F: Filter,
         O: Future<Output = Result<F>>,
     {
-        let host = self.host();
+        let host = host_of(self.data_dir(), &self.clock, Some(self.records.clone()));
         let filter = open(Open { uri: "test".to_owned(), settings, host: host.clone() }).await?;
         TestFilter::new(LoadedFilter::opened(filter, &host), self.clock.clone())
     }
@@ -127,5 +131,41 @@ impl Bench {
         let host = self.host();
         let catalog = open(Open { uri: uri.to_owned(), settings, host: host.clone() }).await?;
         Ok(LoadedCatalog::opened(catalog, &host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, Commit, Error, Expect, Interest, RecordKey};
+
+    struct Nothing;
+
+    impl Filter for Nothing {
+        type State = ();
+
+        fn interest(&self) -> Interest {
+            Interest::none()
+        }
+    }
+
+    /// Opens if what comes of a commit that expects nothing there is as expected.
+    async fn open(open: Open<(Call, bool)>) -> Result<Nothing> {
+        let (call, is_first) = open.settings;
+        let records = open.host.records().ok_or_else(|| Error::internal("a filter has no records"))?;
+        let change = Change::put(RecordKey::new("leader", "", "me"), Expect::Absent, "1");
+        let committed = records.commit(&call, vec![change]).await?;
+        match matches!(committed, Commit::Done(_)) == is_first {
+            true => Ok(Nothing),
+            false => Err(Error::internal(format!("{committed:?}"))),
+        }
+    }
+
+    #[tokio::test]
+    async fn filters_of_one_bench_have_the_same_records() -> Result<()> {
+        let bench = Bench::new();
+        bench.filter(open, (bench.call(), true)).await?;
+        bench.filter(open, (bench.call(), false)).await?;
+        Bench::new().filter(open, (bench.call(), true)).await.map(drop)
     }
 }

@@ -29,6 +29,7 @@ mod bench;
 mod clock;
 mod filter;
 mod message;
+mod records;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,11 +53,15 @@ pub fn host(data_dir: &Path) -> (Host, TestClock) {
 
 /// A further host on the same clock, for instance after a restart.
 pub fn host_with(data_dir: &Path, clock: &TestClock) -> Host {
+    host_of(data_dir, clock, None)
+}
+
+fn host_of(data_dir: &Path, clock: &TestClock, records: Option<LoadedCatalog>) -> Host {
     Host(Arc::new(HostHandle {
         library: LibraryHost::new("test", clock.0),
         data_dir: data_dir.to_owned(),
         host_id: "test".to_owned(),
-        records: None,
+        records,
         isolate: false,
     }))
 }

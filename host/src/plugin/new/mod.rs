@@ -17,8 +17,8 @@ use self::template::Template;
 pub struct Options {
     /// What the plugin is to provide.
     kind: What,
-    /// Its name, which is the folder's too: of a filter that by which the configuration calls it, of
-    /// all else its URI scheme. Lower-case letters, digits and hyphens.
+    /// Its name, which the folder gets too: a filter is called by it in the configuration; of a pool,
+    /// catalog or notifier it is the URI scheme. Lower-case letters, digits and hyphens.
     name: Name,
     /// Where the SDK is: a checkout of Sukkal, or the URL of its git repository. By default the
     /// checkout that this program was built in; else a version, for when the SDK is published.
