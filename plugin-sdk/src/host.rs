@@ -42,7 +42,12 @@ impl Host {
         &self.0.host_id
     }
 
-    /// Adds to a counter. Names get the prefix `sukkal_plugin_` and a label `plugin`.
+    /// Adds to a counter, whose name by custom ends in `_total`. Names get the prefix
+    /// `sukkal_plugin_` and a label `plugin`.
+    ///
+    /// A plugin has a thousand series at the most; what is beyond, or out of Prometheus' form, is
+    /// dropped and counted, and told once in the log. So a label's values must be few: never a
+    /// project, a queue or a client.
     pub fn count(&self, name: &str, labels: &[(&str, &str)], by: u64) {
         self.0.metric(crate::abi::host::METRIC_COUNTER, name, labels, by as f64);
     }
@@ -52,7 +57,8 @@ impl Host {
         self.0.metric(crate::abi::host::METRIC_GAUGE, name, labels, value);
     }
 
-    /// Records a value in a histogram; seconds for durations.
+    /// Records a value in a histogram: durations in seconds, under a name that ends in `_seconds`;
+    /// their buckets go from 0.1 ms to 30 s, those of all else from 1 to 10 million.
     pub fn record(&self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.metric(crate::abi::host::METRIC_HISTOGRAM, name, labels, value);
     }

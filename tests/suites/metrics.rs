@@ -115,6 +115,19 @@ async fn filters_count_for_themselves_under_their_plugins_names() {
 }
 
 #[tokio::test]
+async fn a_store_tells_how_it_commits() {
+    let host = Host::start().await;
+    host.queue("orders").post(["a"]).await;
+    let scrape = scrape(&host).await;
+    for file in ["catalog", "pool"] {
+        let labels = [("plugin", "sqlite"), ("file", file)];
+        let commits = scrape.sum("sukkal_plugin_sqlite_commit_duration_seconds_count", &labels);
+        let requests = scrape.sum("sukkal_plugin_sqlite_commit_requests_sum", &labels);
+        assert!(commits >= 1.0 && requests >= commits, "{file}: {commits} commits for {requests} requests");
+    }
+}
+
+#[tokio::test]
 async fn connections_and_the_process_are_measured() {
     let host = Host::start().await;
     let mut idle = sukkal_tests::wire::Wire::connect(host.address()).await;

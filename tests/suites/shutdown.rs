@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::wire::{Wire, head, request};
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, Scrape, eventually};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_up_the_end() {
@@ -74,4 +75,51 @@ async fn half_a_request_holds_up_the_end_no_longer_than_the_grace_time() {
     host.terminate();
     let status = tokio::time::timeout(SOON, host.wait()).await.expect("the host ends soon");
     assert_eq!(status.code(), Some(0));
+}
+
+/// A post whose body arrives in two parts, of which the first is sent.
+async fn begun_upload(host: &Host) -> (Wire, String) {
+    let post = request("POST", "/v2/queues/uploads/messages", "", "{\"messages\":[{\"body\":\"slow\"}]}");
+    let (first, rest) = post.split_at(post.len() - 10);
+    let mut wire = Wire::connect(host.address()).await;
+    assert!(wire.send(first).await);
+    (wire, rest.to_owned())
+}
+
+#[tokio::test]
+async fn everything_that_is_open_ends_as_it_should() {
+    let mut host = Host::with().top("shutdown_grace = 20").start().await;
+    let (mut idle, mut waiting) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        idle.push(Wire::connect(host.address()).await);
+    }
+    host.queue("empty").create(serde_json::json!({})).await;
+    for _ in 0..20 {
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(request("POST", "/v2/queues/empty/claims?wait=20", "", "")).await;
+        waiting.push(wire);
+    }
+    let (mut upload, rest) = begun_upload(&host).await;
+    let pages = host.pages();
+    eventually("the long polls wait", SOON, async || {
+        let in_flight = Scrape::of(&pages, "/metrics").await.sum("sukkal_requests_in_flight", &[]);
+        (in_flight == 20.0).then_some(())
+    })
+    .await;
+    host.terminate();
+    for mut wire in waiting {
+        assert_eq!(wire.reply().await.map(|reply| reply.status), Some(204), "a long poll ends at once");
+    }
+    for mut wire in idle {
+        assert_eq!(wire.rest().await, b"", "an idle connection is closed");
+    }
+    eventually("new connections are refused", SOON, async || {
+        TcpStream::connect(host.address()).await.is_err().then_some(())
+    })
+    .await;
+    pages.get("/ready").await.expect(503);
+    pages.get("/live").await.expect(200);
+    assert!(upload.send(rest).await);
+    assert_eq!(upload.reply().await.map(|reply| reply.status), Some(201), "what was under way is answered");
+    assert_eq!(host.wait().await.code(), Some(0));
 }

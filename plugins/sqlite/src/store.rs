@@ -49,7 +49,7 @@ impl<L: Ledger> Store<L> {
         let readers = Readers::start(&path, &settings, open.host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
         let ledger = ledger(connection, &open.host)?;
-        let writer = Writer::start(ledger, open.host.clone(), wal, settings.waiting as usize)?;
+        let writer = Writer::start(ledger, open.host.clone(), wal, schema.role, settings.waiting as usize)?;
         let warnings = warnings(&path, &settings);
         for warning in &warnings {
             tracing::warn!(file = %path.display(), "{warning}");

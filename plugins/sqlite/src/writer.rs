@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use sukkal_plugin_sdk::tokio::sync::oneshot;
@@ -55,9 +55,9 @@ impl<L: Ledger> Writer<L> {
     ///
     /// # Errors
     /// `Unavailable`: no thread is left.
-    pub fn start(ledger: L, host: Host, wal: Arc<Wal>, waiting: usize) -> Result<Writer<L>> {
+    pub fn start(ledger: L, host: Host, wal: Arc<Wal>, role: &'static str, waiting: usize) -> Result<Writer<L>> {
         let backlog = Arc::new(Backlog::new(waiting, WAITING_BYTES));
-        let mut worker = Worker { ledger, host, wal, backlog: backlog.clone() };
+        let mut worker = Worker { ledger, host, wal, role, backlog: backlog.clone() };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || worker.run())
@@ -146,6 +146,8 @@ struct Worker<L> {
     ledger: L,
     host: Host,
     wal: Arc<Wal>,
+    /// Which file this is, for metrics.
+    role: &'static str,
     backlog: Arc<Backlog<Box<dyn Job<L>>>>,
 }
 
@@ -171,10 +173,19 @@ impl<L: Ledger> Worker<L> {
                 }
             }
             if !wanted.is_empty() {
+                let (n_jobs, begun) = (wanted.len(), Instant::now());
                 self.commit(wanted);
+                self.measured(n_jobs, begun.elapsed());
                 self.wal.committed(self.ledger.connection());
             }
         }
+    }
+
+    /// Tells the operator's metrics of work that was committed together.
+    fn measured(&self, n_jobs: usize, took: Duration) {
+        let file = [("file", self.role)];
+        self.host.record("sqlite_commit_requests", &file, n_jobs as f64);
+        self.host.record("sqlite_commit_duration_seconds", &file, took.as_secs_f64());
     }
 
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job<L>>>) {
@@ -296,7 +307,7 @@ mod tests {
         let mut connection = Connection::open(dir.path().join("n.db")).unwrap();
         connection.execute_batch("CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
         let wal = Wal::watch(&mut connection, &crate::settings::Settings::default()).unwrap();
-        (Writer::start(Numbers(connection), host(dir.path()).0, wal, waiting).unwrap(), dir)
+        (Writer::start(Numbers(connection), host(dir.path()).0, wal, "pool", waiting).unwrap(), dir)
     }
 
     fn call() -> Call {
