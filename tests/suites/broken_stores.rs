@@ -15,6 +15,9 @@ use tokio::task::JoinSet;
 
 /// How many cases run at a time; some wait for a hint that never comes.
 const AT_ONCE: usize = 8;
+/// What measures takes the room of so many: with more beside it than the machine has cores for, a look
+/// at a few messages takes as long as one at many.
+const MEASURING: u32 = 4;
 
 /// Messages of a deep queue: fewer than elsewhere, since a store that scans them takes its time.
 const DEEP: u32 = 4_000;
@@ -71,7 +74,7 @@ async fn run(broken: bool) -> Vec<String> {
     for case in conformance::pool_cases() {
         let room = room.clone();
         running.spawn(async move {
-            let _place = room.acquire().await;
+            let _place = room.acquire_many(if case.name.contains(".depth.") { MEASURING } else { 1 }).await;
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let store = Broken::load(if broken { case.name } else { "" }, folder.path());
             (case.name, conformance::run(&case, store.pool().await).await.verdict)
@@ -111,6 +114,7 @@ fn verify_names_the_promise_that_a_store_breaks() {
     for (case, promise) in [
         ("pool.claim.exclusive", "two live claims never hold one message"),
         ("pool.restart.messages", "messages are there after a restart"),
+        ("pool.crash.acknowledged", "what was acknowledged before a kill is there after it"),
         ("pool.expiry.everywhere", "no operation returns, counts or claims an expired message"),
         ("catalog.commit.race", "of commits that expect the same revision one is made"),
     ] {
@@ -123,5 +127,19 @@ fn verify_names_the_promise_that_a_store_breaks() {
         assert_eq!(output.status.code(), Some(1), "{case}: {told}");
         let line = told.lines().find(|line| line.starts_with("FAIL")).unwrap_or_default();
         assert!(line.contains(case) && line.contains(promise), "{told}");
+    }
+}
+
+#[test]
+fn verify_kills_a_store_and_finds_what_it_acknowledged() {
+    for (package, word) in [("sukkal-sqlite", "ok "), ("sukkal-memory", "- ")] {
+        let mut command = Command::new(programs::sukkal());
+        command.args(["plugin", "verify"]).arg(programs::library(package)).args(["--case", "pool.crash.*"]);
+        alone(&mut command);
+        let output = command.output().expect("the program can be started");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{package}: {told}");
+        let line = told.lines().find(|line| line.contains("pool.crash.acknowledged")).unwrap_or_default();
+        assert!(line.starts_with(word), "{package}: {told}");
     }
 }

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, PoolBench, Reopen, Report, Verdict};
+use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, PoolBench, Reopen, Report, Verdict, crash};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 
@@ -52,6 +52,9 @@ pub struct OneCase {
     /// How it is opened.
     #[command(flatten)]
     pub opening: Opening,
+    /// Of a case about a kill: the second half, on what the first has left.
+    #[arg(long)]
+    pub after_kill: bool,
 }
 
 /// How a case went, as one process tells another.
@@ -94,6 +97,19 @@ impl OneCase {
     /// # Errors
     /// The process could not be started.
     pub fn ask(&self) -> Result<(Verdict, Duration), std::io::Error> {
+        let outcome = match self.ask_once(self.after_kill) {
+            // That is how the first half ends when it has noted down what the second is to find.
+            Err(Lost::Ended(_)) if self.notes().exists() => self.ask_once(true),
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(Outcome { verdict, ms }) => Ok((verdict.into(), Duration::from_millis(ms))),
+            Err(Lost::System(error)) => Err(error),
+            Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), Duration::ZERO)),
+        }
+    }
+
+    fn ask_once(&self, after_kill: bool) -> Result<Outcome, Lost> {
         let mut arguments: Vec<OsString> = ["plugin", NAME].map(OsString::from).into();
         arguments.push(self.file.clone().into());
         for (option, value) in [("--uri", &self.uri), ("--case", &self.case), ("--settings", &self.opening.settings)] {
@@ -102,12 +118,9 @@ impl OneCase {
         arguments.extend([OsString::from("--data-dir"), self.data_dir.clone().into()]);
         arguments.push(format!("--depth={}", self.opening.depth).into());
         arguments.extend(self.opening.volatile.then(|| OsString::from("--volatile")));
+        arguments.extend(after_kill.then(|| OsString::from("--after-kill")));
         let patience = STARTING + conformance::patience(self.opening.depth);
-        match child::ask(&arguments, Stdio::inherit(), patience) {
-            Ok(Outcome { verdict, ms }) => Ok((verdict.into(), Duration::from_millis(ms))),
-            Err(Lost::System(error)) => Err(error),
-            Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), Duration::ZERO)),
-        }
+        child::ask(&arguments, Stdio::inherit(), patience)
     }
 
     /// Runs the case in this process, and answers the one that asked.
@@ -127,6 +140,9 @@ impl OneCase {
         let runtime = builder.worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
         let report = runtime.block_on(async {
+            if self.case == crash::NAME {
+                return self.run_over_a_kill(library, clock).await;
+            }
             if let Some(case) = find(conformance::pool_cases(), &self.case) {
                 return self.run_pool(&case, library, clock).await;
             }
@@ -167,6 +183,37 @@ impl OneCase {
             })
         });
         Ok(conformance::run(case, CatalogBench { catalog, clock, reopen }).await)
+    }
+
+    /// One half of the case: works until it ends this process, or looks at what is left.
+    async fn run_over_a_kill(&self, library: Library, clock: TestClock) -> Result<Report, String> {
+        let begun = Instant::now();
+        let pool = library.open_pool(self.arguments()).await.map_err(|error| unopened(&error))?;
+        let bench = PoolBench { pool, clock, reopen: None, depth: self.opening.depth };
+        let verdict = match self.after_kill {
+            _ if self.opening.volatile => Verdict::NotOffered("nothing outlives a restart".to_owned()),
+            false => crash::work(bench, |noted| self.note_and_end(noted)).await.into(),
+            true => crash::check(bench, &self.noted()?).await.into(),
+        };
+        Ok(Report { name: crash::NAME, promise: crash::PROMISE, verdict, took: begun.elapsed() })
+    }
+
+    /// Ends the process as a kill does: nothing of it runs any more.
+    fn note_and_end(&self, noted: &crash::Acknowledged) {
+        if let Err(error) = serde_json::to_vec(noted).map(|notes| std::fs::write(self.notes(), notes)) {
+            eprintln!("what was acknowledged cannot be noted down: {error}");
+        }
+        std::process::abort();
+    }
+
+    fn noted(&self) -> Result<crash::Acknowledged, String> {
+        let notes = std::fs::read(self.notes()).map_err(|error| format!("the notes cannot be read: {error}"))?;
+        serde_json::from_slice(&notes).map_err(|error| format!("the notes are spoilt: {error}"))
+    }
+
+    /// Where the first half of a case about a kill notes down what was acknowledged.
+    fn notes(&self) -> PathBuf {
+        self.data_dir.join("acknowledged.json")
     }
 
     fn arguments(&self) -> OpenArgs {

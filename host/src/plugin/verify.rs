@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use sukkal_plugin_sdk::conformance::{self, Report, Verdict};
+use sukkal_plugin_sdk::conformance::{self, Report, Verdict, crash};
 
 use super::child::tell;
 use super::inspect::inspect;
@@ -97,7 +97,10 @@ fn stores(options: &Options) -> Result<Vec<Store>, String> {
 /// The cases for a kind, with their promises.
 fn cases(kind: Kind) -> Vec<(&'static str, &'static str)> {
     match kind {
-        Kind::Pool => conformance::pool_cases().iter().map(|case| (case.name, case.promise)).collect(),
+        Kind::Pool => {
+            let cases = conformance::pool_cases().into_iter().map(|case| (case.name, case.promise));
+            cases.chain([(crash::NAME, crash::PROMISE)]).collect()
+        }
         Kind::Catalog => conformance::catalog_cases().iter().map(|case| (case.name, case.promise)).collect(),
         Kind::Filter | Kind::Notifier => Vec::new(),
     }
@@ -114,6 +117,7 @@ impl Options {
             case: name.to_owned(),
             data_dir: directory.path().to_owned(),
             opening: self.opening.clone(),
+            after_kill: false,
         };
         let (verdict, took) = case.ask().map_err(|error| format!("no process can be started: {error}"))?;
         Ok(Report { name, promise, verdict, took })

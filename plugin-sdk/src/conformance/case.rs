@@ -78,13 +78,21 @@ pub async fn run<B: Bench>(case: &Case<B>, bench: B) -> Report {
     // A task of its own, so that a panic in the case is a failure of the case.
     let task = tokio::spawn((case.run)(bench));
     let verdict = match tokio::time::timeout(patience, task).await {
-        Ok(Ok(Ok(()))) => Verdict::Passed,
-        Ok(Ok(Err(Failure::Broken(reason)))) => Verdict::Failed(reason),
-        Ok(Ok(Err(Failure::NotOffered(what)))) => Verdict::NotOffered(what),
+        Ok(Ok(outcome)) => outcome.into(),
         Ok(Err(error)) => Verdict::Failed(error.to_string()),
         Err(_) => Verdict::Failed(format!("no answer within {} s", patience.as_secs())),
     };
     Report { name: case.name, promise: case.promise, verdict, took: start.elapsed() }
+}
+
+impl From<Result<(), Failure>> for Verdict {
+    fn from(outcome: Result<(), Failure>) -> Self {
+        match outcome {
+            Ok(()) => Verdict::Passed,
+            Err(Failure::Broken(reason)) => Verdict::Failed(reason),
+            Err(Failure::NotOffered(what)) => Verdict::NotOffered(what),
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -16,6 +16,7 @@ mod pool;
 pub use bench::{CatalogBench, DEPTH, PoolBench, Reopen, patience};
 pub use case::{Bench, Case, Failure, Report, Verdict, run};
 pub use check::{Failures, check_catalog, check_pool};
+pub use pool::crash;
 
 /// Every case for catalogs.
 pub fn catalog_cases() -> Vec<Case<CatalogBench>> {

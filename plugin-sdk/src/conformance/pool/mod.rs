@@ -2,6 +2,7 @@
 
 mod claim;
 mod claim_end;
+pub mod crash;
 mod dead_letter;
 mod delay;
 mod deletion;

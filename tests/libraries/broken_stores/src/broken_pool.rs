@@ -1,9 +1,11 @@
 //! The pool: each method is SQLite's, or goes by the file that breaks it.
 
+use std::time::Duration;
+
 use sukkal_plugin_sdk::{
     Batch, Budget, Bytes, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Export, Header, Health,
     Hints, Key, KnownQueue, Lane, Lease, Leased, List, NewClaim, Open, Place, Pool, Post, Posted, Progress, QueueId,
-    QueueRef, Release, Renewal, Result, Stats, Swept, Usage, WatchChange,
+    QueueRef, Release, Renewal, RequestId, Result, Stats, Swept, Usage, WatchChange,
 };
 
 use crate::breaking::{self, Breaking};
@@ -24,6 +26,10 @@ impl BrokenPool {
     /// Opens it.
     pub async fn open(open: Open<Breaking>) -> Result<BrokenPool> {
         let inner = pool::Pool::open(breaking::sound(&open)).await?;
+        if open.settings.case == "pool.crash.acknowledged" {
+            let call = Call::new(RequestId(0), "", open.host.now().after(Duration::from_secs(60)));
+            steps::forget_the_last(&inner, &call).await?;
+        }
         Ok(BrokenPool { case: open.settings.case, inner, state: State::default() })
     }
 

@@ -1,8 +1,8 @@
 //! What is done in steps, and what the pool says of itself.
 
 use sukkal_plugin_sdk::{
-    Budget, Bytes, Call, Cursor, ErrorKind, Export, KnownQueue, Message, NewMessage, Place, Pool, Post, Progress,
-    QueueId, QueueRef, Result, Swept, Usage,
+    Budget, Bytes, Call, Cursor, Delete, ErrorKind, Export, KnownQueue, Message, NewMessage, Place, Pool, Post,
+    Progress, QueueId, QueueRef, Result, Swept, Usage,
 };
 
 use crate::broken_pool::BrokenPool;
@@ -78,4 +78,15 @@ pub async fn import(pool: &BrokenPool, call: &Call, queue: &QueueRef, page: Expo
         return pool.inner.post(call, queue, Post { messages, ..Post::default() }).await.map(drop);
     }
     pool.inner.import(call, queue, page).await
+}
+
+/// Loses the last message of each queue, as a store does that had not brought it to the disk.
+pub async fn forget_the_last(pool: &impl Pool, call: &Call) -> Result<()> {
+    for known in pool.queues(call, None, 100).await? {
+        let queue = known.queue;
+        let newest = pool.stats(call, &queue).await?.newest;
+        let places = newest.map(|spot| spot.place).into_iter().collect();
+        pool.delete(call, &queue, Delete { places, ..Delete::default() }).await?;
+    }
+    Ok(())
 }
