@@ -1,6 +1,6 @@
 //! What every request must have, in the order of the spec (REST §1.4–1.12).
 
-use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp};
+use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp, Transport};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, ClientIds, Limits};
@@ -103,9 +103,21 @@ fn client(request: &mut Request, limits: &Limits, api: &Api) -> Result<()> {
             length.contains(&text.chars().count()).then(|| text.to_owned())
         }
     };
-    let client = client.ok_or_else(|| Error::new(ErrorKind::BadClientId, "Malformed hexadecimal UUID."))?;
+    let client =
+        client.ok_or_else(|| Error::new(ErrorKind::BadClientId, bad_client(request.transport(), limits, api)))?;
     request.set_client(&client);
     Ok(())
+}
+
+/// The websocket says what is wrong with a length; REST has one text for everything.
+fn bad_client(transport: Transport, limits: &Limits, api: &Api) -> String {
+    match (transport, api.client_id_uuid_safe) {
+        (Transport::Websocket, ClientIds::Off) => format!(
+            "Length of client id must be at least {} and no greater than {}.",
+            limits.min_length_client_id, limits.max_length_client_id
+        ),
+        _ => "Malformed hexadecimal UUID.".to_owned(),
+    }
 }
 
 fn project(request: &mut Request) -> Result<()> {

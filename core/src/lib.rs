@@ -46,7 +46,7 @@ pub use depths::{Depth, Depths};
 pub use engine::{Encode, Engine, Parts};
 pub use error::{Error, ErrorKind};
 pub use instant::utc;
-pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MIN_TTL};
+pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MAX_NAME, MAX_PROJECT, MIN_TTL};
 pub use metadata::with_reserved;
 pub use name::{Kind, Named};
 pub use observer::{Ended, Observer, Outcome};

@@ -39,6 +39,7 @@ pub struct Snapshot {
     /// What signs URLs, where there is a key for that.
     pub url_signer: Option<UrlSigner>,
     services: Vec<String>,
+    asks_identity: bool,
     pipeline: Pipeline,
     /// Goes with the last who sees this snapshot, which [`Filters`] wait for.
     _in_use: oneshot::Sender<()>,
@@ -57,13 +58,19 @@ impl Snapshot {
         let (in_use, unused) = oneshot::channel();
         let ending = filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect();
         let pipeline = Pipeline::new(filters);
-        let snapshot = Snapshot { limits, api, url_signer, services, pipeline, _in_use: in_use };
+        let asks_identity = pipeline.asks_identity();
+        let snapshot = Snapshot { limits, api, url_signer, services, asks_identity, pipeline, _in_use: in_use };
         (Arc::new(snapshot), Filters { filters: ending, unused })
     }
 
     /// Whether a filter in use provides a named service.
     pub fn provides(&self, service: &str) -> bool {
         self.services.iter().any(|name| name == service)
+    }
+
+    /// Whether any filter asks who sends a request.
+    pub fn asks_identity(&self) -> bool {
+        self.asks_identity
     }
 
     /// The filters.

@@ -17,8 +17,8 @@ use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
 use crate::running::{Running, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
-use crate::transport::Connections;
 use crate::transport::rest::{Rest, server};
+use crate::transport::{Connections, ws};
 
 /// Why the host did not start. Each line tells one thing.
 #[derive(Debug)]
@@ -74,6 +74,10 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     prepare(&config.data_dir)?;
     // Before the stores are opened: a second host of the same settings should fail here.
     let listener = listen(config.rest.listen, "rest.listen").await?;
+    let websocket = match config.websocket.listen {
+        Some(address) => Some(listen(address, "websocket.listen").await?),
+        None => None,
+    };
     let admin = Admin::new(metrics.clone());
     let (admin_stopper, admin_stop) = shutdown::channel();
     let admin_server = serve_admin(&config, &admin, &metrics, admin_stop).await?;
@@ -82,7 +86,7 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
         _ = signals.stop() => return Ok(()),
     };
     let (stopper, stop) = shutdown::channel();
-    let servers = serve_clients(listener, &running, stop);
+    let servers = serve_clients(listener, websocket, &running, stop);
     admin.started(running.clone());
     let signal = obey(&mut signals, &running, read).await;
     tracing::info!(signal, "stopping");
@@ -123,9 +127,17 @@ async fn serve_admin(
 }
 
 /// Serves clients, over every transport.
-fn serve_clients(listener: TcpListener, running: &Arc<Running>, stop: Stop) -> JoinSet<()> {
+fn serve_clients(
+    listener: TcpListener,
+    websocket: Option<TcpListener>,
+    running: &Arc<Running>,
+    stop: Stop,
+) -> JoinSet<()> {
     let config = &running.started;
     let mut servers = JoinSet::new();
+    if let Some(listener) = websocket {
+        serve_websocket(&mut servers, listener, running, stop.clone());
+    }
     let rest = Rest { engine: running.engine.clone(), body_timeout: config.rest.body_timeout };
     let connections = Connections {
         max: limited(config.rest.max_connections),
@@ -136,6 +148,24 @@ fn serve_clients(listener: TcpListener, running: &Arc<Running>, stop: Stop) -> J
     servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
     announce(config, address);
     servers
+}
+
+fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &Arc<Running>, stop: Stop) {
+    let config = &running.started.websocket;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("websockets at ws://{address}");
+    }
+    let connections = Connections {
+        max: limited(config.max_connections),
+        setting: "websocket.max_connections",
+        meter: running.metrics.connections("websocket"),
+    };
+    let limits = ws::Limits {
+        max_unread: config.max_unread as usize,
+        idle_timeout: config.idle_timeout,
+        ping_interval: config.ping_interval,
+    };
+    servers.spawn(ws::server::run(listener, running.engine.clone(), connections, limits, stop));
 }
 
 /// Does what signals say, until one of them says to stop.

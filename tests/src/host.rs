@@ -13,6 +13,7 @@ use crate::programs;
 use crate::queue::Queue;
 use crate::rest::Client;
 use crate::scrape::Scrape;
+use crate::ws::Socket;
 
 /// How long a host may take to end after SIGTERM.
 const LEAVING: Duration = Duration::from_secs(30);
@@ -23,6 +24,7 @@ pub struct Setup {
     top: String,
     sections: String,
     rest: String,
+    websocket: String,
     plugins: Vec<PathBuf>,
 }
 
@@ -42,6 +44,12 @@ impl Setup {
     /// A further setting of `[rest]`.
     pub fn rest(mut self, line: &str) -> Setup {
         self.rest.push_str(&format!("{line}\n"));
+        self
+    }
+
+    /// A further setting of `[websocket]`.
+    pub fn websocket(mut self, line: &str) -> Setup {
+        self.websocket.push_str(&format!("{line}\n"));
         self
     }
 
@@ -73,7 +81,9 @@ impl Setup {
         }
         let listen = if self.rest.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
         let admin = if self.sections.contains("[admin]") { "" } else { "[admin]\nlisten = \"127.0.0.1:0\"\n" };
-        let text = format!("{top}[rest]\n{listen}{}{admin}{}", self.rest, self.sections);
+        let anywhere = if self.websocket.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
+        let websocket = format!("[websocket]\n{anywhere}{}", self.websocket);
+        let text = format!("{top}[rest]\n{listen}{}{websocket}{admin}{}", self.rest, self.sections);
         std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
         Host { folder, child: None, base: String::new(), admin: None }
     }
@@ -190,6 +200,21 @@ impl Host {
     /// `127.0.0.1:PORT`
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
+    }
+
+    /// Where it takes websockets: `127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    /// When it does not tell that.
+    pub fn websocket_address(&self) -> String {
+        let log = self.log();
+        let (_, rest) = log.rsplit_once("websockets at ws://").expect("the host tells where it takes websockets");
+        rest.split_whitespace().next().unwrap_or_default().to_owned()
+    }
+
+    /// A websocket of project `p1`.
+    pub async fn websocket(&self) -> Socket {
+        Socket::connect(&self.websocket_address()).await
     }
 
     /// A client of project `p1`.

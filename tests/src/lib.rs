@@ -26,6 +26,7 @@ pub mod scrape;
 pub mod stores;
 pub mod vectors;
 pub mod wire;
+pub mod ws;
 
 pub use eventually::eventually;
 pub use host::Host;

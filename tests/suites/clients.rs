@@ -10,8 +10,12 @@ use sukkal_tests::{Host, programs};
 /// Runs a script of `tests/clients` against a host of its own.
 async fn run(setup: Setup, script: &str, arguments: &[String]) {
     let host = setup.start().await;
+    run_against(host.base(), script, arguments);
+}
+
+fn run_against(endpoint: &str, script: &str, arguments: &[String]) {
     let mut command = Command::new(programs::python());
-    command.arg(programs::checkout("tests/clients").join(script)).arg(host.base()).args(arguments);
+    command.arg(programs::checkout("tests/clients").join(script)).arg(endpoint).args(arguments);
     let output = command.output().expect("Python can be started");
     let told = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{script}:\n{}", String::from_utf8_lossy(&told));
@@ -36,6 +40,14 @@ async fn python_zaqarclient_with_everything_switched_on() {
     for store in STORES {
         let n_claims = scaled(10, 1000).to_string();
         run(everything_on(store.host()), "zaqarclient_rest.py", &[n_claims]).await;
+    }
+}
+
+#[tokio::test]
+async fn python_zaqarclient_over_the_websocket() {
+    for store in STORES {
+        let host = store.host().start().await;
+        run_against(&format!("ws://{}/", host.websocket_address()), "zaqarclient_ws.py", &[]);
     }
 }
 

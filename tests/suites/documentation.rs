@@ -72,6 +72,18 @@ async fn the_example_clients_run_as_they_stand() {
     assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
 }
 
+#[tokio::test]
+async fn the_clients_guide_speaks_over_a_websocket() {
+    let host = Host::start().await;
+    let guide = std::fs::read_to_string(programs::checkout("docs/clients.md")).expect("the guide");
+    let session = blocks(&guide, "python").into_iter().find(|block| block.contains("create_connection"));
+    let session = session.expect("a session in Python").replace("127.0.0.1:9000", &host.websocket_address());
+    let python = programs::python();
+    let told = run(&host, python.to_str().expect("a path"), &["-c"], &session);
+    assert_eq!(told.trim(), "hello");
+    assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+}
+
 /// `UPDATE_DOCS=1` writes the page in place of comparing it.
 #[test]
 fn the_page_of_the_conformance_kit_lists_every_case() {

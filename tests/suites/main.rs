@@ -42,4 +42,6 @@ mod store_files;
 mod tenants;
 mod topics;
 mod waiting;
+mod websocket;
+mod websocket_bounds;
 mod wire_vectors;

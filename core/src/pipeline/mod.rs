@@ -66,6 +66,11 @@ impl Pipeline {
         Pipeline { filters, plan }
     }
 
+    /// Whether any filter asks who sends a request.
+    pub fn asks_identity(&self) -> bool {
+        Action::ALL.iter().any(|action| !self.plan.who_wants(Moment::Authenticate, *action).is_empty())
+    }
+
     /// Whether any filter wants a moment of this request.
     pub fn wants(&self, moment: Moment, request: &Request) -> bool {
         self.wanting(moment, request).next().is_some()

@@ -18,6 +18,7 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     let mut config = top(&mut Section { name: "", schema: schema::file(), table: Some(root), mistakes });
     config.rest = Section::of("rest", root, mistakes).all();
     config.admin = Section::of("admin", root, mistakes).all();
+    config.websocket = Section::of("websocket", root, mistakes).all();
     config.api = Section::of("api", root, mistakes).all();
     let mut limits = Section::of("limits", root, mistakes);
     config.limits = limits.all();

@@ -48,6 +48,8 @@ pub struct Config {
     pub rest: Rest,
     /// Metrics and health, for operators.
     pub admin: Admin,
+    /// The websocket transport.
+    pub websocket: Websocket,
     /// Switches of the API.
     pub api: Api,
     /// Limits on what requests may ask for, by the names that Zaqar gives them.
@@ -104,6 +106,31 @@ pub struct SignedUrls {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Secret")]
     pub secret_key: Option<Secret>,
+}
+
+/// The websocket transport.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Websocket {
+    /// Where it listens: an IP address and a port; "" for no websocket.
+    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none")]
+    #[schemars(with = "String")]
+    pub listen: Option<SocketAddr>,
+    /// How many connections there may be at once; further ones are refused.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections: u32,
+    /// How long a client may be silent, not even answering a ping, or read nothing of what is there
+    /// for it, in seconds; then its connection is closed.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(min = 2, max = 86_400))]
+    pub idle_timeout: Duration,
+    /// After how much silence a client is pinged, in seconds.
+    #[serde(with = "seconds")]
+    #[schemars(with = "u64", range(min = 1, max = 86_400))]
+    pub ping_interval: Duration,
+    /// How many bytes of answers a client may leave unread; with more its connection is closed.
+    #[schemars(range(min = 65_536, max = 1_073_741_824))]
+    pub max_unread: u32,
 }
 
 /// How a filter is used.
@@ -176,6 +203,7 @@ impl Default for Config {
             shutdown_delay: Duration::ZERO,
             rest: Rest::default(),
             admin: Admin::default(),
+            websocket: Websocket::default(),
             api: Api::default(),
             limits: Limits::default(),
             signed_urls: SignedUrls::default(),
@@ -200,6 +228,18 @@ impl Default for Rest {
 impl Default for Admin {
     fn default() -> Self {
         Admin { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8889))) }
+    }
+}
+
+impl Default for Websocket {
+    fn default() -> Self {
+        Websocket {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9000))),
+            max_connections: 10_000,
+            idle_timeout: Duration::from_secs(600),
+            ping_interval: Duration::from_secs(30),
+            max_unread: 16 * 1024 * 1024,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod home;
 mod json;
 pub mod rest;
 mod shared;
+pub mod ws;
 
 pub use accept::Connections;
 

@@ -33,8 +33,10 @@ impl Server {
         let folder = parent.join("host");
         empty(&folder)?;
         let config = folder.join("sukkal.toml");
-        let text =
-            format!("data_dir = {:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"\"\n", folder.join("data"));
+        let text = format!(
+            "data_dir = {:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n[websocket]\nlisten = \"\"\n[admin]\nlisten = \"\"\n",
+            folder.join("data")
+        );
         std::fs::write(&config, text).map_err(Failure::io(format!("cannot write {}", config.display())))?;
         let mut command = Command::new(project::target().join("release").join("sukkal"));
         command.args(["serve", "--config"]).arg(config);

@@ -1,0 +1,245 @@
+//! One connection's life.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sukkal_core::{Arrival, Engine, Snapshot};
+use sukkal_plugin_sdk::{Action, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::Utf8Bytes};
+
+use super::decode::{self, Decoded};
+use super::echo::Echo;
+use super::frame::{self, Form};
+use super::line::{Line, Ticket};
+use super::order::Footprint;
+use super::socket::{Event, Socket};
+use super::{Limits, encode};
+use crate::shutdown::Stop;
+use crate::transport::new_request_id;
+
+/// Requests of one connection that are read and not answered, at the most.
+const MAX_IN_FLIGHT: usize = 128;
+/// As long as a client has so much to read, no more of its requests are read.
+const BACKLOG: usize = 64 * 1024;
+/// How long a client may take to close its side after it was told why.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// A connection and what is under way on it.
+pub struct Connection<S> {
+    socket: Socket<S>,
+    engine: Arc<Engine>,
+    limits: Limits,
+    line: Line<Work, Message>,
+    running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    /// Who the client is, as it has proven.
+    token: Option<String>,
+    heard: Instant,
+    /// How much the client had taken when that was last looked at, if it had not taken all.
+    stalled: Option<(u64, Instant)>,
+}
+
+/// A request that waits for its turn.
+struct Work {
+    snapshot: Arc<Snapshot>,
+    request: Request,
+    arrival: Arrival,
+    echo: Echo,
+    form: Form,
+    token: Option<String>,
+}
+
+/// A request that has been answered.
+struct Done {
+    ticket: Ticket,
+    action: Action,
+    echo: Echo,
+    form: Form,
+    token: Option<String>,
+    response: Response,
+}
+
+/// Why a connection ends.
+enum Ending {
+    /// The client closed it, or is gone.
+    Gone,
+    /// The host stops.
+    Stop,
+    /// The client is told this.
+    Told(CloseCode, &'static str),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// After the handshake.
+    pub fn new(socket: Socket<S>, engine: Arc<Engine>, limits: Limits) -> Self {
+        Connection {
+            socket,
+            engine,
+            limits,
+            line: Line::default(),
+            running: FuturesUnordered::new(),
+            token: None,
+            heard: Instant::now(),
+            stalled: None,
+        }
+    }
+
+    /// Serves it until its client closes it, breaks a bound or falls silent, or the host stops: then
+    /// what is under way is answered first.
+    pub async fn serve(mut self, mut stop: Stop) {
+        let ending = self.exchange(&mut stop).await;
+        match ending {
+            Ending::Gone => {
+                let _ = tokio::time::timeout(PARTING, self.socket.flush()).await;
+            }
+            Ending::Stop => {
+                self.finish().await;
+                self.part(CloseCode::Away, "the host stops").await;
+            }
+            Ending::Told(code, reason) => {
+                tracing::debug!(%code, reason, "a websocket is closed");
+                self.socket.forget();
+                self.part(code, reason).await;
+            }
+        }
+    }
+
+    async fn exchange(&mut self, stop: &mut Stop) -> Ending {
+        let mut ticks = tokio::time::interval(self.limits.tick());
+        loop {
+            let reading = self.line.len() < MAX_IN_FLIGHT && self.socket.unread() < BACKLOG;
+            tokio::select! {
+                biased;
+                () = stop.wait() => return Ending::Stop,
+                Some(done) = self.running.next() => self.answered(done),
+                event = self.socket.next(reading) => match event {
+                    Event::Message(message) => self.take(message),
+                    Event::Written => {}
+                    Event::Broken(error) => return ending(&error),
+                    Event::Ended => return Ending::Gone,
+                },
+                now = ticks.tick() => if let Some(ending) = self.look(now) {
+                    return ending;
+                },
+            }
+            if self.socket.unread() > self.limits.max_unread {
+                return Ending::Told(CloseCode::Policy, "too much that was not read");
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        self.heard = Instant::now();
+        let (form, payload) = match message {
+            Message::Text(text) => (Form::Text, Bytes::from(text)),
+            Message::Binary(payload) => (Form::Binary, payload),
+            // Pings are answered by the protocol; a close is followed by the end.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
+        };
+        let snapshot = self.engine.snapshot();
+        let known = decode::Connection {
+            token: self.token.as_deref(),
+            asks_identity: snapshot.asks_identity(),
+            admin_mode: snapshot.api.admin_mode,
+        };
+        let id = new_request_id();
+        let Decoded { request, arrival, echo } = match frame::text(form, payload) {
+            Ok(text) => decode::request(id, form, &text, known),
+            Err(reason) => decode::undecodable(id, form, &reason),
+        };
+        let token = match request.action() {
+            Action::Authenticate => request.headers().get("x-auth-token").map(str::to_owned),
+            _ => None,
+        };
+        let footprint = Footprint::of(&request);
+        self.line.push(footprint, Work { snapshot, request, arrival, echo, form, token });
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        while let Some((ticket, work)) = self.line.begin() {
+            let engine = self.engine.clone();
+            self.running.push(Box::pin(async move {
+                let Work { snapshot, request, arrival, echo, form, token } = work;
+                let action = request.action();
+                let response = engine.handle(snapshot, request, arrival, encode::response).await;
+                Done { ticket, action, echo, form, token, response }
+            }));
+        }
+    }
+
+    fn answered(&mut self, done: Done) {
+        let Done { ticket, action, echo, form, token, response } = done;
+        let mut response = encode::translate(action, response);
+        if response.status() == 200 && token.is_some() {
+            self.token = token;
+        }
+        let retry_after = response.headers().get("retry-after").map(str::to_owned);
+        let body = response.take_body();
+        let answer = echo.answer(response.status(), retry_after.as_deref(), &body);
+        self.line.answer(ticket, frame::message(form, answer));
+        while let Some(answer) = self.line.leave() {
+            self.socket.push(answer);
+        }
+        self.begin();
+    }
+
+    /// Now and then: is the client there, and does it read?
+    fn look(&mut self, now: Instant) -> Option<Ending> {
+        let taken = self.socket.taken();
+        self.stalled = match self.stalled {
+            _ if self.socket.unread() == 0 => None,
+            Some((before, since)) if before == taken => Some((before, since)),
+            _ => Some((taken, now)),
+        };
+        if self.stalled.is_some_and(|(_, since)| now - since >= self.limits.idle_timeout) {
+            return Some(Ending::Told(CloseCode::Policy, "nothing was read"));
+        }
+        let silent = now - self.heard;
+        if silent >= self.limits.idle_timeout && self.line.len() == 0 {
+            return Some(Ending::Told(CloseCode::Away, "nothing was heard"));
+        }
+        if silent >= self.limits.ping_interval && self.socket.unread() == 0 {
+            self.socket.push(Message::Ping(Bytes::new()));
+        }
+        None
+    }
+
+    /// Answers what is under way. What a client has sent and was not read is lost with the connection.
+    async fn finish(&mut self) {
+        while !self.running.is_empty() {
+            tokio::select! {
+                Some(done) = self.running.next() => self.answered(done),
+                event = self.socket.next(false) => if let Event::Broken(_) = event {
+                    return;
+                },
+            }
+        }
+    }
+
+    async fn part(&mut self, code: CloseCode, reason: &'static str) {
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let _ = tokio::time::timeout(PARTING, self.socket.close(frame)).await;
+    }
+}
+
+/// What a failure of the socket comes to.
+fn ending(error: &Error) -> Ending {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Ending::Told(CloseCode::Size, "a message is too long"),
+        Error::Capacity(_) => Ending::Told(CloseCode::Size, "too much at once"),
+        Error::Utf8(_) => Ending::Told(CloseCode::Invalid, "a text is no UTF-8"),
+        Error::Protocol(_) => Ending::Told(CloseCode::Protocol, "the protocol was broken"),
+        _ => Ending::Gone,
+    }
+}

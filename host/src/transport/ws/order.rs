@@ -1,0 +1,123 @@
+//! Which requests of a connection may be worked on together: those whose order nobody could tell.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
+use sukkal_plugin_sdk::{Action, Request};
+
+/// What a request may see or change, as far as that decides its place among others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    place: Place,
+    does: Does,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing that others change.
+    Nowhere,
+    /// One queue, by the hash of its name. Two that share a hash only wait for each other.
+    Queue(u64),
+    /// Any queue.
+    Everywhere,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    Read,
+    /// Deletes the message of this hash.
+    Delete(u64),
+    Change,
+    /// Waits for something to come. What comes after it must not wait for that: it may be what is
+    /// waited for.
+    Wait,
+}
+
+impl Footprint {
+    /// Of a request.
+    pub fn of(request: &Request) -> Footprint {
+        let queue = Place::Queue(hash(request.queue()));
+        let (place, does) = match request.action() {
+            _ if request.params().get("wait").is_some() => (queue, Does::Wait),
+            Action::QueueGet
+            | Action::QueueStats
+            | Action::MessageList
+            | Action::MessageGet
+            | Action::MessageGetMany
+            | Action::ClaimGet
+            | Action::SubscriptionList
+            | Action::SubscriptionGet => (queue, Does::Read),
+            Action::MessageDelete => (queue, Does::Delete(hash(request.item()))),
+            Action::Unknown | Action::Home | Action::Ping | Action::Health | Action::Authenticate => {
+                (Place::Nowhere, Does::Read)
+            }
+            _ if request.queue().is_empty() => (Place::Everywhere, Does::Change),
+            _ => (queue, Does::Change),
+        };
+        Footprint { place, does }
+    }
+
+    /// Whether this one, which came first, must have ended before another begins.
+    pub fn precedes(self, later: Footprint) -> bool {
+        let meet = match (self.place, later.place) {
+            (Place::Nowhere, _) | (_, Place::Nowhere) => false,
+            (Place::Queue(one), Place::Queue(other)) => one == other,
+            (Place::Everywhere, _) | (_, Place::Everywhere) => true,
+        };
+        meet && match (self.does, later.does) {
+            (Does::Wait, _) | (Does::Read, Does::Read) => false,
+            (Does::Delete(one), Does::Delete(other)) => one == other,
+            _ => true,
+        }
+    }
+}
+
+/// Keyed anew in each process, so that no client can choose names that meet.
+fn hash(name: &str) -> u64 {
+    static KEYS: OnceLock<RandomState> = OnceLock::new();
+    KEYS.get_or_init(RandomState::new).hash_one(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use sukkal_plugin_sdk::{RequestId, Target, Transport};
+
+    use super::*;
+
+    fn of(action: Action, queue: &str, item: &str) -> Footprint {
+        let mut request = Request::new(RequestId(1), action, Transport::Websocket);
+        request.set_target(Target { queue: queue.to_owned(), topic: false, item: item.to_owned() });
+        Footprint::of(&request)
+    }
+
+    #[test]
+    fn what_changes_a_queue_keeps_its_place_there() {
+        let post = of(Action::MessagePost, "q", "");
+        for later in [Action::MessagePost, Action::MessageList, Action::ClaimCreate, Action::QueueList] {
+            assert!(post.precedes(of(later, if later == Action::QueueList { "" } else { "q" }, "")), "{later}");
+        }
+        assert!(of(Action::MessageList, "q", "").precedes(post));
+        assert!(of(Action::QueueList, "", "").precedes(post));
+    }
+
+    #[test]
+    fn other_queues_reads_and_deletions_of_other_messages_go_together() {
+        let post = of(Action::MessagePost, "q", "");
+        assert!(!post.precedes(of(Action::MessagePost, "r", "")));
+        assert!(!post.precedes(of(Action::Ping, "", "")));
+        assert!(!of(Action::MessageList, "q", "").precedes(of(Action::QueueStats, "q", "")));
+        let delete = |item| of(Action::MessageDelete, "q", item);
+        assert!(!delete("a").precedes(delete("b")));
+        assert!(delete("a").precedes(delete("a")));
+        assert!(delete("a").precedes(of(Action::ClaimDelete, "q", "c")));
+    }
+
+    #[test]
+    fn nobody_waits_for_one_that_waits() {
+        let mut request = Request::new(RequestId(1), Action::ClaimCreate, Transport::Websocket);
+        request.set_target(Target { queue: "q".to_owned(), ..Target::default() });
+        request.params_mut().add("wait", "20");
+        let (post, wait) = (of(Action::MessagePost, "q", ""), Footprint::of(&request));
+        assert!(post.precedes(wait) && !wait.precedes(post));
+    }
+}

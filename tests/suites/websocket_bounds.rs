@@ -1,0 +1,198 @@
+//! What a websocket's client cannot do to the host: bounds on size, on what is unread, on silence and
+//! on number; and how such connections end.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::long_run::scaled;
+use sukkal_tests::stores::STORES;
+use sukkal_tests::ws::{Frame, Socket, packed, request};
+use sukkal_tests::{Host, eventually};
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as Piece;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+const MIB: usize = 1 << 20;
+
+fn post(bytes: usize) -> Value {
+    json!({ "queue_name": "q", "messages": [{ "body": "x".repeat(bytes) }] })
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_told_so_before_it_is_held() {
+    let host = Host::start().await;
+    host.websocket().await.ask("queue_list", json!({})).await.expect(200);
+    let before = host.resident();
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let mut socket = host.websocket().await;
+        // The head of a masked text frame of 2^40 bytes.
+        socket.wire().write_all(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).await.expect("the host reads");
+        assert_eq!(socket.closed().await, Some(1009));
+        sockets.push(socket);
+    }
+    assert!(host.resident() < before + 16 * MIB as u64, "{before} then {}", host.resident());
+}
+
+#[tokio::test]
+async fn a_message_too_long_ends_the_connection_whole_or_in_pieces() {
+    let host = Host::start().await;
+    let mut whole = host.websocket().await;
+    whole.send(Message::text("x".repeat(MIB))).await;
+    assert_eq!(whole.closed().await, Some(1009));
+    let mut pieces = host.websocket().await;
+    for number in 0..1024 {
+        let kind = if number == 0 { Data::Text } else { Data::Continue };
+        let piece = Piece::message(vec![b'x'; 1024], OpCode::Data(kind), number == 1023);
+        if !pieces.send(Message::Frame(piece)).await {
+            break;
+        }
+    }
+    assert_eq!(pieces.closed().await, Some(1009));
+}
+
+#[tokio::test]
+async fn the_largest_post_is_taken_and_one_byte_more_is_refused() {
+    for store in STORES {
+        let host = store.host().start().await;
+        let mut socket = host.websocket().await;
+        let most = 262_144 - json!([{ "body": "" }]).to_string().len();
+        socket.ask("message_post", post(most)).await.expect(201);
+        socket.ask_packed("message_post", post(most)).await.expect(201);
+        let refused = socket.ask("message_post", post(most + 1)).await.expect(400);
+        assert_eq!(refused.body()["exception"], "Message collection size is too large. Max size 262144");
+        let listed = socket.ask("message_list", json!({ "queue_name": "q", "echo": true })).await.expect(200);
+        let lengths = listed.body()["messages"].as_array().into_iter().flatten();
+        let lengths: Vec<_> = lengths.map(|message| message["body"].as_str().map(str::len)).collect();
+        assert_eq!(lengths, [Some(most), Some(most)]);
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_told_so_and_holds_no_more_than_the_bound() {
+    let host = Host::with().websocket("max_unread = 1048576").start().await;
+    let mut reader = host.websocket().await;
+    for _ in 0..8 {
+        reader.ask("message_post", post(200_000)).await.expect(201);
+    }
+    let before = host.resident();
+    let mut sleeper = host.websocket().await;
+    let list = request("message_list", &json!({ "queue_name": "q", "echo": true })).to_string();
+    // The system's own buffers take some of the answers; what they do not take is bounded.
+    for _ in 0..40 {
+        if !sleeper.text(list.clone()).await {
+            break;
+        }
+    }
+    loop {
+        match sleeper.next().await {
+            Frame::Text(_) => {}
+            Frame::Closed(code) => break assert_eq!(code, Some(1008)),
+            other => panic!("{other:?}"),
+        }
+    }
+    reader.ask("queue_list", json!({})).await.expect(200);
+    assert!(host.resident() < before + 128 * MIB as u64, "{before} then {}", host.resident());
+}
+
+#[tokio::test]
+async fn who_falls_silent_is_closed_and_who_answers_pings_is_not() {
+    let host = Host::with().websocket("ping_interval = 1\nidle_timeout = 3").start().await;
+    let mut silent = host.websocket().await;
+    let mut alive = host.websocket().await;
+    // It answers pings as long as it is read from.
+    let waiting = tokio::spawn(async move {
+        let outcome = tokio::time::timeout(Duration::from_secs(6), alive.next()).await;
+        (outcome.is_err(), alive)
+    });
+    // Nothing is read from this one meanwhile, so nothing is answered.
+    let (is_open, mut alive) = waiting.await.expect("the task ends");
+    assert!(is_open, "who answers pings stays");
+    alive.ask("queue_list", json!({})).await.expect(200);
+    // It was told 1001; the system forgets that where an answer to a ping comes too late.
+    assert!(matches!(silent.closed().await, None | Some(1001)));
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_refused() {
+    let host = Host::with().websocket("max_connections = 2").start().await;
+    let address = host.websocket_address();
+    let kept = [host.websocket().await, host.websocket().await];
+    assert!(Socket::try_connect(&address).await.is_err_and(|error| error.contains("503")));
+    drop(kept);
+    eventually("there is room again", SOON, async || Socket::try_connect(&address).await.ok()).await;
+}
+
+#[tokio::test]
+async fn no_websocket_is_served_where_none_is_wanted() {
+    let host = Host::with().websocket("listen = \"\"").start().await;
+    assert!(!host.log().contains("websockets at"));
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_under_way_and_closes_with_1001() {
+    for store in STORES {
+        let mut host = store.host().start().await;
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            idle.push(host.websocket().await);
+        }
+        let mut waiter = host.websocket().await;
+        waiter.text(request("claim_create", &json!({ "queue_name": "none", "wait": 20 })).to_string()).await;
+        host.queue("q").post(["a"]).await;
+        let begun = std::time::Instant::now();
+        host.terminate();
+        let Frame::Text(answer) = waiter.next().await else { panic!("a poll is answered") };
+        assert_eq!(answer["headers"]["status"], 204);
+        for socket in idle.iter_mut().chain([&mut waiter]) {
+            assert_eq!(socket.closed().await, Some(1001));
+        }
+        assert_eq!(host.wait().await.code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    }
+}
+
+/// With `SUKKAL_LONG=1` ten thousand.
+#[tokio::test]
+async fn idle_connections_cost_little_and_leave_nothing_behind() {
+    let n_sockets = scaled(500, 10_000);
+    let mut host = Host::start().await;
+    host.websocket().await.ask("queue_list", json!({})).await.expect(200);
+    let (files, threads) = (host.open_files(), host.threads());
+    let before = host.resident();
+    let mut sockets = Vec::new();
+    for _ in 0..n_sockets {
+        sockets.push(host.websocket().await);
+    }
+    let each = host.resident().saturating_sub(before) / n_sockets as u64;
+    println!("{n_sockets} idle websockets: {each} bytes each");
+    assert!(each < 24 * 1024, "{each} bytes each");
+    let mut last = sockets.pop().expect("there are many");
+    last.ask("queue_list", json!({})).await.expect(200);
+    drop((sockets, last));
+    eventually("every descriptor is given back", SOON, async || (host.open_files() <= files).then_some(())).await;
+    assert!(host.threads() <= threads + 1, "{} threads, {threads} before", host.threads());
+    assert_eq!(host.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn any_bytes_in_frames_leave_the_connection_open() {
+    let host = Host::start().await;
+    let mut socket = host.websocket().await;
+    for number in 0..scaled(300, 100_000) {
+        let mut bytes: Vec<u8> = (0..number % 64).map(|_| rand::random()).collect();
+        if number % 3 == 0 {
+            // Something that begins well.
+            let good = packed(&request("message_post", &json!({ "queue_name": "q", "messages": [{ "body": 1 }] })));
+            bytes = [&good[..number % good.len()], &bytes].concat();
+        }
+        socket.binary(bytes.clone()).await;
+        match socket.next().await {
+            Frame::Binary(answer) => assert!(answer["headers"]["status"].as_u64() < Some(500), "{bytes:x?}: {answer}"),
+            other => panic!("{bytes:x?}: {other:?}"),
+        }
+    }
+    socket.ask("queue_list", json!({})).await.expect(200);
+}
