@@ -127,7 +127,7 @@ fn shell(script: &str, work: &Path, out: &Path, address: &str) -> Command {
     // All that the SDK stands on was fetched when the workspace was built.
     shell.env("CARGO_NET_OFFLINE", "true").env("CARGO_INCREMENTAL", "0");
     shell.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_PROFILE_TEST_DEBUG", "false");
-    shell.env("SUKKAL_REST__LISTEN", address);
+    shell.env("SUKKAL_REST__LISTEN", address).env("SUKKAL_ADMIN__LISTEN", "127.0.0.1:0");
     shell
 }
 
