@@ -20,6 +20,8 @@ pub struct Arrival {
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents
     /// one is not asked for any other credentials, and is refused where it does not hold.
     pub signed: Option<Box<Presented>>,
+    /// The connection on which it came, as a subscriber, where that can be notified itself.
+    pub connection: Option<String>,
     /// Why the transport takes it for no request of its own at all: answered before all else (spec:
     /// websocket, checks 1–4).
     pub refused: Option<Error>,

@@ -62,6 +62,55 @@ pub enum Answer {
     ClaimRenewed,
     /// A claim has ended.
     ClaimReleased,
+    /// A page of subscriptions.
+    Subscriptions(SubscriptionPage),
+    /// A subscriber has a subscription of this id.
+    Subscribed(String, Subscribing),
+    /// One subscription.
+    Subscription(SubscriptionView),
+    /// A subscription is changed.
+    SubscriptionUpdated,
+    /// A subscription is gone.
+    SubscriptionDeleted,
+    /// A subscriber has said whether it wants to be notified.
+    SubscriptionConfirmed,
+}
+
+/// What was found when a subscription was to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscribing {
+    /// None: it was made.
+    Made,
+    /// The subscriber had one, which it has not confirmed; it stays as it is.
+    Unconfirmed,
+    /// The subscriber had one, which it has confirmed; it stays as it is.
+    Confirmed,
+}
+
+/// A page of subscriptions.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionPage {
+    /// Ordered by id.
+    pub subscriptions: Vec<SubscriptionView>,
+    /// How the next page is asked for.
+    pub paging: Paging,
+}
+
+/// A subscription as clients see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubscriptionView {
+    /// Its id.
+    pub id: String,
+    /// The subscriber's URI.
+    pub subscriber: String,
+    /// Whole seconds.
+    pub ttl: u64,
+    /// Whole seconds since it was made or given a new life.
+    pub age: u64,
+    /// What the client set.
+    pub options: Object,
+    /// Whether the subscriber has confirmed it.
+    pub confirmed: bool,
 }
 
 impl Answer {

@@ -24,6 +24,7 @@ use crate::service::{Clock, Service};
 use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
+use crate::subscriber::Notifications;
 use crate::wait::{self, Presence, Waits};
 
 /// What the service is made of.
@@ -75,6 +76,8 @@ pub struct Context<'a> {
     pub call: &'a Call,
     /// Whether the client still waits.
     pub presence: &'a Presence,
+    /// The connection on which the request came, as a subscriber; see [`Arrival::connection`].
+    pub connection: Option<&'a str>,
     snapshot: &'a Snapshot,
     passage: &'a mut Passage,
 }
@@ -221,7 +224,8 @@ impl Engine {
         admission::check(request, arrival, &Terms { snapshot, now: service.now() })?;
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
-        action::run(&mut Context { service, call: &call, presence: under.presence, snapshot, passage }, request).await
+        let (presence, connection) = (under.presence, arrival.connection.as_deref());
+        action::run(&mut Context { service, call: &call, presence, connection, snapshot, passage }, request).await
     }
 
     /// Ends every wait: long polls are answered at once.
@@ -279,6 +283,11 @@ impl<'a> Context<'a> {
     /// What signs URLs, where there is a key for that.
     pub fn url_signer(&self) -> Option<&UrlSigner> {
         self.snapshot.url_signer.as_ref()
+    }
+
+    /// Whom clients may subscribe.
+    pub fn notifications(&self) -> &Notifications {
+        &self.snapshot.notifications
     }
 
     /// Lets the filters see messages about to be stored.

@@ -59,6 +59,10 @@ pub enum ErrorKind {
     NotFound,
     /// It contradicts what is there.
     Conflict,
+    /// A change of a subscription that changes nothing (spec: REST §6).
+    SubscriptionNotUpdated,
+    /// A confirmation that says nothing (spec: REST §6).
+    SubscriptionNotConfirmed,
     /// A deletion of one message is refused because of its claim, or that which was named.
     NotDeleted(Refused),
     /// A deletion of several messages is refused.

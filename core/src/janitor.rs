@@ -113,6 +113,10 @@ async fn drop_queue(service: &Service, record: Record) -> Result<()> {
         _ => {}
     }
     for _ in 0..STEPS {
+        let call = service.own_call(PATIENCE);
+        if service.directory.remove_subscriptions(&call, &dropping.project, queue.id()).await? {
+            continue;
+        }
         if pool.drop_queue(&service.own_call(PATIENCE), &queue, STEP).await?.done {
             let gone = Change::delete(record.key, Expect::Any);
             service.catalog.commit(&service.own_call(PATIENCE), vec![gone]).await?;

@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod action;
+mod address;
 mod admission;
 mod answer;
 mod checksum;
@@ -38,8 +39,10 @@ mod service;
 mod signed_url;
 mod snapshot;
 mod stop;
+mod subscriber;
 mod wait;
 
+pub use address::{AddressRange, AddressRule};
 pub use admission::{Arrival, Route};
 pub use answer::*;
 pub use depths::{Depth, Depths};
@@ -53,3 +56,4 @@ pub use observer::{Ended, Observer, Outcome};
 pub use pipeline::{FilterSpec, OnError};
 pub use signed_url::{Grant, Presented, SignedUrl, UrlSigner};
 pub use snapshot::{Reloadable, Snapshot};
+pub use subscriber::Notifications;

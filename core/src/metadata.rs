@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::name::Kind;
 
 pub(crate) use check::{check, message_ttl_text};
+pub(crate) use retry_policy::fault as retry_policy_fault;
 
 /// A queue's metadata, with what the service itself reads of them.
 ///

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::limits::{Api, Limits};
 use crate::pipeline::{FilterSpec, Pipeline};
 use crate::signed_url::UrlSigner;
+use crate::subscriber::Notifications;
 
 /// How long each plugin may take to end.
 pub(crate) const ENDING: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ pub struct Reloadable {
     pub api: Api,
     /// What signs URLs, where there is a key for that.
     pub url_signer: Option<UrlSigner>,
+    /// Whom clients may subscribe.
+    pub notifications: Notifications,
 }
 
 /// [`Reloadable`] as it is in force: a request takes one when it comes in, and sees that one to its
@@ -38,6 +41,8 @@ pub struct Snapshot {
     pub api: Api,
     /// What signs URLs, where there is a key for that.
     pub url_signer: Option<UrlSigner>,
+    /// Whom clients may subscribe.
+    pub notifications: Notifications,
     services: Vec<String>,
     asks_identity: bool,
     pipeline: Pipeline,
@@ -54,12 +59,13 @@ pub(crate) struct Filters {
 impl Snapshot {
     /// Asks each filter once what it wants.
     pub(crate) fn new(reloadable: Reloadable) -> (Arc<Self>, Filters) {
-        let Reloadable { filters, services, limits, api, url_signer } = reloadable;
+        let Reloadable { filters, services, limits, api, url_signer, notifications } = reloadable;
         let (in_use, unused) = oneshot::channel();
         let ending = filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect();
         let pipeline = Pipeline::new(filters);
         let asks_identity = pipeline.asks_identity();
-        let snapshot = Snapshot { limits, api, url_signer, services, asks_identity, pipeline, _in_use: in_use };
+        let snapshot =
+            Snapshot { limits, api, url_signer, notifications, services, asks_identity, pipeline, _in_use: in_use };
         (Arc::new(snapshot), Filters { filters: ending, unused })
     }
 

@@ -74,7 +74,7 @@ impl Running {
 
     fn set_levels(&self, config: &Config) {
         log::set_levels(&config.log);
-        self.services.set_levels(&config.log);
+        self.services.reload(config);
         for library in self.registry.libraries() {
             let plugin = library.manifest().name.as_str();
             if !library.set_log_level(self.services.max_level(plugin)) {
@@ -91,6 +91,7 @@ pub fn reloadable(config: &Config, filters: Vec<FilterSpec>, services: Vec<Strin
         services,
         limits: config.limits.clone(),
         api: config.api.clone(),
+        notifications: config.notifications.clone(),
         url_signer: config.signed_urls.secret_key.as_ref().and_then(|key| UrlSigner::new(key.reveal())),
     }
 }

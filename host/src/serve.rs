@@ -68,7 +68,7 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
         Signals::new().map_err(|error| StartError::System(format!("signals cannot be handled: {error}")))?;
     let metrics = Metrics::new().map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
-    let services = Services::start(&config.log, Some(metrics.clone()));
+    let services = Services::start(&config, Some(metrics.clone()));
     let registry = load(&config, services, &metrics)?;
     plugin::check(&config, &registry)?;
     prepare(&config.data_dir)?;

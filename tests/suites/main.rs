@@ -39,6 +39,7 @@ mod shutdown;
 mod side_by_side;
 mod signed_urls;
 mod store_files;
+mod subscriptions;
 mod tenants;
 mod topics;
 mod waiting;

@@ -6,6 +6,7 @@
 mod claim;
 mod message;
 mod queue;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +54,12 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::ClaimGet => Box::pin(claim::get::run(context, request)),
         Action::ClaimUpdate => Box::pin(claim::update::run(context, request)),
         Action::ClaimDelete => Box::pin(claim::delete::run(context, request)),
+        Action::SubscriptionList => Box::pin(subscription::list::run(context, request)),
+        Action::SubscriptionCreate => Box::pin(subscription::create::run(context, request)),
+        Action::SubscriptionGet => Box::pin(subscription::get::run(context, request)),
+        Action::SubscriptionUpdate => Box::pin(subscription::update::run(context, request)),
+        Action::SubscriptionDelete => Box::pin(subscription::delete::run(context, request)),
+        Action::SubscriptionConfirm => Box::pin(subscription::confirm::run(context, request)),
         _ => Box::pin(ready(Err(Error::new(ErrorKind::UnknownPath, "").into()))),
     }
 }

@@ -46,6 +46,7 @@ pub async fn ensure(
         placement: to_hex(&placement),
         metadata: serde_json::value::RawValue::from_string("{}".to_owned())
             .map_err(|error| Error::value(error.to_string()))?,
+        subscribed: false,
     };
     let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
     // Whoever else makes it at this moment makes it as well as we do.

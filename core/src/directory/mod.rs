@@ -8,6 +8,7 @@ mod cache;
 mod dead_letter;
 mod queues;
 mod record;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::sync::futures::Notified;
 
 pub use self::queues::Queue;
 pub use self::record::{DROPPING, Dropping};
+pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};
 use crate::error::Result;
 use crate::pools::Pools;
 use crate::service::Clock;
@@ -32,12 +34,13 @@ pub struct Directory {
     wake: Arc<Notify>,
     /// Told when this host makes a queue.
     made: Notify,
+    clock: Clock,
 }
 
 impl Directory {
     /// The directory of a catalog.
     pub fn new(catalog: OpenCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
-        Directory { catalog, pools, cache: cache::Cache::new(clock), wake, made: Notify::new() }
+        Directory { catalog, pools, cache: cache::Cache::new(clock.clone()), wake, made: Notify::new(), clock }
     }
 
     /// Waits until this host makes a queue, whichever. Others' are found by looking.

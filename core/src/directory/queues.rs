@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey};
+use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Write};
 
 use super::cache::Known;
 use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
@@ -17,7 +17,7 @@ use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
 
 /// How often a change is tried when others are quicker. The request's deadline mostly comes first.
-const TRIES: u64 = 100;
+pub(super) const TRIES: u64 = 100;
 
 /// A queue, as its record says.
 pub struct Queue {
@@ -35,6 +35,8 @@ pub struct Queue {
     pub pool_name: String,
     /// Its metadata.
     pub metadata: Metadata,
+    /// Whether anybody has ever subscribed to it.
+    pub subscribed: bool,
     /// The record's revision.
     pub revision: u64,
 }
@@ -51,6 +53,37 @@ impl Queue {
     /// Its incarnation.
     pub fn id(&self) -> QueueId {
         self.reference.id()
+    }
+
+    /// Its record with the next epoch, and otherwise as it is.
+    fn next_record(&self) -> Result<QueueRecord> {
+        Ok(QueueRecord {
+            id: self.id().text(),
+            epoch: self.reference.epoch() + 1,
+            pool: self.pool_name.clone(),
+            placement: to_hex(self.reference.placement()),
+            metadata: raw(&self.metadata.object)?,
+            subscribed: self.subscribed,
+        })
+    }
+
+    /// The change to another record, if nobody has changed it meanwhile.
+    fn changed_to(&self, record: &QueueRecord) -> Result<Change> {
+        Ok(Change::put(self.key(), Expect::Revision(self.revision), record.to_bytes()?))
+    }
+
+    /// The change to one that says that somebody has subscribed.
+    pub(super) fn changed_to_subscribed(&self) -> Result<Change> {
+        self.changed_to(&QueueRecord { subscribed: true, ..self.next_record()? })
+    }
+
+    /// No change, if nobody has made one meanwhile.
+    pub(super) fn unchanged(&self) -> Change {
+        Change { key: self.key(), expect: Expect::Revision(self.revision), write: Write::Check }
+    }
+
+    fn key(&self) -> RecordKey {
+        RecordKey::new(kind_of(self.kind), self.project.clone(), self.name.clone())
     }
 
     /// Its name, and of what.
@@ -103,6 +136,7 @@ impl Directory {
                 pool: pool_name,
                 placement: to_hex(reference.placement()),
                 metadata: raw(&metadata.object)?,
+                subscribed: false,
             };
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
@@ -139,14 +173,8 @@ impl Directory {
                 &queue.reference,
             )
             .await?;
-            let record = QueueRecord {
-                id: queue.id().text(),
-                epoch: queue.reference.epoch() + 1,
-                pool: queue.pool_name.clone(),
-                placement: to_hex(queue.reference.placement()),
-                metadata: raw(&metadata.object)?,
-            };
-            let mut changes = vec![Change::put(key(call, named), Expect::Revision(queue.revision), record.to_bytes()?)];
+            let record = QueueRecord { metadata: raw(&metadata.object)?, ..queue.next_record()? };
+            let mut changes = vec![queue.changed_to(&record)?];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
             if self.commit(call, changes).await? {
                 return self.configured(call, named).await;
@@ -283,6 +311,7 @@ impl Directory {
             project: record.key.project,
             kind,
             name: record.key.name,
+            subscribed: stored.subscribed,
             revision: record.revision,
         })
     }

@@ -36,6 +36,9 @@ pub struct QueueRecord {
     pub placement: String,
     /// The metadata, as clients set them.
     pub metadata: Box<RawValue>,
+    /// Whether anybody has ever subscribed to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subscribed: bool,
 }
 
 /// What is left to know of a queue that is being dropped.
@@ -132,6 +135,6 @@ fn from_hex(text: &str) -> Result<Vec<u8>> {
     bytes.filter(|_| rest.is_empty()).ok_or_else(|| broken(&"a placement is not hexadecimal"))
 }
 
-fn broken(why: &dyn std::fmt::Display) -> Error {
+pub(super) fn broken(why: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, "A record of the catalog cannot be read.").detail(why)
 }

@@ -49,7 +49,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
 
 fn check(source: &Source) -> Result<(), Failed> {
     let config = source.load()?;
-    let registry = Registry::load(&plugin::candidates(&config)?, Services::start(&config.log, None))?;
+    let registry = Registry::load(&plugin::candidates(&config)?, Services::start(&config, None))?;
     plugin::check(&config, &registry)?;
     tell("the settings are valid");
     Ok(())

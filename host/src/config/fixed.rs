@@ -13,6 +13,7 @@ const RELOADED: &[&str] = &[
     "limits",
     "api",
     "signed_urls",
+    "notifications",
     "log.level",
     "log.plugins",
     "shutdown_grace",
@@ -68,7 +69,8 @@ mod tests {
         assert_eq!(changed(&started, &started), Vec::<String>::new());
         let reloaded = read(
             "pipeline = [\"audit\"]\nshutdown_grace = 3\n[limits]\nmax_message_ttl = 7200\n[api]\nadmin_mode = true\n\
-             [log]\nlevel = \"debug\"\n[filters.audit]\ntimeout = 1\n[plugins.sqlite]\nkey = 1\n",
+             [log]\nlevel = \"debug\"\n[filters.audit]\ntimeout = 1\n\
+             [notifications]\nsubscriber_types = [\"http\"]\n[plugins.sqlite]\nkey = 1\n",
         );
         assert_eq!(changed(&started, &reloaded), Vec::<String>::new());
         let fixed = read(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sukkal_core::{Api, Limits, OnError};
+use sukkal_core::{Api, Limits, Notifications, OnError};
 use sukkal_plugin_sdk::Action;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -56,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// Signed URLs, by which clients let others use some of a queue's paths.
     pub signed_urls: SignedUrls,
+    /// Whom clients may subscribe.
+    pub notifications: Notifications,
     /// How filters are used, each under its name. Beside these keys a filter has settings of its own.
     pub filters: BTreeMap<String, FilterConfig>,
     /// The settings of plugins that provide stores, each under the plugin's name.
@@ -207,6 +209,7 @@ impl Default for Config {
             api: Api::default(),
             limits: Limits::default(),
             signed_urls: SignedUrls::default(),
+            notifications: Notifications::default(),
             filters: BTreeMap::new(),
             plugins: BTreeMap::new(),
             log: Log::default(),

@@ -13,7 +13,7 @@ use sukkal_plugin_sdk::load::{Library, LoadError};
 use super::child;
 use super::registry::{Kind, provides};
 use super::services::Services;
-use crate::config::Log;
+use crate::config::Config;
 
 /// How long a library may take to be loaded and to describe itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ pub fn inspect(path: &Path) -> Result<Description, LoadError> {
 
 /// Looks into a library in this process, and answers the one that asked.
 pub fn look(path: &Path) {
-    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Log::default(), None)) {
+    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Config::default(), None)) {
         Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
         Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },
     });

@@ -1,6 +1,5 @@
 //! Plugins: found in directories, loaded, found again by what they provide, opened.
 
-mod address;
 mod child;
 mod discover;
 pub mod inspect;

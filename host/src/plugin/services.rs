@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use sukkal_core::AddressRule;
 use sukkal_plugin_sdk::load::{HostServices, LogLine, Metric};
 use sukkal_plugin_sdk::tracing::Level;
 use sukkal_plugin_sdk::{Timestamp, millis};
 use tracing_subscriber::filter::LevelFilter;
 
-use super::address;
-use crate::config::Log;
+use crate::config::{Config, Log};
 use crate::metrics::Metrics;
 
 /// The host's side of what plugins get. Lives as long as the process, as the libraries do.
@@ -22,6 +22,8 @@ pub struct Services {
     started: Timestamp,
     since: Instant,
     levels: ArcSwap<Levels>,
+    /// Where plugins may connect to.
+    addresses: ArcSwap<AddressRule>,
     /// Where plugins' metrics go; none: nobody reads them.
     metrics: Option<Arc<Metrics>>,
 }
@@ -41,19 +43,21 @@ impl Levels {
 
 impl Services {
     /// Starts the clock.
-    pub fn start(log: &Log, metrics: Option<Arc<Metrics>>) -> &'static Services {
+    pub fn start(config: &Config, metrics: Option<Arc<Metrics>>) -> &'static Services {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Box::leak(Box::new(Services {
             started: Timestamp(millis(wall)),
             since: Instant::now(),
-            levels: ArcSwap::from_pointee(Levels::new(log)),
+            levels: ArcSwap::from_pointee(Levels::new(&config.log)),
+            addresses: ArcSwap::from_pointee(config.notifications.allow_addresses.clone()),
             metrics,
         }))
     }
 
-    /// Puts other levels in force, for libraries that ask from now on.
-    pub fn set_levels(&self, log: &Log) {
-        self.levels.store(Arc::new(Levels::new(log)));
+    /// Puts other levels, for libraries that ask from now on, and another rule on addresses in force.
+    pub fn reload(&self, config: &Config) {
+        self.levels.store(Arc::new(Levels::new(&config.log)));
+        self.addresses.store(Arc::new(config.notifications.allow_addresses.clone()));
     }
 
     /// Now, by the host's clock.
@@ -111,6 +115,6 @@ impl HostServices for Services {
     }
 
     fn address_allowed(&self, address: IpAddr) -> bool {
-        address::is_public(address)
+        self.addresses.load().allows(address)
     }
 }

@@ -23,6 +23,8 @@ pub fn status_and_title(kind: &ErrorKind) -> (u16, &'static str) {
         ErrorKind::BadParameter => (400, "Invalid parameter"),
         ErrorKind::NotFound => (404, "Not found"),
         ErrorKind::Conflict => (409, "Resource conflict"),
+        ErrorKind::SubscriptionNotUpdated => (400, "Unable to update subscription"),
+        ErrorKind::SubscriptionNotConfirmed => (400, "Unable to confirm subscription"),
         ErrorKind::UnableToDelete | ErrorKind::NotDeleted(Refused::NotClaimed | Refused::ClaimGone) => {
             (400, "Unable to delete")
         }

@@ -1,6 +1,6 @@
 //! What both transports write alike.
 
-use sukkal_core::{MessageView, QueueStats, utc};
+use sukkal_core::{MessageView, QueueStats, SubscriptionView, utc};
 use sukkal_plugin_sdk::MessageId;
 
 use super::json::Json;
@@ -61,4 +61,12 @@ pub fn counts<'a>(
         json.raw(r#","created":""#).raw(utc(spot.posted)).raw(r#"Z"}"#);
     }
     json.raw("}}")
+}
+
+/// A subscription; `source` is the name of its queue or topic.
+pub fn subscription<'a>(json: &'a mut Json, source: &str, view: &SubscriptionView) -> &'a mut Json {
+    let SubscriptionView { id, subscriber, ttl, age, options, confirmed } = view;
+    json.raw(r#"{"id":"#).value(id).raw(r#","source":"#).value(source);
+    json.raw(r#","subscriber":"#).value(subscriber).raw(r#","ttl":"#).number(*ttl).raw(r#","age":"#).number(*age);
+    json.raw(r#","options":"#).value(options).raw(r#","confirmed":"#).value(confirmed).raw("}")
 }

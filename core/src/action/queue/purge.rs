@@ -26,12 +26,24 @@ enum Resource {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    if decode(request)?.contains(&Resource::Messages)
-        && let Some(queue) = context.service.directory.find(context.call, Named::of(request)).await?
-    {
+    let resources = decode(request)?;
+    let Some(queue) = context.service.directory.read(context.call, Named::of(request)).await? else {
+        return Ok(Answer::Purged);
+    };
+    if resources.contains(&Resource::Subscriptions) {
+        purge_subscriptions(context, &queue).await?;
+    }
+    if resources.contains(&Resource::Messages) {
         purge_messages(context, queue).await?;
     }
     Ok(Answer::Purged)
+}
+
+/// Repeats steps until there are none, or the request's deadline ends them.
+async fn purge_subscriptions(context: &Context<'_>, queue: &Queue) -> Result<(), Stop> {
+    let (directory, call) = (&context.service.directory, context.call);
+    while directory.remove_subscriptions(call, call.project(), queue.id()).await? {}
+    Ok(())
 }
 
 /// Repeats steps until the pool is done, or the request's deadline ends them.

@@ -54,6 +54,9 @@ resource!(MESSAGE false "GET" MessageGet, "DELETE" MessageDelete);
 resource!(CLAIMS false "POST" ClaimCreate);
 resource!(CLAIM false "GET" ClaimGet, "PATCH" ClaimUpdate, "DELETE" ClaimDelete);
 
+resource!(SUBSCRIPTIONS false "GET" SubscriptionList, "POST" SubscriptionCreate);
+resource!(SUBSCRIPTION false "GET" SubscriptionGet, "PATCH" SubscriptionUpdate, "DELETE" SubscriptionDelete);
+resource!(CONFIRM false "PUT" SubscriptionConfirm);
 resource!(TOPICS false "GET" TopicList);
 resource!(TOPIC false "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
 resource!(TOPIC_STATS false "GET" TopicStats);
@@ -130,6 +133,9 @@ fn below_either(below: [Option<&str>; 3]) -> Option<&'static Resource> {
     Some(match below {
         [Some("messages"), None, _] => &MESSAGES,
         [Some("messages"), Some(_), None] => &MESSAGE,
+        [Some("subscriptions"), None, _] => &SUBSCRIPTIONS,
+        [Some("subscriptions"), Some(_), None] => &SUBSCRIPTION,
+        [Some("subscriptions"), Some(_), Some("confirm")] => &CONFIRM,
         _ => return None,
     })
 }
@@ -159,6 +165,8 @@ mod tests {
         assert_eq!(found("POST", "/v2/queues/q/messages"), at(Action::MessagePost, "q", ""));
         assert_eq!(found("DELETE", "/v2/queues/q/messages/m"), at(Action::MessageDelete, "q", "m"));
         assert_eq!(found("GET", "/v2/topics/t/messages/m"), at(Action::MessageGet, "t", "m"));
+        assert_eq!(found("PUT", "/v2/queues/q/subscriptions/s/confirm"), at(Action::SubscriptionConfirm, "q", "s"));
+        assert_eq!(found("POST", "/v2/topics/t/subscriptions"), at(Action::SubscriptionCreate, "t", ""));
         assert_eq!(found("GET", "/v2/topics/t/stats"), at(Action::TopicStats, "t", ""));
         assert!(resolve("GET", "/v2/topics/t/messages", true).target.topic);
         assert!(resolve("GET", "/v2/topics", true).target.topic);
@@ -173,6 +181,8 @@ mod tests {
             "/v2/queues/q/",
             "/v2/queues/q/messages/",
             "/v2/queues/q/messages/m/x",
+            "/v2/queues/q/subscriptions/s/x",
+            "/v2/queues/q/subscriptions/s/confirm/",
             "/v2/topics/t/claims",
             "/v2/topics/t/share",
             "/v2/queues//messages/",

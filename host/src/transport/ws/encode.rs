@@ -1,7 +1,10 @@
 //! Core's answers and errors → status and body, as the websocket words them (spec: websocket, the
 //! table of actions). Pure.
 
-use sukkal_core::{Answer, ClaimView, Error, ErrorKind, Limits, MAX_NAME, MAX_PROJECT, MessageView, QueuePage};
+use sukkal_core::{
+    Answer, ClaimView, Error, ErrorKind, Limits, MAX_NAME, MAX_PROJECT, MessageView, QueuePage, Subscribing,
+    SubscriptionView,
+};
 use sukkal_plugin_sdk::{Action, Refused, Request, Response};
 
 use crate::transport::failure::{description, status_and_title};
@@ -57,6 +60,20 @@ fn success(request: &Request, answer: Answer) -> Response {
         Answer::ClaimRenewed => text(204, format!("Claim {item} updated.")),
         Answer::ClaimReleased => text(204, format!("Claim {item} deleted.")),
         Answer::Purged | Answer::Deleted => Response::new(204),
+        Answer::Subscriptions(page) => json(200, 32 + 256 * page.subscriptions.len(), |json| {
+            let add = |json: &mut Json, view: &SubscriptionView| {
+                shared::subscription(json, queue, view);
+            };
+            json.raw(r#"{"subscriptions":"#).list(&page.subscriptions, add).raw("}")
+        }),
+        Answer::Subscription(view) => json(200, 256, |json| shared::subscription(json, queue, &view)),
+        Answer::Subscribed(id, Subscribing::Made) => json(201, 128, |json| {
+            let told = format!("Subscription {queue} created.");
+            json.raw(r#"{"subscription_id":"#).value(&id).raw(r#","message":"#).value(&told).raw("}")
+        }),
+        // Confirmed or not: REST alone tells the two apart.
+        Answer::Subscribed(..) => text(409, format!("Subscription {queue} not created.")),
+        Answer::SubscriptionDeleted => text(204, format!("Subscription {item} removed.")),
         // Of actions that REST alone has.
         _ => Response::new(204),
     }

@@ -3,6 +3,7 @@
 mod failure;
 mod message;
 mod paging;
+mod subscription;
 
 use sukkal_core::{Answer, Error, Limits, MessagePage, Named, QueuePage, QueueStats, SignedUrl, with_reserved};
 use sukkal_plugin_sdk::{Request, Response};
@@ -40,6 +41,7 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         | Answer::Deleted
         | Answer::ClaimRenewed
         | Answer::ClaimReleased
+        | Answer::SubscriptionDeleted
         | Answer::Claimed(None) => Response::new(204),
         Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {} does not exist", named.name))),
         Answer::Stats(stats) => json(200, 256, |json| counts(json, named, stats.as_ref())),
@@ -52,6 +54,15 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         Answer::Claimed(Some(claim)) => {
             let path = path(named);
             located(listed(201, &path, &claim.messages), &format!("{path}/claims/{}", claim.id))
+        }
+        Answer::Subscriptions(page) => subscription::page(request, &page),
+        Answer::Subscription(view) => json(200, 512, |json| shared::subscription(json, named.name, &view)),
+        Answer::Subscribed(id, how) => located(subscription::made(&id, how), &format!("{}/subscriptions", path(named))),
+        Answer::SubscriptionUpdated => {
+            located(Response::new(204), &format!("{}/subscriptions/{}", path(named), request.item()))
+        }
+        Answer::SubscriptionConfirmed => {
+            located(Response::new(204), &format!("{}/subscriptions/{}/confirm", path(named), request.item()))
         }
         Answer::Claim(view) => json(200, room(&view.messages) + 128, |json| claim(json, &path(named), &view)),
     }

@@ -1,0 +1,44 @@
+//! `subscription_create`: subscribes to a queue, which is made if need be.
+
+use sukkal_plugin_sdk::Request;
+
+use super::draft;
+use crate::action::optional_body;
+use crate::answer::{Answer, Object, Subscribing};
+use crate::directory::{NewSubscription, Subscribed};
+use crate::engine::Context;
+use crate::error::{Error, Result};
+use crate::name::Named;
+use crate::stop::Stop;
+
+pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
+    let new = decode(context, request)?;
+    let subscribed = context.service.directory.subscribe(context.call, Named::of(request), new).await?;
+    Ok(match subscribed {
+        Subscribed::Made(made) => Answer::Subscribed(made.id, Subscribing::Made),
+        Subscribed::Was(was) if was.confirmed => Answer::Subscribed(was.id, Subscribing::Confirmed),
+        Subscribed::Was(was) => Answer::Subscribed(was.id, Subscribing::Unconfirmed),
+    })
+}
+
+fn decode(context: &Context<'_>, request: &Request) -> Result<NewSubscription> {
+    let object = optional_body(request).map(draft::object).transpose()?.unwrap_or_default();
+    let draft = draft::read(&without_empty(object, context), context.notifications(), context.service.now())?;
+    let (subscriber, confirmed) = match (draft.subscriber, context.connection) {
+        (Some(subscriber), _) => (subscriber, false),
+        // Who listens on the connection has asked for it there: there is nothing to confirm.
+        (None, Some(connection)) => (connection.to_owned(), true),
+        (None, None) => return Err(Error::value("Missing parameter subscriber in body.")),
+    };
+    let ttl = draft.ttl.unwrap_or(context.limits().default_subscription_ttl);
+    Ok(NewSubscription { subscriber, ttl, options: draft.options.unwrap_or_default(), confirmed })
+}
+
+/// On a connection that can be a subscriber itself an empty subscriber means the same as none (spec:
+/// websocket, subscription_create).
+fn without_empty(mut object: Object, context: &Context<'_>) -> Object {
+    if context.connection.is_some() && object.get("subscriber").is_some_and(|subscriber| *subscriber == "") {
+        object.shift_remove("subscriber");
+    }
+    object
+}

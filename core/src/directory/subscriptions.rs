@@ -1,0 +1,249 @@
+//! Subscriptions: who is to be told of what is posted to a queue or topic.
+//!
+//! Each is two records of its project: the subscription itself, under the queue's id and its own,
+//! and one that holds its subscriber's place, under the queue's id and the subscriber's hash, which
+//! makes subscribers unique. They live and end together. Both belong to the queue's id: once the
+//! queue is deleted nothing leads to them, and the janitor removes them.
+
+mod store;
+
+use std::time::Duration;
+
+use sukkal_plugin_sdk::{Call, Change, Expect, QueueId, Timestamp};
+
+use self::store::{Place, SUBSCRIBER, SUBSCRIPTION, Stored};
+use super::Directory;
+use super::queues::{Queue, TRIES};
+use crate::answer::Object;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Named;
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscription {
+    /// 32 hexadecimal digits; of two of one queue the later has the greater.
+    pub id: String,
+    /// The subscriber's URI.
+    pub subscriber: String,
+    /// How long it lives from `since` on, in seconds.
+    pub ttl: u64,
+    /// When it was made, or given a new life.
+    pub since: Timestamp,
+    /// What the client set.
+    pub options: Object,
+    /// Whether the subscriber has confirmed it.
+    pub confirmed: bool,
+}
+
+/// What is to be subscribed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSubscription {
+    /// The subscriber's URI.
+    pub subscriber: String,
+    /// Its life, in seconds.
+    pub ttl: u64,
+    /// What the client set.
+    pub options: Object,
+    /// Whether the subscriber need not confirm it.
+    pub confirmed: bool,
+}
+
+/// What is to be changed of a subscription.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubscriptionChange {
+    /// Another subscriber, which has to confirm anew.
+    pub subscriber: Option<String>,
+    /// Another life, in seconds, from now on.
+    pub ttl: Option<u64>,
+    /// Other options, in place of all that were there.
+    pub options: Option<Object>,
+    /// Whether the subscriber has confirmed it.
+    pub confirmed: Option<bool>,
+}
+
+/// What came of subscribing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subscribed {
+    /// The subscription was made.
+    Made(Subscription),
+    /// The subscriber had one already, and keeps it as it is.
+    Was(Subscription),
+}
+
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Changed {
+    /// The subscription as it is now.
+    To(Subscription),
+    /// There is no such subscription.
+    Missing,
+    /// The subscriber has another subscription.
+    Taken,
+}
+
+/// How many subscriptions one commit removes.
+const BATCH: u32 = 100;
+
+impl Directory {
+    /// Subscribes to a queue, which is made if need be. The first subscription marks the queue's
+    /// record, and raises its epoch, so that every host learns of it before its next post.
+    pub async fn subscribe(&self, call: &Call, named: Named<'_>, new: NewSubscription) -> Result<Subscribed> {
+        for tries in 1..=TRIES {
+            let (queue, _) = self.create(call, named, Object::new()).await?;
+            let place = self.place(call, queue.id(), &new.subscriber).await?;
+            if let Some(id) = place.as_ref().map(|place| &place.id)
+                && let Some(was) = self.stored(call, queue.id(), id).await?
+            {
+                return Ok(Subscribed::Was(was.subscription));
+            }
+            let made = self.new_subscription(new.clone());
+            let mut changes = vec![match queue.subscribed {
+                true => queue.unchanged(),
+                false => queue.changed_to_subscribed()?,
+            }];
+            let life = Duration::from_secs(made.ttl);
+            changes.push(store::put(call, queue.id(), &made, Expect::Absent, life)?);
+            changes.push(store::put_place(call, queue.id(), &made, Place::expected(place.as_ref()), life));
+            if self.commit(call, changes).await? {
+                if !queue.subscribed {
+                    self.configured(call, named).await?;
+                }
+                return Ok(Subscribed::Made(made));
+            }
+            Self::pause(tries).await;
+        }
+        Err(contended())
+    }
+
+    /// A queue's subscription.
+    pub async fn subscription(&self, call: &Call, queue: &Queue, id: &str) -> Result<Option<Subscription>> {
+        Ok(self.stored(call, queue.id(), id).await?.map(|stored| stored.subscription))
+    }
+
+    /// A queue's subscriptions in the order of their ids.
+    pub async fn subscriptions(
+        &self,
+        call: &Call,
+        queue: &Queue,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        let names = store::name(queue.id(), after.unwrap_or_default());
+        let (kind, project) = (SUBSCRIPTION.to_owned(), call.project().to_owned());
+        let records = self.catalog.list(call, kind, project, Some(names), limit).await?;
+        let own = records.into_iter().take_while(|record| store::belongs(&record.key, queue.id()));
+        own.map(|record| Stored::of(record).map(|stored| stored.subscription)).collect()
+    }
+
+    /// Changes a subscription.
+    pub async fn change_subscription(
+        &self,
+        call: &Call,
+        queue: &Queue,
+        id: &str,
+        change: SubscriptionChange,
+    ) -> Result<Changed> {
+        for tries in 1..=TRIES {
+            let Some(Stored { subscription: old, revision, ends }) = self.stored(call, queue.id(), id).await? else {
+                return Ok(Changed::Missing);
+            };
+            let now = (self.clock)();
+            let new = changed(&old, &change, now);
+            let life = match change.ttl {
+                Some(ttl) => Duration::from_secs(ttl),
+                None => ends.since(now).max(Duration::from_millis(1)),
+            };
+            let mut changes = vec![store::put(call, queue.id(), &new, Expect::Revision(revision), life)?];
+            let mut expected = Expect::Any;
+            if new.subscriber != old.subscriber {
+                let place = self.place(call, queue.id(), &new.subscriber).await?;
+                if let Some(place) = &place
+                    && self.stored(call, queue.id(), &place.id).await?.is_some()
+                {
+                    return Ok(Changed::Taken);
+                }
+                expected = Place::expected(place.as_ref());
+                changes.push(store::delete_place(call, queue.id(), &old));
+            }
+            changes.push(store::put_place(call, queue.id(), &new, expected, life));
+            if self.commit(call, changes).await? {
+                return Ok(Changed::To(new));
+            }
+            Self::pause(tries).await;
+        }
+        Err(contended())
+    }
+
+    /// Ends a subscription, if it is there.
+    pub async fn unsubscribe(&self, call: &Call, queue: &Queue, id: &str) -> Result<()> {
+        for tries in 1..=TRIES {
+            let Some(stored) = self.stored(call, queue.id(), id).await? else { return Ok(()) };
+            let changes = vec![
+                store::delete(call, queue.id(), id, stored.revision),
+                store::delete_place(call, queue.id(), &stored.subscription),
+            ];
+            if self.commit(call, changes).await? {
+                return Ok(());
+            }
+            Self::pause(tries).await;
+        }
+        Err(contended())
+    }
+
+    /// Removes up to a hundred of the subscriptions of a queue, which may be gone; `true` while there
+    /// are more.
+    pub async fn remove_subscriptions(&self, call: &Call, project: &str, queue: QueueId) -> Result<bool> {
+        for kind in [SUBSCRIPTION, SUBSCRIBER] {
+            let (names, project) = (store::name(queue, ""), project.to_owned());
+            let records = self.catalog.list(call, kind.to_owned(), project, Some(names), BATCH).await?;
+            let own = records.into_iter().take_while(|record| store::belongs(&record.key, queue));
+            let changes: Vec<Change> = own.map(|record| Change::delete(record.key, Expect::Any)).collect();
+            if !changes.is_empty() {
+                self.commit(call, changes).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn new_subscription(&self, new: NewSubscription) -> Subscription {
+        let NewSubscription { subscriber, ttl, options, confirmed } = new;
+        let since = (self.clock)();
+        Subscription { id: new_id(since), subscriber, ttl, since, options, confirmed }
+    }
+
+    async fn stored(&self, call: &Call, queue: QueueId, id: &str) -> Result<Option<Stored>> {
+        let Some(key) = store::key(call, queue, id) else { return Ok(None) };
+        self.catalog.get(call, key).await?.map(Stored::of).transpose()
+    }
+
+    async fn place(&self, call: &Call, queue: QueueId, subscriber: &str) -> Result<Option<Place>> {
+        Ok(self.catalog.get(call, store::place_key(call, queue, subscriber)).await?.map(Place::of))
+    }
+}
+
+fn changed(old: &Subscription, change: &SubscriptionChange, now: Timestamp) -> Subscription {
+    let mut new = old.clone();
+    if let Some(subscriber) = change.subscriber.as_ref().filter(|subscriber| **subscriber != old.subscriber) {
+        new.subscriber.clone_from(subscriber);
+        new.confirmed = false;
+    }
+    if let Some(ttl) = change.ttl {
+        (new.ttl, new.since) = (ttl, now);
+    }
+    if let Some(options) = &change.options {
+        new.options.clone_from(options);
+    }
+    new.confirmed = change.confirmed.unwrap_or(new.confirmed);
+    new
+}
+
+/// An instant, so that ids sort in the order of their making, and chance.
+fn new_id(now: Timestamp) -> String {
+    let instant = u128::from(now.0.max(0).unsigned_abs()) << 80;
+    format!("{:032x}", instant | (rand::random::<u128>() >> 48))
+}
+
+fn contended() -> Error {
+    Error::new(ErrorKind::Unavailable, "The subscription is being changed by others.")
+}

@@ -1,0 +1,96 @@
+//! Who may be subscribed: which URIs the service will notify.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::address::AddressRule;
+use crate::error::{Error, Result};
+
+/// Whom clients may subscribe.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notifications {
+    /// The URI schemes that subscribers may have.
+    pub subscriber_types: Vec<String>,
+    /// Addresses and ranges (`10.0.0.0/8`) that may be notified, and that plugins may connect to on
+    /// behalf of clients, beside those of the public Internet.
+    #[schemars(with = "Vec<String>")]
+    pub allow_addresses: AddressRule,
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        let types = ["http", "https", "mailto", "trust+http", "trust+https"];
+        Notifications { subscriber_types: types.map(str::to_owned).to_vec(), allow_addresses: AddressRule::default() }
+    }
+}
+
+impl Notifications {
+    /// Checks a subscriber as a client names it: its scheme, and its address as far as its text tells.
+    ///
+    /// # Errors
+    /// `BadValue`.
+    pub(crate) fn subscriber(&self, value: &Value) -> Result<String> {
+        let uri = value.as_str().unwrap_or_default();
+        let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+        if !self.subscriber_types.contains(&scheme) {
+            return Err(Error::value(self.types()));
+        }
+        if uri.contains(char::is_control) {
+            return Err(Error::value("The subscriber must not contain control characters."));
+        }
+        if let "http" | "https" = scheme.trim_start_matches("trust+") {
+            self.check_address(
+                uri.get(scheme.len() - scheme.trim_start_matches("trust+").len()..).unwrap_or_default(),
+            )?;
+        }
+        Ok(uri.to_owned())
+    }
+
+    fn check_address(&self, uri: &str) -> Result<()> {
+        let url = Url::parse(uri).map_err(|error| Error::value(format!("The subscriber is no valid URL: {error}.")))?;
+        // A URL of these schemes has a host.
+        match url.host() {
+            Some(host) if self.allow_addresses.allows_host(&host) => Ok(()),
+            _ => Err(Error::value("The address of the subscriber is not allowed.")),
+        }
+    }
+
+    fn types(&self) -> String {
+        let types: Vec<String> = self.subscriber_types.iter().map(|name| format!("'{name}'")).collect();
+        format!("The subscriber type of subscription must be supported in the list [{}].", types.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(uri: &str) -> Option<String> {
+        Notifications::default().subscriber(&Value::from(uri)).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn schemes_are_compared_whatever_their_case() {
+        for uri in ["http://a", "HTTPS://a.example/x?y", "mailto:a@b?subject=S", "trust+http://a", "Trust+HTTPS://a:8"]
+        {
+            assert_eq!(refusal(uri), None, "{uri}");
+        }
+        for uri in ["", "fake", "email://fake", "//a", "trust+ftp://a", "http"] {
+            assert!(refusal(uri).is_some_and(|told| told.contains("['http', 'https', 'mailto',")), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_notified_is_refused_at_once() {
+        for uri in ["http://", "https://a b/", "http://[::1", "trust+http://:80/"] {
+            assert!(refusal(uri).is_some_and(|told| told.starts_with("The subscriber is no valid URL")), "{uri}");
+        }
+        for uri in ["http://127.0.0.1/", "trust+https://[::ffff:7f00:1]/", "http://0x7f.1:80/", "HTTP://localhost"] {
+            assert_eq!(refusal(uri).as_deref(), Some("The address of the subscriber is not allowed."), "{uri}");
+        }
+        assert!(refusal("mailto:a@b?subject=x\r\nBcc: c@d").is_some() && refusal("http://a\n.example/").is_some());
+    }
+}
