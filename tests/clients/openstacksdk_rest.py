@@ -43,7 +43,18 @@ def main():
     message.delete_message("orders", first, claim.id)
     message.delete_claim("orders", claim.id)
     assert message.get_message("orders", shown.messages[1]["id"]).body == {"n": 1}
+    made = message.create_subscription("orders", subscriber="http://a.example", ttl=600, options={"n": 1})
+    assert made.subscription_id, made
+    shown = message.get_subscription("orders", made.subscription_id)
+    assert (shown.subscriber, shown.ttl, shown.options) == ("http://a.example", 600, {"n": 1}), shown
+    for n in range(11):
+        message.create_subscription("orders", subscriber=f"mailto:s{n}@b.example")
+    subscribers = [item.subscriber for item in message.subscriptions("orders", limit=5)]
+    assert len(subscribers) == 12 and subscribers[0] == "http://a.example", subscribers
+    message.delete_subscription("orders", made.subscription_id)
+    assert len(list(message.subscriptions("orders"))) == 11
     message.delete_queue("orders")
+    assert list(message.subscriptions("orders")) == []
     assert list(message.queues()) == []
 
 

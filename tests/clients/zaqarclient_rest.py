@@ -1,4 +1,5 @@
-"""python-zaqarclient, as published, with every verb of queues, messages and claims.
+"""python-zaqarclient, as published, with every verb of queues, messages, claims, subscriptions
+and signed URLs.
 
 Usage: zaqarclient_rest.py http://HOST:PORT [N_CLAIMS]
 """
@@ -91,11 +92,62 @@ def claims(zaqar, n_claims):
         raise AssertionError("a life of a second was taken")
 
 
+def subscriptions(zaqar):
+    queue = "subscribed"
+    made = zaqar.subscription(queue, subscriber="http://a.example", ttl=600, options={"n": 1})
+    assert made.id and made.confirmed is False and made.options == {"n": 1}, vars(made)
+    again = zaqar.subscription(queue, subscriber="http://a.example", ttl=600)
+    assert again.id == made.id, "as long as it is not confirmed"
+    for number in range(12):
+        zaqar.subscription(queue, subscriber=f"mailto:s{number}@b.example", ttl=600)
+    page, streamed = zaqar.subscriptions(queue, limit=5), zaqar.subscriptions(queue, limit=5).stream()
+    assert len(list(page)) == 5 and len(list(streamed)) == 13
+    made.update({"ttl": 300, "subscriber": None})
+    shown = zaqar.subscription(queue, id=made.id)
+    assert (shown.ttl, shown.subscriber) == (300, "http://a.example"), vars(shown)
+    for unwanted in [{"subscriber": "ftp://a.example"}, {"subscriber": "http://a.example", "ttl": 59}]:
+        try:
+            zaqar.subscription(queue, **unwanted)
+        except errors.MalformedRequest:
+            continue
+        raise AssertionError(f"{unwanted} was taken")
+    made.delete()
+    try:
+        zaqar.subscription(queue, id=made.id)
+    except errors.ResourceNotFound:
+        pass
+    else:
+        raise AssertionError("a deleted subscription was read")
+    zaqar.queue(queue).purge(resource_types=["subscriptions"])
+    assert list(zaqar.subscriptions(queue)) == []
+
+
+def signed_urls(zaqar, url):
+    queue = zaqar.queue("shared")
+    queue.post({"body": "for you", "ttl": 300})
+    signed = queue.signed_url(paths=["messages"], ttl_seconds=600, methods=["GET", "POST"])
+    options = {**signed, "os_project_id": signed["project"]}
+    guest = client.Client(url, version=2, conf={"auth_opts": {"backend": "signed-url", "options": options}})
+    theirs = guest.queue("shared", auto_create=False)
+    assert bodies(theirs.messages(echo=True)) == ["for you"]
+    theirs.post({"body": "for me", "ttl": 300})
+    assert bodies(queue.messages(echo=True)) == ["for you", "for me"]
+    for unshared in [theirs.delete, lambda: list(theirs.claim()), lambda: theirs.pop(1)]:
+        try:
+            unshared()
+        except errors.ResourceNotFound:
+            continue
+        raise AssertionError("a guest did what was not shared")
+    assert queue.stats["messages"]["total"] == 2
+
+
 def main():
     zaqar = client.Client(sys.argv[1], version=2, conf=NOAUTH)
     reader = client.Client(sys.argv[1], version=2, conf=NOAUTH)
     queues(zaqar)
     messages(zaqar, reader)
+    subscriptions(zaqar)
+    signed_urls(zaqar, sys.argv[1])
     claims(zaqar, int(sys.argv[2]) if len(sys.argv) > 2 else 10)
 
 
