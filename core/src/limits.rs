@@ -67,6 +67,9 @@ pub struct Limits {
     /// The longest wait that a claim or a listing may ask for (`wait`), in seconds; 0: none may.
     #[schemars(range(min = 0, max = 3600))]
     pub max_wait: u64,
+    /// How long the key of an idempotent post is remembered, from its first use, in seconds.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub idempotency_window: u64,
     /// How long a request may take in all, in seconds; then it is answered with 503. One that asks to
     /// wait may take so much longer.
     #[schemars(range(min = 1, max = 3600))]
@@ -111,6 +114,7 @@ impl Default for Limits {
             min_length_client_id: 10,
             max_length_client_id: 36,
             max_wait: 20,
+            idempotency_window: 600,
             request_timeout: 30,
         }
     }

@@ -22,6 +22,7 @@ mod full;
 mod guides;
 mod http;
 mod installing;
+mod idempotency;
 mod leaving;
 mod loading;
 mod long_runs;

@@ -5,6 +5,7 @@ pub(super) mod delete_many;
 mod draft;
 pub(super) mod get;
 pub(super) mod get_many;
+mod idempotency;
 pub(super) mod list;
 mod pop;
 pub(super) mod post;

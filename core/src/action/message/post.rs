@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sukkal_plugin_sdk::{Extensions, MessageId, NewMessage, Post, Request, Transport};
+use sukkal_plugin_sdk::{Extensions, Key, MessageId, NewMessage, Post, Posted, Request, Transport};
 
 use super::draft::{self, Draft, Drafts};
+use super::idempotency;
 use crate::action::no_body;
 use crate::answer::{Answer, Object};
 use crate::directory::Queue;
@@ -27,16 +28,36 @@ const TRIES: usize = 3;
 pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Result<Answer, Stop> {
     let service = context.service;
     let queue = service.directory.find(context.call, Named::of(request)).await?;
-    let body = request.has_body().then(|| request.take_body());
+    let body = request.has_body().then(|| request.take_body()).ok_or_else(no_body)?;
+    let key = idempotency::key(request, &body, context.limits())?;
+    if let (Some(queue), Some(key)) = (&queue, &key)
+        && let Some(ids) = posted(context, queue.clone(), key).await?
+    {
+        return Ok(Answer::Posted(ids));
+    }
     let measured = Measured::of(request.transport());
-    let messages = decode(body.as_ref(), measured, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
+    let messages = decode(&body, measured, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
     if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !context.provides(ENCRYPTION) {
         let text = "Messages of this queue are to be encrypted, and encryption is not configured.";
         return Err(Error::new(ErrorKind::Unavailable, text).into());
     }
     let messages = context.ingress(request, messages).await?;
-    let post = Post { client: request.client().to_owned(), messages, ..Post::default() };
+    let post = Post { client: request.client().to_owned(), messages, key, ..Post::default() };
     store(context, Named::of(request), queue, post).await
+}
+
+/// What a post under this key stored before: a repeated post ends here, before the filters see it.
+async fn posted(context: &Context<'_>, queue: Arc<Queue>, key: &Key) -> Result<Option<Vec<MessageId>>> {
+    let call = context.call;
+    let found = context.service.directory.on(call, queue, |queue| async move {
+        let posted = queue.pool.posted(call, &queue.reference, key.clone()).await?;
+        Ok(posted.map(|posted| ids(&queue, posted)))
+    });
+    Ok(found.await.map_err(idempotency::worded)?.flatten())
+}
+
+fn ids(queue: &Queue, posted: Posted) -> Vec<MessageId> {
+    posted.places.into_iter().map(|place| MessageId { queue: queue.id(), place }).collect()
 }
 
 /// Stores what passed the filters. A queue that is deleted meanwhile is made anew.
@@ -56,11 +77,10 @@ async fn store(
             let post = post.clone();
             async move {
                 let posted = queue.pool.post(call, &queue.reference, post).await?;
-                let id = |place| MessageId { queue: queue.id(), place };
-                Ok(posted.places.into_iter().map(id).collect())
+                Ok(ids(&queue, posted))
             }
         });
-        if let Some(ids) = stored.await? {
+        if let Some(ids) = stored.await.map_err(idempotency::worded)? {
             return Ok(Answer::Posted(ids));
         }
     }
@@ -83,13 +103,7 @@ impl Measured {
 }
 
 /// Reads and checks the body of a post to a queue that has these metadata.
-fn decode(
-    body: Option<&Bytes>,
-    measured: Measured,
-    queue: Option<&Metadata>,
-    limits: &Limits,
-) -> Result<Vec<NewMessage>> {
-    let body = body.ok_or_else(no_body)?;
+fn decode(body: &Bytes, measured: Measured, queue: Option<&Metadata>, limits: &Limits) -> Result<Vec<NewMessage>> {
     let max_of_queue = queue.and_then(|queue| queue.max_post_size);
     if measured == Measured::Body {
         check_size(body.len(), max_of_queue, limits)?;
@@ -153,7 +167,7 @@ mod tests {
     use crate::name::Kind;
 
     fn post(text: &str, queue: Option<&Metadata>) -> Result<Vec<NewMessage>> {
-        decode(Some(&Bytes::copy_from_slice(text.as_bytes())), Measured::Body, queue, &Limits::default())
+        decode(&Bytes::copy_from_slice(text.as_bytes()), Measured::Body, queue, &Limits::default())
     }
 
     /// The posts among the vectors that are refused for their bodies, and those that are not.
@@ -178,7 +192,6 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 30, "{seen}");
-        assert_eq!(decode(None, Measured::Body, None, &Limits::default()), Err(no_body()));
     }
 
     #[test]
@@ -208,7 +221,7 @@ mod tests {
     fn on_the_websocket_the_messages_alone_are_counted() {
         let of_queue = |max| Metadata { max_post_size: Some(max), ..Metadata::default() };
         let body = Bytes::from_static(br#"{"queue_name":"a long name","messages": [{"body":1}] }"#);
-        let fits = |max| decode(Some(&body), Measured::Messages, Some(&of_queue(max)), &Limits::default()).is_ok();
+        let fits = |max| decode(&body, Measured::Messages, Some(&of_queue(max)), &Limits::default()).is_ok();
         assert_eq!((fits(12), fits(11)), (true, false));
     }
 }
