@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
 use crate::running::{Running, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
+use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
 use crate::transport::{Connections, ws};
 
@@ -138,7 +139,11 @@ fn serve_clients(
     if let Some(listener) = websocket {
         serve_websocket(&mut servers, listener, running, stop.clone());
     }
-    let rest = Rest { engine: running.engine.clone(), body_timeout: config.rest.body_timeout };
+    let rest = Rest {
+        engine: running.engine.clone(),
+        body_timeout: config.rest.body_timeout,
+        cors: Cors::new(&config.cors.allowed_origin),
+    };
     let connections = Connections {
         max: limited(config.rest.max_connections),
         setting: "rest.max_connections",

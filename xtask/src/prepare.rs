@@ -26,6 +26,9 @@ pub fn machine() -> Result<(), Failure> {
     if !project::answers("python3", "-m ensurepip --version") {
         packages.extend(["python3", "python3-venv"]);
     }
+    if !project::answers("chromium", "--version") {
+        packages.extend(["chromium", "fonts-liberation"]);
+    }
     for program in ["curl", "git"] {
         if !project::answers(program, "--version") {
             packages.push(program);

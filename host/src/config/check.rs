@@ -25,6 +25,7 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     pairs::check(&mut limits, &config.limits);
     config.signed_urls = Section::of("signed_urls", root, mistakes).all();
     config.notifications = Section::of("notifications", root, mistakes).all();
+    config.cors = Section::of("cors", root, mistakes).all();
     config.log = log(&mut Section::of("log", root, mistakes));
     config.filters = named(root, "filters")
         .map(|(name, node, table)| (name.to_owned(), filter(name, node, table, mistakes)))

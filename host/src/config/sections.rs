@@ -58,6 +58,8 @@ pub struct Config {
     pub signed_urls: SignedUrls,
     /// Whom clients may subscribe.
     pub notifications: Notifications,
+    /// Use by pages of other origins, in browsers.
+    pub cors: Cors,
     /// How filters are used, each under its name. Beside these keys a filter has settings of its own.
     pub filters: BTreeMap<String, FilterConfig>,
     /// The settings of plugins that provide stores, each under the plugin's name.
@@ -135,6 +137,16 @@ pub struct Websocket {
     pub max_unread: u32,
 }
 
+/// Use by pages of other origins.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// The origins whose pages may use the API, for instance "https://app.example.org"; "*" for all,
+    /// which browsers then refuse credentials. None: no page of another origin can.
+    #[serde(deserialize_with = "origins")]
+    pub allowed_origin: Vec<String>,
+}
+
 /// How a filter is used.
 #[derive(Serialize, JsonSchema)]
 #[schemars(default)]
@@ -210,6 +222,7 @@ impl Default for Config {
             limits: Limits::default(),
             signed_urls: SignedUrls::default(),
             notifications: Notifications::default(),
+            cors: Cors::default(),
             filters: BTreeMap::new(),
             plugins: BTreeMap::new(),
             log: Log::default(),
@@ -313,6 +326,24 @@ fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     let text = String::deserialize(deserializer)?;
     let wanted = "must be an IP address and a port, for instance \"127.0.0.1:8889\", or \"\" for none";
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| D::Error::custom(wanted)) }
+}
+
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let origins = Vec::<String>::deserialize(deserializer)?;
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        None => Ok(origins),
+        Some(wrong) => Err(D::Error::custom(format!(
+            "has {wrong:?}, and must have origins as browsers send them: scheme and host, with a port where it is not \
+             the scheme's own, in lower case and without a path, for instance \"https://app.example.org\"; or \"*\""
+        ))),
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let sound = |host: &str| {
+        !host.is_empty() && !host.contains(|sign: char| "/?#@ ".contains(sign) || sign.is_ascii_uppercase())
+    };
+    text == "*" || text.split_once("://").is_some_and(|(scheme, host)| sound(scheme) && sound(host))
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -15,6 +15,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::body::{self, Unread};
+use super::cors::{self, Cors};
 use super::decode::{self, Head};
 use super::{encode, route};
 use crate::transport::new_request_id;
@@ -25,6 +26,8 @@ pub struct Rest {
     pub engine: Arc<Engine>,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// The origins whose pages may use the API, where there are any.
+    pub cors: Option<Cors>,
 }
 
 impl Rest {
@@ -38,8 +41,27 @@ impl Rest {
             .and(warp::body::stream())
             .then(move |method, path, query, headers, body| {
                 let rest = self.clone();
-                async move { rest.answer(Head { method, path, query, headers }, body).await }
+                async move { rest.serve(Head { method, path, query, headers }, body).await }
             })
+    }
+
+    /// Answers, and tells browsers which pages may have the answer.
+    async fn serve<S, B, E>(&self, head: Head, body: S) -> Response
+    where
+        S: Stream<Item = Result<B, E>> + Send + 'static,
+        B: Buf,
+        E: Send,
+    {
+        let allowed = self.cors.as_ref().and_then(|cors| cors.allowed(&head.headers));
+        let Some(allowed) = allowed else { return self.answer(head, body).await };
+        if cors::is_preflight(&head.method, &head.headers) {
+            let mut response = with_id(new_request_id(), Response::default());
+            allowed.preflight(&head.headers, response.headers_mut());
+            return response;
+        }
+        let mut response = self.answer(head, body).await;
+        allowed.answer(response.headers_mut());
+        response
     }
 
     async fn answer<S, B, E>(&self, head: Head, body: S) -> Response

@@ -5,6 +5,7 @@
 
 mod body;
 mod connection;
+pub mod cors;
 mod decode;
 mod encode;
 mod exchange;

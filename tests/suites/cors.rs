@@ -1,0 +1,99 @@
+//! Pages of other origins: those that the operator names may use the API, no others.
+
+use serde_json::{Value, json};
+use sukkal_tests::Host;
+use sukkal_tests::browser::Site;
+use sukkal_tests::rest::Answer;
+
+const PAGE: &str = include_str!("cors.html");
+const APP: &str = "https://app.example.org";
+
+async fn host(origin: &str) -> Host {
+    let cors = format!("[cors]\nallowed_origin = [\"{APP}\", \"{origin}\"]");
+    Host::with().top("default_pool = \"memory:\"").section(&cors).start().await
+}
+
+async fn preflight(host: &Host, origin: &str, method: &str, headers: &str) -> Answer {
+    let client = host.client();
+    let request = client.request("OPTIONS", "/v2/queues/orders").without("client-id").without("x-project-id");
+    let request = request.header("origin", origin).header("access-control-request-method", method);
+    request.header("access-control-request-headers", headers).send().await.expect(200)
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_uses_queues_and_reads_errors() {
+    let mut site = Site::of(PAGE).await;
+    let host = host(&site.origin()).await;
+    let seen = site.visit(&format!("api={}", host.base())).await;
+    assert_eq!(seen["put"]["status"], 201, "{seen}");
+    assert_eq!(seen["put"]["location"], "/v2/queues/orders", "{seen}");
+    assert_eq!(seen["post"]["status"], 201);
+    assert_eq!(seen["claim"]["json"]["messages"][0]["body"], "from a page");
+    assert_eq!(seen["error"]["status"], 400);
+    assert_eq!(seen["error"]["json"]["title"], "Invalid API request");
+    assert!(seen["error"]["id"].as_str().is_some_and(|id| id.starts_with("req-")));
+    assert_eq!(seen["remove"]["status"], 204);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused_by_its_browser() {
+    let mut site = Site::of(PAGE).await;
+    let host = host(APP).await;
+    let seen = site.visit(&format!("api={}", host.base())).await;
+    let refused = json!({ "refused": "TypeError" });
+    let all = ["put", "post", "claim", "error", "remove"].map(|name| (name, refused.clone()));
+    assert_eq!(seen, all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Value>());
+    let listed = host.client().get("/v2/queues").await.expect(200).json();
+    assert_eq!(listed["queues"], json!([]), "what is asked for is not done either");
+}
+
+#[tokio::test]
+async fn a_preflight_says_what_was_asked_or_nothing() {
+    let host = host("http://localhost:3000").await;
+    let asked = "Client-ID, x-project-id, idempotency-key, content-type";
+    for origin in [APP, "http://localhost:3000"] {
+        let answer = preflight(&host, origin, "PATCH", asked).await;
+        let said = ["origin", "credentials", "methods", "headers"]
+            .map(|name| answer.header(&format!("access-control-allow-{name}")).to_owned());
+        assert_eq!(said, [origin, "true", "PATCH", asked]);
+        assert_eq!(answer.header("access-control-max-age"), "3600");
+        assert_eq!(answer.header("vary"), "Origin");
+    }
+    for (origin, method, headers) in [
+        ("https://evil.example.org", "GET", "client-id"),
+        ("https://app.example.org.evil.org", "GET", "client-id"),
+        ("http://app.example.org", "GET", "client-id"),
+        ("null", "GET", "client-id"),
+        (APP, "TRACE", "client-id"),
+        (APP, "GET", "client-id, x-secret"),
+    ] {
+        let answer = preflight(&host, origin, method, headers).await;
+        let told = answer.headers.keys().find(|name| name.as_str().starts_with("access-control"));
+        assert_eq!(told, None, "{origin} {method} {headers}");
+    }
+}
+
+#[tokio::test]
+async fn errors_too_are_readable_for_allowed_origins_alone() {
+    let host = host(APP).await;
+    for path in ["/v2/queues/a%20b/messages", "/v2/nothing", "/v2/queues?limit=0"] {
+        let client = host.client();
+        let of = async |origin| client.request("GET", path).header("origin", origin).send().await;
+        let allowed = of(APP).await;
+        assert!(allowed.status >= 400, "{path}");
+        assert_eq!(allowed.header("access-control-allow-origin"), APP, "{path}");
+        assert!(allowed.header("access-control-expose-headers").contains("Location"), "{path}");
+        assert_eq!(of("https://evil.example.org").await.header("access-control-allow-origin"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn all_origins_are_allowed_without_credentials_and_none_by_default() {
+    let all = Host::with().section("[cors]\nallowed_origin = [\"*\"]").start().await;
+    let answer = preflight(&all, "https://any.example.org", "GET", "client-id").await;
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert_eq!(answer.header("access-control-allow-credentials"), "");
+    let none = Host::start().await;
+    let answer = preflight(&none, APP, "GET", "client-id").await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+}
