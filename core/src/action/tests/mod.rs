@@ -2,6 +2,7 @@
 
 mod service;
 mod stores;
+mod subscriptions;
 
 use sukkal_plugin_sdk::Action;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sukkal_plugin_sdk::load::{LoadedFilter, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
     Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response, Target,
-    Timestamp, Transport, Verdict,
+    Transport, Verdict,
 };
 
 use super::stores::{Messages, Records};
@@ -18,7 +18,11 @@ use crate::limits::Limits;
 use crate::pipeline::{FilterSpec, OnError};
 use crate::snapshot::Reloadable;
 
-pub(super) struct Service(Arc<Engine>);
+pub(super) struct Service {
+    engine: Arc<Engine>,
+    /// What the catalog holds.
+    pub(super) records: Records,
+}
 
 /// A filter that refuses messages on their way out while a request has the header `break`.
 struct Breaking;
@@ -66,9 +70,9 @@ impl Service {
 
     /// Two hosts on the same stores.
     pub(super) fn pair() -> [Self; 2] {
-        let catalog = OpenCatalog::new(Records::default());
+        let records = Records::default();
         let pool = OpenPool::new(Messages::default());
-        [(); 2].map(|()| Service::with(catalog.clone(), pool.clone(), Vec::new()))
+        [(); 2].map(|()| Service::with(records.clone(), pool.clone(), Vec::new()))
     }
 
     /// With a filter that sees every message, and breaks on request.
@@ -83,19 +87,25 @@ impl Service {
             actions: Vec::new(),
             observer: None,
         };
-        let (catalog, pool) = (OpenCatalog::new(Records::default()), OpenPool::new(Messages::default()));
-        Service::with(catalog, pool, vec![filter])
+        Service::with(Records::default(), OpenPool::new(Messages::default()), vec![filter])
     }
 
-    fn with(catalog: OpenCatalog, pool: OpenPool, filters: Vec<FilterSpec>) -> Self {
-        Service(Engine::start(Parts {
-            catalog,
+    fn with(records: Records, pool: OpenPool, filters: Vec<FilterSpec>) -> Self {
+        let time = records.time.clone();
+        let engine = Engine::start(Parts {
+            catalog: OpenCatalog::new(records.clone()),
             default_pool: Some(pool),
             reloadable: Reloadable { filters, ..Reloadable::default() },
-            clock: Arc::new(|| Timestamp(1_893_456_000_000)),
+            clock: Arc::new(move || time.now()),
             observer: Arc::new(()),
             host_id: "test".to_owned(),
-        }))
+        });
+        Service { engine, records }
+    }
+
+    /// Lets the clock of host and stores go on.
+    pub(super) fn advance(&self, seconds: u64) {
+        self.records.time.advance(Duration::from_secs(seconds));
     }
 
     /// A request about the queue `q`, to be completed and sent.
@@ -156,7 +166,8 @@ impl Ask<'_> {
     pub(super) async fn send(mut self) -> String {
         self.request.set_target(self.target);
         let arrival = Arrival::default();
-        let mut response = self.service.0.handle(self.service.0.snapshot(), self.request, arrival, encode).await;
+        let mut response =
+            self.service.engine.handle(self.service.engine.snapshot(), self.request, arrival, encode).await;
         String::from_utf8_lossy(&response.take_body()).into_owned()
     }
 }
@@ -173,6 +184,11 @@ fn encode(_request: &Request, _limits: &Limits, outcome: Result<Answer, Error>) 
         }
         Ok(Answer::Claim(claim)) => bodies(&claim.messages),
         Ok(Answer::Queues(page)) => page.queues.iter().map(|queue| queue.name.as_str()).collect::<Vec<_>>().join(" "),
+        Ok(Answer::Subscribed(id, how)) => format!("{how:?} {id}"),
+        Ok(Answer::Subscription(view)) => format!("ttl {} age {} {:?}", view.ttl, view.age, view.options),
+        Ok(Answer::Subscriptions(page)) => {
+            page.subscriptions.iter().map(|view| view.id.as_str()).collect::<Vec<_>>().join(" ")
+        }
         Ok(other) => format!("{other:?}"),
         Err(error) => format!("{:?} {}", error.kind, error.message),
     };

@@ -1,24 +1,69 @@
 //! A catalog and a pool that remember just enough for an action, and nothing beyond a test.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sukkal_plugin_sdk::{
     Batch, Budget, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Delete, Deleted, Error,
     ErrorKind, Expect, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message, NewClaim, Place, Pool,
     Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal, Result, Stats, Swept,
-    Timestamp, Write,
+    Timestamp, Write, millis,
 };
 
-/// The one instant of these stores.
+/// The instant at which these stores' clocks stand at first.
 const NOW: Timestamp = Timestamp(1_893_456_000_000);
 
-#[derive(Default)]
-pub(super) struct Records(Mutex<(BTreeMap<RecordKey, Record>, u64)>);
+/// A clock that goes when it is told to.
+#[derive(Clone)]
+pub(super) struct Time(Arc<AtomicI64>);
+
+impl Time {
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        self.0.fetch_add(millis(by), Ordering::Relaxed);
+    }
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Time(Arc::new(AtomicI64::new(NOW.0)))
+    }
+}
+
+/// What a catalog holds, and the last revision.
+type Held = (BTreeMap<RecordKey, Record>, u64);
+
+#[derive(Clone, Default)]
+pub(super) struct Records {
+    held: Arc<Mutex<Held>>,
+    /// The clock by which records end.
+    pub(super) time: Time,
+}
+
+impl Records {
+    /// The names of the records of a kind that are alive.
+    pub(super) fn names(&self, kind: &str) -> Vec<String> {
+        let held = self.alive();
+        held.0.keys().filter(|key| key.kind == kind).map(|key| key.name.clone()).collect()
+    }
+
+    /// What is there once the expired is gone.
+    fn alive(&self) -> MutexGuard<'_, Held> {
+        let mut held = lock(&self.held);
+        let now = self.time.now();
+        held.0.retain(|_, record| record.expires.is_none_or(|end| end > now));
+        held
+    }
+}
 
 impl Catalog for Records {
     async fn get(&self, _call: &Call, key: RecordKey) -> Result<Option<Record>> {
-        Ok(lock(&self.0).0.get(&key).cloned())
+        Ok(self.alive().0.get(&key).cloned())
     }
 
     async fn list(
@@ -29,7 +74,7 @@ impl Catalog for Records {
         after: Option<String>,
         limit: u32,
     ) -> Result<Vec<Record>> {
-        let records = lock(&self.0);
+        let records = self.alive();
         let wanted = records.0.values().filter(|record| record.key.kind == kind && record.key.project == project);
         let beyond = wanted.filter(|record| after.as_ref().is_none_or(|after| record.key.name > *after));
         Ok(beyond.take(limit as usize).cloned().collect())
@@ -40,7 +85,8 @@ impl Catalog for Records {
     }
 
     async fn commit(&self, _call: &Call, changes: Vec<Change>) -> Result<Commit> {
-        let (records, last) = &mut *lock(&self.0);
+        let now = self.time.now();
+        let (records, last) = &mut *self.alive();
         for (index, change) in (0..).zip(&changes) {
             let revision = records.get(&change.key).map(|record| record.revision);
             let holds = match change.expect {
@@ -53,9 +99,10 @@ impl Catalog for Records {
             }
         }
         let revisions = changes.into_iter().map(|Change { key, write, .. }| match write {
-            Write::Put { value, extensions, .. } => {
+            Write::Put { value, expires_in, extensions } => {
                 *last += 1;
-                records.insert(key.clone(), Record { key, revision: *last, value, expires: None, extensions });
+                let expires = expires_in.map(|life| now.after(life));
+                records.insert(key.clone(), Record { key, revision: *last, value, expires, extensions });
                 *last
             }
             Write::Delete => {
