@@ -278,6 +278,28 @@ async fn who_waits_holds_up_nobody_who_brings_what_is_waited_for() {
 }
 
 #[tokio::test]
+async fn who_waits_and_goes_away_takes_nothing() {
+    for store in STORES {
+        let host = store.host().start().await;
+        let mut waiter = host.websocket().await;
+        waiter.text(request("claim_create", &json!({ "queue_name": "q", "wait": 20 })).to_string()).await;
+        // It has been read, since an answer to what follows it is worked on.
+        waiter.text(request("queue_create", &json!({ "queue_name": "seen" })).to_string()).await;
+        let client = host.client();
+        eventually("the host has read the poll", SOON, async || {
+            (client.request("HEAD", "/v2/queues/seen").send().await.status == 204).then_some(())
+        })
+        .await;
+        let before = host.open_files();
+        drop(waiter);
+        eventually("the host sees it go", SOON, async || (host.open_files() < before).then_some(())).await;
+        let queue = host.queue("q");
+        queue.post(["a"]).await;
+        assert_eq!(queue.claim(1).await.bodies(), ["a"]);
+    }
+}
+
+#[tokio::test]
 async fn filters_see_what_comes_over_the_websocket() {
     let limit = "[filters.rate-limit]\ndefault = { per_second = 1, burst = 2 }";
     let host = Host::with().top("pipeline = [\"audit\", \"rate-limit\"]").section(limit).start().await;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const HEADERS: &str = r#""Client-ID":"c","X-Project-ID":"p""#;
@@ -89,4 +91,48 @@ fn what_only_administrators_have_is_not_there_for_others() {
     assert_eq!(decoded(&text, Connection::default()).arrival.route, Route::UnknownPath);
     let admin = Connection { admin_mode: true, ..Connection::default() };
     assert_eq!(decoded(&text, admin).arrival.route, Route::Known);
+}
+
+/// Pieces of requests, good and bad, in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"action\"",
+        "\"headers\"",
+        "\"body\"",
+        "\"queue_list\"",
+        "\"message_post\"",
+        "\"Client-ID\"",
+        "\"X-Project-ID\"",
+        "\"queue_name\"",
+        "\"messages\"",
+        "\"x\"",
+        "1",
+        "1e999",
+        "-",
+        "null",
+        "true",
+        "\"\\ud800\"",
+        "\"\\u0061\"",
+        " ",
+        "\u{e9}",
+        "\"message_ids\"",
+        "\"a,b\"",
+    ]);
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Whatever a frame says, it becomes a request or a refusal, and its answer is JSON.
+    #[test]
+    fn any_text_is_answered_in_json(text in prop_oneof![pieces(), any::<String>()]) {
+        let Decoded { echo, .. } = decoded(&text, Connection { asks_identity: true, ..Connection::default() });
+        let answer = echo.answer(400, None, b"");
+        prop_assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&answer).is_ok());
+    }
 }
