@@ -170,7 +170,14 @@ fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &A
         idle_timeout: config.idle_timeout,
         ping_interval: config.ping_interval,
     };
-    servers.spawn(ws::server::run(listener, running.engine.clone(), connections, limits, stop));
+    servers.spawn(ws::server::run(
+        listener,
+        running.host_id.clone(),
+        running.engine.clone(),
+        connections,
+        limits,
+        stop,
+    ));
 }
 
 /// Does what signals say, until one of them says to stop.

@@ -24,6 +24,7 @@ use super::frame::{self, Form};
 use super::line::{Line, Ticket};
 use super::order::Footprint;
 use super::socket::{Event, Socket};
+use super::subscription::Subscription;
 use super::{Limits, encode};
 use crate::shutdown::Stop;
 use crate::transport::new_request_id;
@@ -44,6 +45,9 @@ pub struct Connection<S> {
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     /// Who the client is, as it has proven.
     token: Option<String>,
+    /// What the connection is called as a subscriber, and what it subscribes to.
+    subscriber: String,
+    subscriptions: Vec<Subscription>,
     heard: Instant,
     /// How much the client had taken when that was last looked at, if it had not taken all.
     stalled: Option<(u64, Instant)>,
@@ -66,6 +70,7 @@ struct Done {
     echo: Echo,
     form: Form,
     token: Option<String>,
+    subscription: Option<Subscription>,
     response: Response,
 }
 
@@ -81,7 +86,7 @@ enum Ending {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// After the handshake.
-    pub fn new(socket: Socket<S>, engine: Arc<Engine>, limits: Limits) -> Self {
+    pub fn new(socket: Socket<S>, subscriber: String, engine: Arc<Engine>, limits: Limits) -> Self {
         Connection {
             socket,
             engine,
@@ -89,6 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             line: Line::default(),
             running: FuturesUnordered::new(),
             token: None,
+            subscriber,
+            subscriptions: Vec::new(),
             heard: Instant::now(),
             stalled: None,
         }
@@ -112,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.part(code, reason).await;
             }
         }
+        self.unsubscribe().await;
     }
 
     async fn exchange(&mut self, stop: &mut Stop) -> Ending {
@@ -151,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             token: self.token.as_deref(),
             asks_identity: snapshot.asks_identity(),
             admin_mode: snapshot.api.admin_mode,
+            subscriber: &self.subscriber,
         };
         let id = new_request_id();
         let Decoded { request, arrival, echo } = match frame::text(form, payload) {
@@ -172,17 +181,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.running.push(Box::pin(async move {
                 let Work { snapshot, request, arrival, echo, form, token } = work;
                 let action = request.action();
+                let subscription = arrival.connection.as_ref().map(|_| Subscription::of(&request));
                 let response = engine.handle(snapshot, request, arrival, encode::response).await;
-                Done { ticket, action, echo, form, token, response }
+                Done { ticket, action, echo, form, token, subscription, response }
             }));
         }
     }
 
     fn answered(&mut self, done: Done) {
-        let Done { ticket, action, echo, form, token, response } = done;
+        let Done { ticket, action, echo, form, token, subscription, response } = done;
         let mut response = encode::translate(action, response);
         if response.status() == 200 && token.is_some() {
             self.token = token;
+        }
+        if let Some(subscription) = subscription.filter(|_| response.status() == 201) {
+            self.subscriptions.extend(subscription.named(response.body()));
         }
         let retry_after = response.headers().get("retry-after").map(str::to_owned);
         let body = response.take_body();
@@ -223,6 +236,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 event = self.socket.next(false) => if let Event::Broken(_) = event {
                     return;
                 },
+            }
+        }
+    }
+
+    /// What the connection subscribes to ends with it; where that fails, by its life.
+    async fn unsubscribe(&mut self) {
+        for subscription in std::mem::take(&mut self.subscriptions) {
+            let request = subscription.ended(self.token.as_deref());
+            let ended = self.engine.handle(self.engine.snapshot(), request, Arrival::default(), encode::response);
+            let status = ended.await.status();
+            if status != 204 {
+                tracing::debug!(status, "a subscription of a websocket outlives it");
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Connection<'a> {
     pub asks_identity: bool,
     /// Whether the administrators' actions are served.
     pub admin_mode: bool,
+    /// What it is called as a subscriber.
+    pub subscriber: &'a str,
 }
 
 /// The request of a frame whose text is JSON, or is thought to be.
@@ -70,6 +72,10 @@ fn apart(id: RequestId, text: &Bytes, envelope: &Envelope<'_>, connection: Conne
     let mut arrival = Arrival::default();
     if is_for_administrators(action) && !connection.admin_mode {
         arrival.route = Route::UnknownPath;
+    }
+    let names_none = |body: &Part<'_>| body.get("subscriber").is_none_or(|subscriber| subscriber.raw() == "\"\"");
+    if action == Action::SubscriptionCreate && envelope.body.as_ref().is_some_and(names_none) {
+        arrival.connection = Some(connection.subscriber.to_owned());
     }
     if let Some(sent) = &envelope.headers {
         headers(&mut request, sent, connection);

@@ -17,6 +17,7 @@ mod order;
 mod schema;
 pub mod server;
 mod socket;
+mod subscription;
 
 use std::time::Duration;
 

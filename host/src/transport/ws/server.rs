@@ -11,16 +11,29 @@ use super::connection::Connection;
 use super::socket::{self, Socket};
 use crate::shutdown::Stop;
 use crate::transport::accept::{self, Connections};
+use crate::transport::new_request_id;
 
 /// How long a client may take to ask for a websocket.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Serves connections until the host stops, and then until all are closed.
-pub async fn run(listener: TcpListener, engine: Arc<Engine>, connections: Connections, limits: Limits, stop: Stop) {
-    accept::run(listener, connections, stop, |stream, stop| serve(stream, engine.clone(), limits, stop)).await;
+pub async fn run(
+    listener: TcpListener,
+    host: String,
+    engine: Arc<Engine>,
+    connections: Connections,
+    limits: Limits,
+    stop: Stop,
+) {
+    accept::run(listener, connections, stop, |stream, stop| {
+        // One name a connection: what listings show of it, and what makes it unique.
+        let subscriber = format!("websocket://{host}/{}", new_request_id());
+        serve(stream, subscriber, engine.clone(), limits, stop)
+    })
+    .await;
 }
 
-async fn serve(stream: TcpStream, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
+async fn serve(stream: TcpStream, subscriber: String, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
     let config = socket::config(max_message(&engine));
     let handshake = tokio_tungstenite::accept_async_with_config(stream, Some(config));
     let shaken = tokio::select! {
@@ -30,7 +43,7 @@ async fn serve(stream: TcpStream, engine: Arc<Engine>, limits: Limits, mut stop:
     };
     match shaken {
         // Boxed: most connections are idle, and each holds as much memory as its largest moment.
-        Ok(Ok(stream)) => Box::pin(Connection::new(Socket::new(stream), engine, limits).serve(stop)).await,
+        Ok(Ok(stream)) => Box::pin(Connection::new(Socket::new(stream), subscriber, engine, limits).serve(stop)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection asked for no websocket"),
         Err(_) => tracing::debug!("a connection did not ask for a websocket in time"),
     }
