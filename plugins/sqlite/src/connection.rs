@@ -33,7 +33,8 @@ pub fn writer(path: &Path, schema: Schema, settings: &Settings) -> Result<Connec
         tune(&connection, settings, settings.cache_kib)?;
         // Copying the log into the file is the checkpointer's work, so that commits do not stall.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "journal_size_limit", (i64::from(settings.checkpoint_mib) * 8) << 20)?;
+        // Beyond where the log is begun anew, so that its file is used again as it is.
+        connection.pragma_update(None, "journal_size_limit", (i64::from(settings.checkpoint_mib) * 9) << 20)?;
         Ok(connection)
     };
     let connection = open().map_err(|error| of_driver(&error))?;

@@ -5,6 +5,7 @@ mod backlog;
 mod catalog;
 mod connection;
 mod error;
+mod headroom;
 mod lock;
 mod pool;
 mod reader;

@@ -45,7 +45,7 @@ impl<L: Ledger> Store<L> {
         let path = resolve(&path);
         let lock = FileLock::take(&path, schema.role)?;
         let mut connection = connection::writer(&path, schema, &settings)?;
-        let wal = Wal::watch(&mut connection, &settings).map_err(|error| of_driver(&error))?;
+        let wal = Wal::watch(&mut connection, &path, &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, open.host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
         let ledger = ledger(connection, &open.host)?;

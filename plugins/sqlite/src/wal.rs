@@ -14,10 +14,14 @@ use rusqlite::Connection;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use crate::connection;
+use crate::headroom::Headroom;
 use crate::settings::Settings;
 
 /// How many times the threshold the log may be long.
 const BOUND: usize = 8;
+/// Bytes at the beginning of the log, and before each page in it.
+const LOG_HEAD: u64 = 32;
+const FRAME_HEAD: u64 = 24;
 
 /// The log of one file.
 pub struct Wal {
@@ -26,6 +30,9 @@ pub struct Wal {
     /// From which length on it is copied again.
     next: AtomicUsize,
     threshold: usize,
+    /// Bytes of a page in the log, with its head.
+    frame: u64,
+    headroom: Mutex<Headroom>,
     /// Readers hold it shared while they read.
     gate: Arc<RwLock<()>>,
     /// Held while the log is copied, by whoever does it.
@@ -45,10 +52,11 @@ impl Wal {
     ///
     /// # Errors
     /// The driver's.
-    pub fn watch(writer: &mut Connection, settings: &Settings) -> rusqlite::Result<Arc<Wal>> {
+    pub fn watch(writer: &mut Connection, path: &Path, settings: &Settings) -> rusqlite::Result<Arc<Wal>> {
         let page_size: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let page_size = usize::try_from(page_size).unwrap_or(4096).max(512);
         let threshold = (settings.checkpoint_mib as usize) * 1024 * 1024 / page_size;
+        let frame = page_size as u64 + FRAME_HEAD;
         let pages = Arc::new(AtomicUsize::new(0));
         let seen = pages.clone();
         writer.wal_hook(Some(move |_: &'_ mut rusqlite::hooks::Wal, length| {
@@ -59,6 +67,8 @@ impl Wal {
             pages,
             next: AtomicUsize::new(threshold),
             threshold,
+            frame,
+            headroom: Mutex::new(Headroom::of(path, (threshold * BOUND) as u64 * frame)),
             gate: Arc::new(RwLock::new(())),
             copying: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
@@ -69,6 +79,12 @@ impl Wal {
     /// What readers hold shared while they read.
     pub fn gate(&self) -> Arc<RwLock<()>> {
         self.gate.clone()
+    }
+
+    /// Called by the writer at the beginning of each transaction.
+    pub fn begun(&self) {
+        let used = LOG_HEAD + self.pages.load(Ordering::Relaxed) as u64 * self.frame;
+        self.headroom.lock().unwrap_or_else(PoisonError::into_inner).keep(used);
     }
 
     /// Called by the writer after each commit.

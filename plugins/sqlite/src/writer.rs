@@ -225,10 +225,11 @@ impl<L: Ledger> Worker<L> {
     fn transaction(&mut self, mut work: impl FnMut(&mut L) -> Outcome<()>) -> Result<(), (Stage, Fail)> {
         let mut stage = Stage::Begin;
         let now = self.host.now();
-        let ledger = &mut self.ledger;
+        let (ledger, wal) = (&mut self.ledger, &self.wal);
         // After a panic the ledger is told to forget, so nothing half-done of it is ever used.
         let result = catch_unwind(AssertUnwindSafe(|| -> Outcome<()> {
             execute(ledger.connection(), "BEGIN IMMEDIATE")?;
+            wal.begun();
             ledger.begun(now);
             stage = Stage::Work;
             work(ledger)?;
@@ -304,9 +305,10 @@ mod tests {
 
     fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let mut connection = Connection::open(dir.path().join("n.db")).unwrap();
+        let path = dir.path().join("n.db");
+        let mut connection = Connection::open(&path).unwrap();
         connection.execute_batch("CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
-        let wal = Wal::watch(&mut connection, &crate::settings::Settings::default()).unwrap();
+        let wal = Wal::watch(&mut connection, &path, &crate::settings::Settings::default()).unwrap();
         (Writer::start(Numbers(connection), host(dir.path()).0, wal, "pool", waiting).unwrap(), dir)
     }
 
