@@ -132,7 +132,7 @@ fn as_the_unit_does(more: &str) -> String {
     let (user, group, start) = (unit("User"), unit("Group"), unit("ExecStart"));
     let (folder, umask) = (unit("WorkingDirectory"), unit("UMask"));
     format!(
-        "cd {folder}; umask {umask}; . /etc/sukkal/environment; export SUKKAL_REST__LISTEN; \
+        "cd {folder}; umask {umask}; set -a; . /etc/sukkal/environment; set +a; \
          exec setpriv --reuid {user} --regid {group} --clear-groups --no-new-privs {more} {start}"
     )
 }
@@ -151,6 +151,8 @@ async fn the_package_is_installed_serves_is_upgraded_and_purged() {
         ("/usr/lib/sukkal/plugins/libsukkal_sqlite.so", "root:root", "644"),
         ("/usr/lib/systemd/system/sukkal.service", "root:root", "644"),
         ("/usr/share/doc/sukkal/docs/operating.md", "root:root", "644"),
+        ("/usr/share/man/man1/sukkal.1.gz", "root:root", "644"),
+        ("/usr/share/bash-completion/completions/sukkal", "root:root", "644"),
         ("/etc/sukkal/sukkal.toml", "root:sukkal", "640"),
         (DATA, "sukkal:sukkal", "750"),
     ] {
@@ -184,7 +186,9 @@ async fn the_package_is_installed_serves_is_upgraded_and_purged() {
 
 /// Starts the service as its unit does, finds the messages of before, posts one, and stops it.
 async fn serve_and_post(machine: &mut Machine, before: usize) -> usize {
-    machine.run("echo SUKKAL_REST__LISTEN=127.0.0.1:0 > /etc/sukkal/environment; : > /tmp/log");
+    for listener in ["REST", "WEBSOCKET", "ADMIN"] {
+        machine.run(&format!("echo SUKKAL_{listener}__LISTEN=127.0.0.1:0 >> /etc/sukkal/environment; : > /tmp/log"));
+    }
     let start = as_the_unit_does("");
     machine.run(&format!("({start}) > /tmp/log 2>&1 & echo $! > /tmp/pid"));
     let line = machine.line_of("/tmp/log", "listening on http://");

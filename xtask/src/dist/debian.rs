@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::parts::{Parts, READ, RUN, packaging, put, write};
+use super::shell;
 use crate::failure::Failure;
 use crate::project;
 
@@ -43,6 +44,7 @@ fn lay_out(parts: &Parts, tree: &Path) -> Result<(), Failure> {
     let unit = project::root().join("packaging/sukkal.service");
     put(&unit, &tree.join("usr/lib/systemd/system/sukkal.service"), READ)?;
     write(&tree.join("etc/sukkal/sukkal.toml"), configuration()?.as_bytes(), READ)?;
+    shell::put_pages(&parts.program, tree)?;
     let documents = tree.join("usr/share/doc/sukkal");
     parts.put_documents(&documents)?;
     put(&project::root().join("packaging/debian/copyright"), &documents.join("copyright"), READ)

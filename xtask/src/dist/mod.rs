@@ -2,6 +2,7 @@
 
 mod debian;
 mod parts;
+mod shell;
 mod tarball;
 
 use std::path::{Path, PathBuf};
