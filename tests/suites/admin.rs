@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::stores::STORES;
 use sukkal_tests::wire::{Wire, head};
 use sukkal_tests::{Client, Host, Scrape, eventually, programs};
 
@@ -118,4 +119,39 @@ async fn a_host_can_do_without_admin_pages() {
     let host = Host::with().section("[admin]\nlisten = \"\"").start().await;
     assert!(!host.log().contains("metrics and health"));
     host.queue("orders").post(["a"]).await;
+}
+
+#[tokio::test]
+async fn administrators_see_how_the_stores_do_what_clients_ask() {
+    for store in STORES {
+        let host = store.host().section("[api]\nadmin_mode = true").start().await;
+        let health = host.client().get("/v2/health").await.expect(200).json();
+        assert_eq!(health["storage_reachable"], true, "{health}");
+        let operations = health["operation_status"].as_object().expect("an object");
+        let names: Vec<&str> = operations.keys().map(String::as_str).collect();
+        let due = ["create_queue", "post_messages", "claim_messages", "list_messages", "delete_messages"];
+        assert_eq!(names, [&due[..], &["delete_claim", "bulk_delete_messages", "delete_queue"]].concat());
+        for (name, status) in operations {
+            assert_eq!((&status["succeeded"], &status["ref"]), (&json!(true), &Value::Null), "{name}");
+            assert!(status["seconds"].is_f64(), "{name}");
+        }
+        assert_eq!(host.client().get("/v2/queues").await.expect(200).json()["queues"], json!([]));
+        let member = host.client().request("GET", "/v2/health").header("x-roles", "member").send().await;
+        assert_eq!(member.expect(403).json()["title"], "Not authorized");
+        host.client().request("GET", "/v2/health").header("x-roles", "member, Admin").send().await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_a_store_cannot_do_is_told_under_a_reference_of_the_log() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let section = "[api]\nadmin_mode = true\n[plugins.misbehaves]\ndoes = \"fail\"\nat = \"claim\"";
+    let host = Host::with().plugins(libraries).top("default_pool = \"misbehaves:\"").section(section).start().await;
+    let health = host.client().get("/v2/health").await.expect(200).json();
+    let operations = &health["operation_status"];
+    assert_eq!(operations["post_messages"]["succeeded"], true, "{health}");
+    assert_eq!(operations["claim_messages"]["succeeded"], false, "{health}");
+    assert_eq!(operations["list_messages"], Value::Null, "what depends on it is not tried: {health}");
+    let reference = operations["claim_messages"]["ref"].as_str().expect("a reference");
+    assert!(host.log().contains(reference), "{}", host.log());
 }

@@ -4,6 +4,7 @@
 //! does what it asks.
 
 mod claim;
+mod health;
 mod message;
 mod queue;
 mod subscription;
@@ -34,6 +35,7 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::Authenticate => answered(Answer::Authenticated),
         Action::Home => answered(Answer::Home { admin: context.api().admin_mode }),
         Action::Ping => Box::pin(async { Ok(Answer::Ping(context.service.ping().await)) }),
+        Action::Health => Box::pin(async { Ok(health::run(context).await) }),
         // A topic is to these what a queue is: the request's target says which of the two is meant.
         Action::QueueList | Action::TopicList => Box::pin(queue::list::run(context, request)),
         Action::QueueCreate | Action::TopicCreate => Box::pin(queue::create::run(context, request)),
