@@ -1,5 +1,6 @@
 //! One request from the first filter to the last: the only file that knows the order.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
 use crate::subscriber::Notifications;
+use crate::to_its_end::ToItsEnd;
 use crate::wait::{self, Presence, Waits};
 
 /// What the service is made of.
@@ -150,12 +152,13 @@ impl Engine {
     ) -> Response {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
         let (here, presence) = Presence::new(&self.service, wait::may_wait(&request));
-        let answered = tokio::spawn(self.clone().run(snapshot, request, arrival, presence, encode)).await;
+        let answered = ToItsEnd::new(self.clone().run(snapshot, request, arrival, presence, encode)).await;
         if let Some(here) = here {
             here.delivered();
         }
-        answered.unwrap_or_else(|error| {
-            tracing::error!(%error, request = %id, %action, "a request failed");
+        answered.unwrap_or_else(|panic| {
+            let error = panic_text(panic.as_ref());
+            tracing::error!(error, request = %id, %action, "a request panicked");
             encode(
                 &Request::new(id, action, transport),
                 &self.snapshot().limits,
@@ -257,6 +260,11 @@ impl Engine {
         }
         let _ = tokio::time::timeout(ENDING, async { while ending.join_next().await.is_some() {} }).await;
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without text")
 }
 
 /// What is behind it is whole after a panic too: each change of it is one step.

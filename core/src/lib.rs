@@ -7,8 +7,7 @@
 //!
 //! - Core knows no HTTP: an [`Answer`] and an [`Error`] are typed, and each transport words them.
 //! - Core opens no library: it is handed catalogs, pools and filters that are open already.
-//! - A request that has entered runs to its end in a task of its own, whether or not its client
-//!   still waits.
+//! - A request that has entered runs to its end, whether or not its client still waits.
 //! - The catalog's record of a queue is the truth about it. What is cached of it is never wrong for
 //!   the messages: the pool refuses whoever acts on an old epoch.
 #![forbid(unsafe_code)]
@@ -40,6 +39,7 @@ mod signed_url;
 mod snapshot;
 mod stop;
 mod subscriber;
+mod to_its_end;
 mod wait;
 
 pub use address::{AddressRange, AddressRule};
