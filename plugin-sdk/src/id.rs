@@ -110,16 +110,16 @@ impl FromStr for ClaimId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            id >> 96,
-            (id >> 80) & 0xffff,
-            (id >> 64) & 0xffff,
-            (id >> 48) & 0xffff,
-            id & 0xffff_ffff_ffff
-        )
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        // In one piece: it is written for every answer, and formatted parts cost half a microsecond.
+        let (mut text, mut rest) = ([b'-'; 36], self.0);
+        for (place, slot) in text.iter_mut().enumerate().rev() {
+            if !matches!(place, 8 | 13 | 18 | 23) {
+                *slot = HEX[(rest & 15) as usize];
+                rest >>= 4;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -168,6 +168,12 @@ mod tests {
         }
         let claim = ClaimId(u128::MAX);
         assert_eq!(claim.to_string().parse(), Ok(claim));
+    }
+
+    #[test]
+    fn requests_are_told_as_uuids() {
+        let id = RequestId(0x0011_2233_4455_4677_8899_aabb_ccdd_eeff);
+        assert_eq!(id.to_string(), "00112233-4455-4677-8899-aabbccddeeff");
     }
 
     #[test]
