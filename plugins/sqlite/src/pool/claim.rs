@@ -8,10 +8,11 @@ use sukkal_plugin_sdk::{
 
 use super::block::{Entry, State};
 use super::body::Pick;
+use super::count;
 use super::id::{LaneKey, block_of, id_in, offset_of, place_of, queue_key};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::{count, settle};
+use super::settle::{self, Step};
 use crate::error::{Fail, Outcome};
 
 pub const GET: &str = "SELECT queue, generation, renewed, ttl, ends, places, extensions FROM claim WHERE id = ?1";
@@ -33,15 +34,6 @@ pub struct Kept {
     pub ends: Timestamp,
     pub places: Vec<Place>,
     pub extensions: Extensions,
-}
-
-/// A step of something that must settle the queue first.
-#[derive(Debug)]
-pub enum Step<T> {
-    /// More has fallen due than one step settles: to be called again, so that others get their turn.
-    Again,
-    /// Done.
-    Done(T),
 }
 
 /// Claims the oldest available messages.

@@ -8,6 +8,7 @@ use super::block::{Block, Entry, View};
 use super::body::{self, Pick};
 use super::id::{LaneKey, block_of, id_in, offset_of};
 use super::own_run::{OwnRuns, Walk};
+use super::settle::{self, Crowded, Step};
 use super::{claim, lane, queue};
 use crate::error::Outcome;
 
@@ -19,16 +20,26 @@ pub const OTHERS: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AN
 pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
-/// Reads on from a place.
-pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timestamp, own: &OwnRuns) -> Outcome<Batch> {
+/// Reads on from a place. `Again`, if `crowded` allows it: much is to be settled in the lane first.
+pub fn list(
+    connection: &Connection,
+    queue: &QueueRef,
+    list: &List,
+    now: Timestamp,
+    own: &OwnRuns,
+    crowded: Crowded,
+) -> Outcome<Step<Batch>> {
     let slot = queue::slot(connection, queue)?;
     if list.lane != Lane::Main {
         lane::check_fence(connection, queue.id(), list.lane, list.fence)?;
     }
     let lane = LaneKey::new(slot, list.lane);
+    if crowded == Crowded::Wait && settle::is_crowded(connection, lane, now)? {
+        return Ok(Step::Again);
+    }
     let mut batch = Batch { now, ..Batch::default() };
     let first = list.after.map_or(Some(0), |after| after.0.checked_add(1));
-    let Some(first) = first.and_then(|first| lane.id(Place(first))) else { return Ok(batch) };
+    let Some(first) = first.and_then(|first| lane.id(Place(first))) else { return Ok(Step::Done(batch)) };
     let mut picks = Vec::with_capacity(list.limit.min(1000) as usize);
     let age = own.age();
     let client = list.not_from.as_deref().filter(|_| list.lane == Lane::Main);
@@ -53,7 +64,7 @@ pub fn list(connection: &Connection, queue: &QueueRef, list: &List, now: Timesta
         own.keep(queue.id(), client, walk.end(), age);
     }
     batch.messages = body::read(connection, picks, now)?;
-    Ok(batch)
+    Ok(Step::Done(batch))
 }
 
 fn wanted(list: &List, block: &Block, entry: &Entry, now: Timestamp) -> bool {
@@ -75,11 +86,14 @@ struct Candidates<'c> {
     others: std::iter::Peekable<std::vec::IntoIter<i64>>,
     /// Read ahead from the index.
     ahead: std::collections::VecDeque<i64>,
+    /// How many are read ahead the next time: few at first, since most listings end in a block or two.
+    n_ahead: usize,
     exhausted: bool,
 }
 
-/// Keys read ahead in one go.
-const AHEAD: usize = 256;
+/// Keys read ahead in one go, at first and at the most.
+const AHEAD: usize = 4;
+const FAR_AHEAD: usize = 256;
 
 impl<'c> Candidates<'c> {
     fn new(connection: &'c Connection, lane: LaneKey, from: i64, hidden: bool, now: Timestamp) -> Outcome<Self> {
@@ -93,7 +107,7 @@ impl<'c> Candidates<'c> {
         };
         let ready = connection.prepare_cached(if hidden { ALL } else { READY })?;
         let others = others.into_iter().peekable();
-        Ok(Candidates { ready, to, from, others, ahead: Default::default(), exhausted: false })
+        Ok(Candidates { ready, to, from, others, ahead: Default::default(), n_ahead: AHEAD, exhausted: false })
     }
 
     fn next(&mut self) -> Outcome<Option<i64>> {
@@ -115,11 +129,12 @@ impl<'c> Candidates<'c> {
         let mut rows = self.ready.query([self.from, self.to])?;
         while let Some(row) = rows.next()? {
             self.ahead.push_back(row.get(0)?);
-            if self.ahead.len() >= AHEAD {
+            if self.ahead.len() >= self.n_ahead {
                 break;
             }
         }
-        self.exhausted = self.ahead.len() < AHEAD;
+        self.exhausted = self.ahead.len() < self.n_ahead;
+        self.n_ahead = (self.n_ahead * 4).min(FAR_AHEAD);
         self.from = self.ahead.back().map_or(self.from, |last| last + 1);
         Ok(())
     }

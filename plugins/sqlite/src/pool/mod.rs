@@ -44,13 +44,13 @@ use std::sync::Arc;
 use sukkal_plugin_sdk::{
     Batch, Budget, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Export, Header, Health, Hints,
     Key, KnownQueue, Lane, Lease, Leased, List, NewClaim, Open, Place, Post, Posted, Progress, QueueId, QueueRef,
-    Release, Renewal, Result, Stats, Swept, Usage, WatchChange,
+    Release, Renewal, Result, Stats, Swept, Timestamp, Usage, WatchChange,
 };
 
-use self::claim::Step;
 use self::count::Totals;
 use self::ledger::Ledger;
 use self::own_run::OwnRuns;
+use self::settle::{Crowded, Step};
 use self::watch::Watch;
 use crate::error::Outcome;
 use crate::schema;
@@ -90,13 +90,42 @@ impl Pool {
     async fn read<T: Send + 'static>(
         &self,
         call: &Call,
-        work: impl FnOnce(&rusqlite::Connection, sukkal_plugin_sdk::Timestamp) -> Outcome<T> + Send + 'static,
+        work: impl FnOnce(&rusqlite::Connection, Timestamp) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
         let host = self.store.host.clone();
         self.store.readers.submit(call, move |connection| work(connection, host.now())).await
     }
 }
 
+impl Pool {
+    /// Reads from a queue. Where much has fallen due in it, that is settled first, a few steps of it:
+    /// so what has expired at once is walked over once, and not by every reader until it is swept.
+    async fn look<T: Send + 'static>(
+        &self,
+        call: &Call,
+        queue: &QueueRef,
+        work: impl Fn(&rusqlite::Connection, Timestamp, Crowded) -> Outcome<Step<T>> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let mut steps_left = STEPS_OF_A_READER;
+        loop {
+            let crowded = if steps_left > 0 { Crowded::Wait } else { Crowded::Walk };
+            let work = work.clone();
+            if let Step::Done(found) = self.read(call, move |connection, now| work(connection, now, crowded)).await? {
+                return Ok(found);
+            }
+            steps_left -= 1;
+            let queue = queue.clone();
+            let settled = self.write(call, SMALL, move |ledger| settle::clear_the_way(ledger, &queue)).await;
+            if settled.is_err() {
+                // A full disk, for instance: reading is as right without, and only slower.
+                steps_left = 0;
+            }
+        }
+    }
+}
+
+/// Steps of settling that one reader waits for at the most.
+const STEPS_OF_A_READER: usize = 4;
 /// What a piece of work without a body writes, about.
 const SMALL: usize = 256;
 
@@ -124,7 +153,11 @@ impl sukkal_plugin_sdk::Pool for Pool {
     async fn list(&self, call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
         let queue = queue.clone();
         let own = self.own.clone();
-        self.read(call, move |connection, now| list::list(connection, &queue, &list, now, &own)).await
+        let reference = queue.clone();
+        self.look(call, &reference, move |connection, now, crowded| {
+            list::list(connection, &queue, &list, now, &own, crowded)
+        })
+        .await
     }
 
     async fn get(&self, call: &Call, queue: &QueueRef, places: Vec<Place>) -> Result<Batch> {
@@ -173,7 +206,9 @@ impl sukkal_plugin_sdk::Pool for Pool {
 
     async fn stats(&self, call: &Call, queue: &QueueRef) -> Result<Stats> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| stats::stats(connection, &queue, now)).await
+        let reference = queue.clone();
+        self.look(call, &reference, move |connection, now, crowded| stats::stats(connection, &queue, now, crowded))
+            .await
     }
 
     async fn purge(&self, call: &Call, queue: &QueueRef, budget: Budget) -> Result<Progress> {

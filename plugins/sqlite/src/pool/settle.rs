@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
-use sukkal_plugin_sdk::{Budget, Lane, Swept, Timestamp};
+use rusqlite::{Connection, params};
+use sukkal_plugin_sdk::{Budget, Lane, QueueRef, Swept, Timestamp};
 
 use super::block::{Entry, State, View};
 use super::id::{LaneKey, queue_id};
@@ -15,8 +15,10 @@ use super::{claim, count, dead_letter, garbage, key};
 use crate::error::Outcome;
 
 pub const DUE: &str = "SELECT q.id FROM tally AS t JOIN queue AS q ON q.slot = t.slot \
-    WHERE t.wakes <= ?1 ORDER BY t.wakes LIMIT ?2";
+    WHERE t.wakes <= ?1 AND t.wakes < 9223372036854775807 ORDER BY t.wakes LIMIT ?2";
 
+// Counts no further than the bound.
+pub const CROWD: &str = "SELECT count(*) FROM (SELECT 1 FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 LIMIT ?3)";
 pub const PROBE: &str = "UPDATE probe SET written = ?1 WHERE one = 0";
 
 /// Blocks that one step settles: some thousands of messages, a few milliseconds.
@@ -29,6 +31,43 @@ const ROWS: usize = 1000;
 const PAGES: i64 = 1024;
 /// How long after a dead letter could not move it is tried again.
 pub const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// A step of something that must settle the queue first.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// More has fallen due than one step settles: to be called again, so that others get their turn.
+    Again,
+    /// Done.
+    Done(T),
+}
+
+/// What a reader does about a lane in which much has fallen due, which it would have to walk over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowded {
+    /// Waits for it to be settled.
+    Wait,
+    /// Walks over it.
+    Walk,
+}
+
+/// Whether more has fallen due in a lane than a reader should walk over.
+///
+/// # Errors
+/// The driver's.
+pub fn is_crowded(connection: &Connection, lane: LaneKey, now: Timestamp) -> Outcome<bool> {
+    let bound = BLOCKS as i64;
+    let mut statement = connection.prepare_cached(CROWD)?;
+    let n_due: i64 = statement.query_row(params![lane.number(), now.0, bound], |row| row.get(0))?;
+    Ok(n_due >= bound)
+}
+
+/// Settles some of what is due in a queue, for a reader.
+///
+/// # Errors
+/// `Gone`, `Stale`; the driver's; `Corrupt`.
+pub fn clear_the_way(ledger: &mut Ledger, queue: &QueueRef) -> Outcome<()> {
+    ledger.with(queue, |ledger, queue| settle(ledger, queue).map(drop))
+}
 
 /// Settles what is due in a queue, in a bounded step; false if there is more.
 pub fn settle(ledger: &mut Ledger, queue: &mut Queue) -> Outcome<bool> {

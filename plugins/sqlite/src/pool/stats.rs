@@ -7,6 +7,7 @@ use super::block::{Block, Entry, State, View};
 use super::count::Totals;
 use super::id::{LaneKey, id_in, place_of};
 use super::list::block;
+use super::settle::{self, Crowded, Step};
 use super::{body, queue};
 use crate::error::Outcome;
 use crate::settings::Settings;
@@ -17,10 +18,13 @@ pub const FORWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <
 pub const BACKWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC";
 pub const PROBE: &str = "SELECT written FROM probe WHERE one = 0";
 
-/// Counts a queue's main lane.
-pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp) -> Outcome<Stats> {
+/// Counts a queue's main lane. `Again`, if `crowded` allows it: much is to be settled in it first.
+pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp, crowded: Crowded) -> Outcome<Step<Stats>> {
     let slot = queue::slot(connection, queue)?;
     let lane = LaneKey::new(slot, Lane::Main);
+    if crowded == Crowded::Wait && settle::is_crowded(connection, lane, now)? {
+        return Ok(Step::Again);
+    }
     let tally = connection.prepare_cached(queue::GET_TALLY)?.query_row([slot], queue::tally)?;
     let (mut total, mut claimed, mut exhausted) = (tally.total, tally.claimed, tally.exhausted);
     let max_claims = max_claims(connection, queue)?;
@@ -36,7 +40,7 @@ pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp) -> Outco
         }
     }
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
-    Ok(Stats {
+    Ok(Step::Done(Stats {
         free: count(total - claimed),
         claimed: count(claimed),
         exhausted: count(exhausted),
@@ -44,7 +48,7 @@ pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp) -> Outco
         newest: end(connection, lane, BACKWARD, now)?,
         now,
         ..Stats::default()
-    })
+    }))
 }
 
 fn max_claims(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {

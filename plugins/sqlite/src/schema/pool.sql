@@ -27,7 +27,8 @@ CREATE TABLE tally (
     wakes      INTEGER NOT NULL, -- nothing in the queue falls due before
     beside     INTEGER NOT NULL  -- messages of the other lanes, unsettled ones included
 );
-CREATE INDEX tally_wakes ON tally (wakes);
+-- Most queues are empty, and wait for nothing.
+CREATE INDEX tally_wakes ON tally (wakes) WHERE wakes < 9223372036854775807;
 
 -- The states of the messages at 64 neighbouring places of a lane (pool/block.rs).
 -- key = slot (21 bits) | lane (2 bits) | place / 64 (34 bits)

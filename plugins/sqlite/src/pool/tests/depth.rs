@@ -47,6 +47,21 @@ fn what_expires_at_once_goes_in_steps() {
 }
 
 #[test]
+fn whoever_reads_settles_what_is_in_the_way_in_steps() {
+    let rig = Rig::new();
+    fill(&rig, &NewMessage { ttl: secs(60), ..message("short") }, "c");
+    rig.post(&["long"]);
+    rig.clock.advance(secs(61));
+    let held = || rig.run(rig.pool().usage(&call())).unwrap().messages as usize;
+    assert_eq!(rig.listed(), ["long"]);
+    let after_one = held();
+    assert!(after_one > DEEP / 10 && after_one < DEEP / 3 * 2, "{after_one}");
+    assert_eq!(rig.stats(QUEUE).free, 1);
+    assert!(held() < 64 * 64 * 2, "{}", held());
+    assert_eq!(rig.listed(), ["long"]);
+}
+
+#[test]
 fn ones_own_messages_are_passed_over() {
     let rig = Rig::new();
     fill(&rig, &message("own"), "me");

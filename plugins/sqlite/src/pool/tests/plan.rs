@@ -89,6 +89,7 @@ fn the_pools_statements_use_their_indexes() {
             bodies::PUT,
             bodies::DELETE,
             settle::DUE,
+            settle::CROWD,
             settle::PROBE,
             stats::DUE,
             stats::FORWARD,
