@@ -71,6 +71,38 @@ fn unknown_schemes_and_filters_are_told_with_what_there_is() {
 }
 
 #[test]
+fn mistakes_that_only_plugins_know_of_are_told_in_the_same_run() {
+    let text = "catalog = \"sqlit:catalog.db\"\n\
+                pipeline = [\"nosuch\", \"rate-limit\"]\n\
+                shutdown_grace = -1\n\
+                [plugins.sqlite]\n\
+                reader = 2\n\
+                [filters.rate-limit]\n\
+                timeout = \"long\"\n\
+                status = \"low\"\n\
+                [limits]\n\
+                max_message_ttI = 100\n";
+    let host = Host::with().prepare();
+    std::fs::write(host.folder().join("sukkal.toml"), text).expect("the configuration can be written");
+    for output in [check(text), host.serve().output().expect("the host can be started")] {
+        assert_eq!(output.status.code(), Some(2));
+        let told = told(&output);
+        let keys = ["catalog", "nosuch", "shutdown_grace", "readers", "timeout", "status", "max_message_ttl"];
+        for (line, key) in [1, 2, 3, 5, 7, 8, 10].into_iter().zip(keys) {
+            let place = format!("sukkal.toml:{line}: ");
+            assert!(told.lines().any(|told| told.contains(&place) && told.contains(key)), "{place}{key} in:\n{told}");
+        }
+        assert_eq!(told.lines().count(), keys.len(), "{told}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_told_a_second_time() {
+    let text = "plugin_dirs = 5\n[filters.seal]\nrotation = { env = \"SUKKAL_TEST_NOT_SET\" }\n";
+    assert_eq!(told(&check(text)).lines().count(), 2, "{}", told(&check(text)));
+}
+
+#[test]
 fn a_doubled_key_and_broken_toml_are_told_with_their_line() {
     for text in ["[limits]\nmax_message_ttl = 100\nmax_message_ttl = 200\n", "[limits]\n\nmax_message_ttl = \n"] {
         let output = check(text);

@@ -3,10 +3,10 @@
 use clap::Subcommand;
 
 use super::failure::Failed;
-use super::source::Source;
+use super::source::{Source, of_plugins};
 use crate::config::{Config, PluginSection, editors, scheme};
 use crate::plugin::inspect::{Description, inspect};
-use crate::plugin::{self, Registry, Services, tell};
+use crate::plugin::{self, tell};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -48,9 +48,8 @@ pub fn run(command: Command) -> Result<(), Failed> {
 }
 
 fn check(source: &Source) -> Result<(), Failed> {
-    let config = source.load()?;
-    let registry = Registry::load(&plugin::candidates(&config)?, Services::start(&config, None))?;
-    plugin::check(&config, &registry)?;
+    let config = source.load_with_plugins()?;
+    of_plugins(&config)?;
     tell("the settings are valid");
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{log, serve};
 
 /// Runs the host until it is told to end.
 pub fn run(source: &Source) -> Result<(), Failed> {
-    let config = source.load()?;
+    let config = source.load_with_plugins()?;
     log::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{Config, Mistake, Typed};
+use crate::plugin::{self, Registry, Services};
 
 /// Where the settings are. The environment (SUKKAL_SECTION__KEY) lies over the file.
 #[derive(Args)]
@@ -18,7 +19,7 @@ impl Source {
     /// Reads and checks them.
     ///
     /// # Errors
-    /// All mistakes.
+    /// All mistakes that can be found without plugins.
     pub fn load(&self) -> Result<Config, Vec<Mistake>> {
         self.typed().map(|typed| typed.config)
     }
@@ -26,10 +27,39 @@ impl Source {
     /// Reads and checks them, and keeps how they were typed.
     ///
     /// # Errors
-    /// All mistakes.
+    /// All mistakes that can be found without plugins.
     pub fn typed(&self) -> Result<Typed, Vec<Mistake>> {
-        let env =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Typed::load(self.config.as_deref(), env)
+        Typed::load(self.config.as_deref(), environment())
     }
+
+    /// Reads and checks them, for whoever needs the plugins afterwards.
+    ///
+    /// # Errors
+    /// All mistakes, at once: where there are some already, those that only the plugins know of are
+    /// looked for as well.
+    pub fn load_with_plugins(&self) -> Result<Config, Vec<Mistake>> {
+        let (typed, mut mistakes) = Typed::read(self.config.as_deref(), environment());
+        if mistakes.is_empty() {
+            return Ok(typed.config);
+        }
+        // Without the whole file, or the right directories, half of what plugins would say is wrong.
+        if !mistakes.iter().any(|mistake| mistake.key.is_empty() || mistake.key.starts_with("plugin_dir")) {
+            let further = of_plugins(&typed.config).err().unwrap_or_default();
+            // What is missing since its value was wrong is no second mistake.
+            let repeats = |further: &Mistake| mistakes.iter().any(|known| known.key.starts_with(&further.key));
+            let further: Vec<Mistake> = further.into_iter().filter(|further| !repeats(further)).collect();
+            mistakes.extend(further);
+        }
+        Err(mistakes)
+    }
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Loads the plugins, and asks them.
+pub fn of_plugins(config: &Config) -> Result<(), Vec<Mistake>> {
+    let registry = Registry::load(&plugin::candidates(config)?, Services::start(config, None))?;
+    plugin::check(config, &registry)
 }

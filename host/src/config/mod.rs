@@ -47,10 +47,16 @@ impl Typed {
     /// # Errors
     /// As those of [`Config::load`].
     pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Typed, Vec<Mistake>> {
+        let (typed, mistakes) = Typed::read(file, env);
+        if mistakes.is_empty() { Ok(typed) } else { Err(mistakes) }
+    }
+
+    /// Reads file and environment. With mistakes: what is wrong counts as not set.
+    pub fn read(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> (Typed, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         let root = raw::read(file, env, &mut mistakes);
         let config = check::check(&root, &mut mistakes);
-        if mistakes.is_empty() { Ok(Typed { config, root }) } else { Err(mistakes) }
+        (Typed { config, root }, mistakes)
     }
 }
 
