@@ -80,6 +80,9 @@ pub struct Options {
     /// The project in whose name requests are made.
     #[arg(long, default_value = "sukkal-bench")]
     project: String,
+    /// The client in whose name they are made, a UUID. Default: a new one.
+    #[arg(long, value_name = "UUID")]
+    client_id: Option<String>,
     /// A further header of each request: 'X-Auth-Token: …'. May be given again.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,

@@ -88,12 +88,13 @@ pub fn messages(options: &Options, n_messages: u64) -> Vec<u8> {
 /// The ids in a claim's answer, with commas between; the bodies that are posted here hold no such
 /// text.
 pub fn ids(body: &[u8]) -> String {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let after_keys = text.split("\"id\"").skip(1).filter_map(|rest| rest.split('"').nth(1));
     let mut ids = String::with_capacity(32 * 10);
-    for id in after_keys {
-        ids.push_str(if ids.is_empty() { "" } else { "," });
-        ids.push_str(id);
+    for key in memchr::memmem::find_iter(body, b"\"id\"") {
+        let mut parts = body[key + b"\"id\"".len()..].splitn(3, |byte| *byte == b'"');
+        if let Some(id) = parts.nth(1).and_then(|id| std::str::from_utf8(id).ok()) {
+            ids.push_str(if ids.is_empty() { "" } else { "," });
+            ids.push_str(id);
+        }
     }
     ids
 }

@@ -41,7 +41,7 @@ impl Target {
 }
 
 fn headers(options: &Options, authority: &str) -> Result<String, Failure> {
-    let client = uuid(rand::random());
+    let client = options.client_id.clone().unwrap_or_else(|| uuid(rand::random()));
     let project = &options.project;
     let mut lines = format!("Host: {authority}\r\nClient-ID: {client}\r\nX-Project-ID: {project}\r\n");
     for header in &options.headers {

@@ -1,22 +1,23 @@
-//! `cargo xtask bench --depth`: rates in deep queues and among many, beside those in shallow ones.
+//! `cargo xtask bench --only depth`: rates in deep queues and among many, beside those in shallow ones.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::load::{self, Measured};
-use super::server::Server;
-use super::work::{self, Work};
+use super::Bench;
+use super::load::{Load, Measured, QUEUES};
+use super::report::{Goal, Line, Unit};
+use super::server::{Server, Setup};
 use crate::failure::Failure;
 
 /// Connections at work.
 const CONNECTIONS: usize = 16;
-/// Messages of one post while queues are filled.
-const BATCH: usize = 200;
-/// The shortest life that a message can have.
-const SHORTEST: Duration = Duration::from_secs(61);
-/// Filling a queue with what is to expire takes less than this.
-const FILLING: Duration = Duration::from_secs(40);
+/// What the rate in a deep queue may be of that in a shallow one.
+const GOAL: f64 = 0.9;
+/// The shortest life that a message can have, and a little.
+const SHORTEST: Duration = Duration::from_secs(62);
+/// Filling queues with what is to expire takes less than this.
+const FILLING: Duration = Duration::from_secs(60);
+/// What expires is posted in so many parts, each with the life that is left until then.
+const PARTS: usize = 20;
 
 /// What the host holds before it is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ enum Stock {
     Messages(usize),
     /// So many messages at the heads of the queues that are still delayed, and a thousand behind.
     Delayed(usize),
-    /// So many messages at the heads of the queues that have just expired together, and a thousand behind.
+    /// So many messages at the heads of the queues that have expired within a second or two, and a
+    /// thousand behind.
     Expired(usize),
     /// So many empty queues.
     Queues(usize),
@@ -42,122 +44,78 @@ impl Stock {
     }
 }
 
-/// What is compared: the work, the shallow stock, the deep one.
-const PAIRS: [(Work, Stock, Stock); 9] = [
-    (Work::Post, Stock::Messages(1_000), Stock::Messages(1_000_000)),
-    (Work::PostClaimDelete, Stock::Messages(1_000), Stock::Messages(1_000_000)),
-    (Work::List, Stock::Messages(1_000), Stock::Messages(1_000_000)),
-    (Work::PostClaimDelete, Stock::Messages(1_000), Stock::Delayed(1_000_000)),
-    (Work::List, Stock::Messages(1_000), Stock::Delayed(1_000_000)),
-    (Work::PostClaimDelete, Stock::Messages(1_000), Stock::Expired(1_000_000)),
-    (Work::List, Stock::Messages(1_000), Stock::Expired(1_000_000)),
-    (Work::ListOthers, Stock::Messages(1_000), Stock::Messages(1_000_000)),
-    (Work::PostAround, Stock::Queues(10), Stock::Queues(100_000)),
+/// What is compared: the work of `sukkal bench`, the shallow stock, the deep one.
+const PAIRS: [(&str, Stock, Stock); 9] = [
+    ("post", Stock::Messages(1_000), Stock::Messages(1_000_000)),
+    ("cycle", Stock::Messages(1_000), Stock::Messages(1_000_000)),
+    ("list", Stock::Messages(1_000), Stock::Messages(1_000_000)),
+    ("cycle", Stock::Messages(1_000), Stock::Delayed(1_000_000)),
+    ("list", Stock::Messages(1_000), Stock::Delayed(1_000_000)),
+    ("cycle", Stock::Messages(1_000), Stock::Expired(1_000_000)),
+    ("list", Stock::Messages(1_000), Stock::Expired(1_000_000)),
+    ("list-others", Stock::Messages(1_000), Stock::Messages(1_000_000)),
+    ("post", Stock::Queues(10), Stock::Queues(100_000)),
 ];
 
-/// Measures every pair and prints a line for each as it is known.
-pub async fn run(folder: &Path, length: Duration, turns: u32) -> Result<(), Failure> {
-    println!("{:<26} {:<28} {:>10} {:<34} {:>10}  ratio", "work", "shallow", "/s", "deep", "/s");
+/// Measures every pair.
+pub fn measure(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
     for (work, shallow, deep) in PAIRS {
-        let (one, other) = both(folder, work, shallow, deep, length, turns).await?;
-        let ratio = if one.rate > 0.0 { other.rate / one.rate * 100.0 } else { 0.0 };
-        let (from, to) = (shallow.name(), deep.name());
-        println!("{:<26} {from:<28} {:>10.0} {to:<34} {:>10.0} {ratio:>5.0}%", work.name(), one.rate, other.rate);
+        let (one, other) = both(bench, work, shallow, deep)?;
+        tell(Line {
+            what: format!("{work}, {} against {}", deep.name(), shallow.name()),
+            made_of: vec![("shallow/s", one.rate), ("deep/s", other.rate)],
+            figure: other.rate / one.rate,
+            unit: Unit::Share,
+            goal: Goal::AtLeast(GOAL),
+            note: "",
+        });
     }
     Ok(())
 }
 
 /// Both hosts run at the same time and are measured in turns: so each turn of the machine's mood
 /// falls on both.
-async fn both(
-    folder: &Path,
-    work: Work,
-    shallow: Stock,
-    deep: Stock,
-    length: Duration,
-    turns: u32,
-) -> Result<(Measured, Measured), Failure> {
-    let (one, other) = (Server::host(&folder.join("shallow"))?, Server::host(&folder.join("deep"))?);
-    stock(&one, shallow).await?;
-    stock(&other, deep).await?;
+fn both(bench: &Bench, work: &'static str, shallow: Stock, deep: Stock) -> Result<(Measured, Measured), Failure> {
+    let setup = Setup::sqlite();
+    let one = Server::host(&bench.folder.join("shallow"), &setup)?;
+    let other = Server::host(&bench.folder.join("deep"), &setup)?;
+    stock(&one, shallow)?;
+    stock(&other, deep)?;
+    // A cycle puts back as many as it takes.
+    let load = bench.timed(work).with("connections", CONNECTIONS).with("fill", 0);
+    let load = if work == "cycle" { load.with("batch", 10) } else { load };
     let (mut of_one, mut of_other) = (Measured::default(), Measured::default());
     // What has just expired is cleared away by the end of the first turn.
-    let turns = if matches!(deep, Stock::Expired(_)) { 1 } else { turns.max(1) };
+    let turns = if matches!(deep, Stock::Expired(_)) { 1 } else { bench.turns };
     for _ in 0..turns {
-        of_one = of_one.better(load::run(&one, work.among(queues(shallow)), CONNECTIONS, length).await?);
-        of_other = of_other.better(load::run(&other, work.among(queues(deep)), CONNECTIONS, length).await?);
+        of_one = of_one.better(load.clone().with("queues", queues(shallow)).run(&one)?);
+        of_other = of_other.better(load.clone().with("queues", queues(deep)).run(&other)?);
     }
     Ok((of_one, of_other))
 }
 
 fn queues(stock: Stock) -> usize {
-    if let Stock::Queues(count) = stock { count } else { work::QUEUES }
+    if let Stock::Queues(count) = stock { count } else { QUEUES }
 }
 
-async fn stock(server: &Server, stock: Stock) -> Result<(), Failure> {
+fn stock(server: &Server, stock: Stock) -> Result<(), Failure> {
     match stock {
-        Stock::Messages(count) => posts(server, count, || message(0, 3600)).await,
+        Stock::Messages(count) => Load::stock(count, 0).run(server)?,
         Stock::Delayed(count) => {
-            posts(server, count, || message(900, 3600)).await?;
-            posts(server, 1_000, || message(0, 3600)).await
+            Load::stock(count, 900).run(server)?;
+            Load::stock(1_000, 0).run(server)?
         }
         Stock::Expired(count) => {
-            // Each lives until the same instant, which is as far away as filling may take.
             let end = Instant::now() + FILLING + SHORTEST;
-            posts(server, count, move || message(0, end.saturating_duration_since(Instant::now()).as_secs())).await?;
-            posts(server, 1_000, || message(0, 3600)).await?;
-            tokio::time::sleep_until(end.into()).await;
-            Ok(())
-        }
-        Stock::Queues(count) => {
-            all(server, count, |queue| work::request("PUT", &format!("/v2/queues/bench-{queue}"), b"")).await
-        }
-    }
-}
-
-/// A message of 1 KiB, hidden for so many seconds, that lives for so many.
-fn message(delay: u64, ttl: u64) -> String {
-    format!("{{\"delay\":{delay},\"ttl\":{ttl},\"body\":\"{}\"}}", "x".repeat(1022))
-}
-
-/// Posts about so many messages, made as they are sent, in batches to the queues in turn.
-async fn posts(
-    server: &Server,
-    count: usize,
-    message: impl Fn() -> String + Send + Sync + 'static,
-) -> Result<(), Failure> {
-    let of_each = count.div_ceil(work::QUEUES);
-    let batch = BATCH.min(of_each);
-    all(server, of_each.div_ceil(batch) * work::QUEUES, move |number| {
-        let messages = vec![message(); batch].join(",");
-        let path = format!("/v2/queues/bench-{}/messages", number % work::QUEUES);
-        work::request("POST", &path, format!("{{\"messages\":[{messages}]}}").as_bytes())
-    })
-    .await
-}
-
-/// Sends so many requests, over some connections; each is made as it is sent.
-async fn all(
-    server: &Server,
-    count: usize,
-    request: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static,
-) -> Result<(), Failure> {
-    let mut senders = tokio::task::JoinSet::new();
-    let request = std::sync::Arc::new(request);
-    for first in 0..CONNECTIONS {
-        let (request, mut connection) = (request.clone(), Connection::open(server.address).await?);
-        senders.spawn(async move {
-            for number in (first..count).step_by(CONNECTIONS) {
-                let status = connection.exchange(&request(number)).await?.status;
-                if !matches!(status, 201 | 204) {
-                    return Err(Failure::Found(format!("a queue cannot be filled: answer {status}")));
-                }
+            let left = || end.saturating_duration_since(Instant::now());
+            for _ in 0..PARTS {
+                Load::stock(count / PARTS, 0).with("ttl", left().as_secs()).run(server)?;
             }
-            Ok(())
-        });
-    }
-    while let Some(joined) = senders.join_next().await {
-        joined.map_err(|error| Failure::Found(format!("a worker of the load generator broke: {error}")))??;
-    }
+            let behind = Load::stock(1_000, 0).run(server)?;
+            std::thread::sleep(left());
+            behind
+        }
+        Stock::Queues(count) => Load::new("post").with("queues", count).with("count", 1).run(server)?,
+    };
     Ok(())
 }

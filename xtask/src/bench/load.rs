@@ -1,31 +1,36 @@
-//! Connections at work at the same time, for a while.
+//! The load generator: the built `sukkal bench`, so that anyone can repeat a figure by hand.
 
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use tokio::task::JoinSet;
+use serde_json::Value;
 
-use super::connection::Connection;
-use super::latency::Latencies;
 use super::server::Server;
-use super::work::{QUEUES, Spread, Worker, post};
 use crate::failure::Failure;
+use crate::project;
 
-/// Messages of one post while queues are filled: 200 of 1 KiB are just below the limit of a post.
-const FILL_BATCH: usize = 200;
-/// More claims a second than these need would be a surprise.
-const FILLED_PER_SECOND: u64 = 160_000;
-/// Not counted: connections warm up, the server's caches fill.
-const WARM_UP: Duration = Duration::from_millis(500);
+/// Messages are spread over so many queues.
+pub const QUEUES: usize = 8;
+/// The client of every request: listings leave out one's own messages by it.
+const CLIENT: &str = "3381af92-2b9e-11e3-b191-71861300734c";
 
-/// What a measurement gave.
-#[derive(Clone, Debug, Default)]
+/// A run of the load generator: what is done, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Load {
+    work: &'static str,
+    arguments: Vec<String>,
+}
+
+/// What a measurement gave; latencies in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Measured {
     /// Pieces of work a second.
     pub rate: f64,
-    /// The duration of each.
-    pub latencies: Latencies,
+    pub p50: f64,
+    pub p99: f64,
     /// The work ran out before the time did.
     pub drained: bool,
+    /// What was due and never begun.
+    pub never_begun: u64,
 }
 
 impl Measured {
@@ -35,72 +40,50 @@ impl Measured {
     }
 }
 
-/// Runs so many workers for so long.
-pub async fn run(server: &Server, work: Spread, connections: usize, length: Duration) -> Result<Measured, Failure> {
-    let mut workers = JoinSet::new();
-    let begin = Instant::now() + WARM_UP;
-    for number in 0..connections {
-        let worker = Worker::new(Connection::open(server.address).await?, work, number);
-        workers.spawn(measure(worker, begin, begin + length));
+impl Load {
+    /// Work as `sukkal bench` calls it, on messages of 1 KiB in eight queues, which stay.
+    pub fn new(work: &'static str) -> Load {
+        Load { work, arguments: Vec::new() }.with("queues", QUEUES)
     }
-    let mut measured = Measured::default();
-    let mut parts = Vec::new();
-    let mut end = begin + length;
-    while let Some(joined) = workers.join_next().await {
-        let done =
-            joined.map_err(|error| Failure::Found(format!("a worker of the load generator broke: {error}")))??;
-        parts.push(done.latencies);
-        if let Some(empty_at) = done.empty_at {
-            measured.drained = true;
-            end = end.min(empty_at);
-        }
-    }
-    measured.latencies = Latencies::joined(parts);
-    let seconds = end.saturating_duration_since(begin).as_secs_f64();
-    measured.rate = if seconds > 0.0 { measured.latencies.len() as f64 / seconds } else { 0.0 };
-    Ok(measured)
-}
 
-/// Posts as many messages as claims may take in so many seconds.
-pub async fn fill(server: &Server, seconds: u64) -> Result<(), Failure> {
-    let n_posts = (seconds + 1) * FILLED_PER_SECOND / (FILL_BATCH * QUEUES) as u64;
-    let mut posters = JoinSet::new();
-    for queue in 0..QUEUES {
-        let mut connection = Connection::open(server.address).await?;
-        posters.spawn(async move {
-            let request = post(queue, FILL_BATCH, 0);
-            for _ in 0..n_posts {
-                let reply = connection.exchange(&request).await?;
-                if reply.status != 201 {
-                    return Err(Failure::Found(format!("a post of {FILL_BATCH} messages got {}", reply.status)));
-                }
-            }
-            Ok(())
-        });
+    /// So many messages, each hidden for so many seconds, that stay there to be found.
+    pub fn stock(n_messages: usize, delay: u64) -> Load {
+        // The post that is counted comes after those that fill.
+        Load::new("post").with("fill", n_messages).with("count", 1).with("delay", delay).with("connections", 16)
     }
-    while let Some(joined) = posters.join_next().await {
-        joined.map_err(|error| Failure::Found(format!("a worker of the load generator broke: {error}")))??;
-    }
-    Ok(())
-}
 
-struct Done {
-    latencies: Latencies,
-    empty_at: Option<Instant>,
-}
-
-async fn measure(mut worker: Worker, begin: Instant, end: Instant) -> Result<Done, Failure> {
-    let mut latencies = Latencies::default();
-    let mut sent = Instant::now();
-    while sent < end {
-        if !worker.once().await? {
-            return Ok(Done { latencies, empty_at: Some(Instant::now()) });
-        }
-        let answered = Instant::now();
-        if sent >= begin && answered <= end {
-            latencies.add(answered - sent);
-        }
-        sent = answered;
+    /// The same with other work.
+    pub fn doing(mut self, work: &'static str) -> Load {
+        self.work = work;
+        self
     }
-    Ok(Done { latencies, empty_at: None })
+
+    /// An option of `sukkal bench`, in place of what it was.
+    pub fn with(mut self, option: &str, value: impl ToString) -> Load {
+        let option = format!("--{option}=");
+        self.arguments.retain(|argument| !argument.starts_with(&option));
+        self.arguments.push(option + &value.to_string());
+        self
+    }
+
+    /// Does it.
+    pub fn run(&self, server: &Server) -> Result<Measured, Failure> {
+        let mut command = Command::new(project::target().join("release").join("sukkal"));
+        command.args(["bench", self.work, "--json", "--keep", "--client-id", CLIENT]);
+        command.arg("--url").arg(format!("http://{}", server.address)).args(&self.arguments);
+        let output = project::output(&mut command)?;
+        let found = |what: &str| Failure::Found(format!("`sukkal bench {}`: {what}", self.work));
+        let report: Value = serde_json::from_slice(&output).map_err(|error| found(&error.to_string()))?;
+        if report["errors"].as_object().is_none_or(|errors| !errors.is_empty()) {
+            return Err(found(&format!("the server failed: {}", report["errors"])));
+        }
+        let number = |value: &Value| value.as_f64().ok_or_else(|| found("the report lacks a figure"));
+        Ok(Measured {
+            rate: number(&report["per_second"])?,
+            p50: number(&report["latency_ms"]["p50"])?,
+            p99: number(&report["latency_ms"]["p99"])?,
+            drained: report["drained"] == true,
+            never_begun: report["never_begun"].as_u64().unwrap_or(0),
+        })
+    }
 }

@@ -1,27 +1,25 @@
-//! `cargo xtask bench`: the real host against the ceiling, in turns, in one run.
+//! `cargo xtask bench`: the figures that Sukkal is held to, each beside what it is compared with.
 //!
-//! Absolute rates say as much about the machine as about the program. So each figure is stated
-//! beside the ceiling's: the same HTTP server, with as many connections, answering a constant.
+//! Absolute rates say as much about the machine as about the program. So each rate is stated beside
+//! the ceiling's: the same HTTP server, with as many connections, answering a constant.
 
-mod connection;
 mod depth;
-mod latency;
 mod load;
+mod memory;
+mod rate;
 mod report;
+mod row;
 mod server;
-mod work;
+mod start;
 
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::project;
-use load::Measured;
-use report::{Figure, Report};
-use server::Server;
-use work::Work;
+use load::Load;
+use row::{ROWS, Row};
 
 /// What to measure, and how to tell it.
 #[derive(Debug, clap::Args)]
@@ -29,76 +27,63 @@ pub struct Options {
     /// Print JSON in place of the table.
     #[arg(long)]
     json: bool,
+    /// These rows alone; may be given again.
+    #[arg(long, value_name = "ROW", value_parser = |name: &str| row::named(name).map(|row| row.name))]
+    only: Vec<&'static str>,
     /// Length of each measurement, in seconds.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// How often ceiling and host take turns at each figure; the best turn of each counts.
-    #[arg(long, default_value_t = 2)]
+    /// How often what is compared takes turns at each figure; the best turn of each counts.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     turns: u32,
-    /// Where the host keeps its data: a folder on the disk to be measured. Default: below target/bench.
+    /// Where hosts keep their data: a folder on the disk to be measured. Default: below target/bench.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Compare deep queues with shallow ones, and many with few, in place of host and ceiling.
+    /// What is measured is built already, with optimisation.
     #[arg(long)]
-    depth: bool,
-    /// The release build is there: measure.
-    #[arg(long, hide = true)]
-    built: bool,
+    no_build: bool,
 }
 
-/// Each figure: what is done, over how many connections.
-const FIGURES: [(Work, usize); 5] =
-    [(Work::Post, 1), (Work::Post, 16), (Work::Post, 64), (Work::ClaimAndDelete, 16), (Work::ClaimAndDelete, 64)];
+/// How a row is measured.
+#[derive(Debug)]
+pub struct Bench {
+    folder: PathBuf,
+    seconds: u64,
+    turns: u32,
+}
 
-/// Builds with optimisation, this program too, since the load generator is part of it; then measures.
+impl Bench {
+    /// Work for as long as was asked for.
+    fn timed(&self, work: &'static str) -> Load {
+        Load::new(work).with("seconds", self.seconds)
+    }
+}
+
+/// Builds with optimisation, then measures each row and tells its lines as they are known.
 pub fn run(options: &Options) -> Result<(), Failure> {
-    if !options.built {
+    if !options.no_build {
         project::run(&mut project::cargo("build --release --workspace --lib --bins --examples"))?;
-        let mut optimised = Command::new(project::target().join("release").join("xtask"));
-        optimised.args(std::env::args_os().skip(1)).arg("--built");
-        let error = optimised.exec();
-        return Err(project::unstartable(&optimised, &error));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::io("cannot start the load generator's runtime"))?;
-    if options.depth {
-        return runtime.block_on(depth::run(&folder(options), seconds(options), options.turns));
+    let folder = options.data_dir.clone().unwrap_or_else(|| project::target().join("bench"));
+    let bench = Bench { folder, seconds: options.seconds, turns: options.turns };
+    let mut lines = Vec::new();
+    if !options.json {
+        println!("best of {} turn(s) of {} s each; SQLite with synchronous=FULL", bench.turns, bench.seconds);
+        println!("{}", report::head());
     }
-    let report = runtime.block_on(measure_all(options))?;
-    println!("{}", if options.json { report.json() } else { report.table() });
+    for row in rows(&options.only) {
+        let mut tell = |line: report::Line| match options.json {
+            true => lines.push(line.json()),
+            false => println!("{line}"),
+        };
+        (row.measure)(&bench, &mut tell)?;
+    }
+    if options.json {
+        println!("{}", json!({ "seconds": bench.seconds, "turns": bench.turns, "lines": lines }));
+    }
     Ok(())
 }
 
-async fn measure_all(options: &Options) -> Result<Report, Failure> {
-    let folder = folder(options);
-    let mut figures = Vec::new();
-    for (work, connections) in FIGURES {
-        eprintln!("{} over {connections} connection(s) …", work.name());
-        let mut figure = Figure { work, connections, ceiling: Measured::default(), host: Measured::default() };
-        for _ in 0..options.turns.max(1) {
-            let ceiling = Server::ceiling(&folder)?;
-            figure.ceiling = figure
-                .ceiling
-                .better(load::run(&ceiling, Work::Post.among(work::QUEUES), connections, seconds(options)).await?);
-            drop(ceiling);
-            let host = Server::host(&folder)?;
-            if work == Work::ClaimAndDelete {
-                load::fill(&host, options.seconds).await?;
-            }
-            figure.host =
-                figure.host.better(load::run(&host, work.among(work::QUEUES), connections, seconds(options)).await?);
-        }
-        figures.push(figure);
-    }
-    Ok(Report { figures, seconds: options.seconds, turns: options.turns.max(1) })
-}
-
-fn folder(options: &Options) -> PathBuf {
-    options.data_dir.clone().unwrap_or_else(|| project::target().join("bench"))
-}
-
-fn seconds(options: &Options) -> Duration {
-    Duration::from_secs(options.seconds.max(1))
+fn rows(only: &[&str]) -> impl Iterator<Item = Row> {
+    ROWS.into_iter().filter(move |row| only.is_empty() || only.contains(&row.name))
 }

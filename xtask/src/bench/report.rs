@@ -1,80 +1,102 @@
 //! The figures, for people and for programs.
 
-use std::fmt::Write;
-use std::time::Duration;
+use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::load::Measured;
-use super::work::Work;
-
-/// One line of the table.
-#[derive(Debug)]
-pub struct Figure {
-    pub work: Work,
-    pub connections: usize,
-    pub ceiling: Measured,
-    pub host: Measured,
+/// One line of the table: a figure, and what it is held against.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What was done: `post 1 KiB, sqlite`.
+    pub what: String,
+    /// What the figure was made of: rates, latencies.
+    pub made_of: Vec<(&'static str, f64)>,
+    /// The figure itself.
+    pub figure: f64,
+    /// Its unit.
+    pub unit: Unit,
+    /// What it should be.
+    pub goal: Goal,
+    /// What should be known beside it; mostly nothing.
+    pub note: &'static str,
 }
 
-impl Figure {
-    /// The host's rate as a share of the ceiling's.
-    fn ratio(&self) -> f64 {
-        if self.ceiling.rate > 0.0 { self.host.rate / self.ceiling.rate } else { 0.0 }
-    }
+/// What a figure is.
+#[derive(Clone, Copy, Debug)]
+pub enum Unit {
+    /// A share of another figure; 1 is all of it.
+    Share,
+    /// A multiple of another figure.
+    Times,
+    MiB,
+    Millis,
 }
 
-/// A whole run.
-#[derive(Debug)]
-pub struct Report {
-    pub figures: Vec<Figure>,
-    pub seconds: u64,
-    pub turns: u32,
+/// What a figure should be.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
-impl Report {
-    /// A table for a terminal.
-    pub fn table(&self) -> String {
-        let mut table =
-            format!("best of {} turn(s) of {} s each; SQLite, synchronous FULL\n", self.turns, self.seconds);
-        table.push_str("work                    C    ceiling/s       host/s    ratio      p50 ms    p99 ms\n");
-        for figure in &self.figures {
-            // Writing to a String does not fail.
-            let _ = writeln!(
-                table,
-                "{:<21}{:>4} {:>12.0} {:>12.0} {:>7.1}% {:>11.3} {:>9.3}{}",
-                figure.work.name(),
-                figure.connections,
-                figure.ceiling.rate,
-                figure.host.rate,
-                figure.ratio() * 100.0,
-                millis(figure.host.latencies.per_mille(500)),
-                millis(figure.host.latencies.per_mille(990)),
-                if figure.host.drained { "  (queues ran empty)" } else { "" },
-            );
+impl Goal {
+    fn is_met(self, figure: f64) -> bool {
+        match self {
+            Goal::AtLeast(goal) => figure >= goal,
+            Goal::AtMost(goal) => figure <= goal,
         }
-        table
-    }
-
-    /// The same as JSON.
-    pub fn json(&self) -> String {
-        let figures = self.figures.iter().map(|figure| {
-            json!({
-                "work": figure.work.name(),
-                "connections": figure.connections,
-                "ceiling_per_second": figure.ceiling.rate.round(),
-                "host_per_second": figure.host.rate.round(),
-                "ratio": (figure.ratio() * 1000.0).round() / 1000.0,
-                "p50_ms": millis(figure.host.latencies.per_mille(500)),
-                "p99_ms": millis(figure.host.latencies.per_mille(990)),
-                "drained": figure.host.drained,
-            })
-        });
-        let figures: Vec<Value> = figures.collect();
-        json!({ "seconds": self.seconds, "turns": self.turns, "figures": figures }).to_string()
     }
 }
 
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+impl Unit {
+    fn show(self, figure: f64) -> String {
+        match self {
+            Unit::Share => format!("{:.1} %", figure * 100.0),
+            Unit::Times => format!("{figure:.1} ×"),
+            Unit::MiB => format!("{figure:.1} MiB"),
+            Unit::Millis => format!("{figure:.0} ms"),
+        }
+    }
+}
+
+impl Line {
+    /// As an object.
+    pub fn json(&self) -> Value {
+        let (at_least, at_most) = match self.goal {
+            Goal::AtLeast(goal) => (Some(goal), None),
+            Goal::AtMost(goal) => (None, Some(goal)),
+        };
+        let made_of = self.made_of.iter().map(|(name, figure)| ((*name).to_owned(), json!(figure)));
+        json!({
+            "what": self.what,
+            "figure": self.figure,
+            "unit": format!("{:?}", self.unit),
+            "at_least": at_least,
+            "at_most": at_most,
+            "met": self.goal.is_met(self.figure),
+            "made_of": made_of.collect::<serde_json::Map<_, _>>(),
+            "note": self.note,
+        })
+    }
+}
+
+/// The head of the table.
+pub fn head() -> String {
+    format!("{:<58} {:>10}  {:<13} {:<7} made of", "what", "figure", "goal", "")
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let goal = match self.goal {
+            Goal::AtLeast(goal) => format!("≥ {}", self.unit.show(goal)),
+            Goal::AtMost(goal) => format!("≤ {}", self.unit.show(goal)),
+        };
+        let met = if self.goal.is_met(self.figure) { "met" } else { "missed" };
+        write!(f, "{:<58} {:>10}  {goal:<13} {met:<7}", self.what, self.unit.show(self.figure))?;
+        for (name, figure) in &self.made_of {
+            let digits = if *figure < 100.0 { 3 } else { 0 };
+            write!(f, " {name} {figure:.digits$}")?;
+        }
+        if self.note.is_empty() { Ok(()) } else { write!(f, " ({})", self.note) }
+    }
 }

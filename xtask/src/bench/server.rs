@@ -1,4 +1,4 @@
-//! The two servers that are compared, each on a port of its own.
+//! The servers that are measured, each on a port of its own.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -12,10 +12,55 @@ use crate::project;
 /// How long a server may take to tell its address.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How a host is set up, apart from where it listens and keeps its data.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    catalog: &'static str,
+    pool: &'static str,
+    pipeline: Vec<&'static str>,
+    rate_limit: &'static str,
+}
+
+impl Setup {
+    /// The host as it is by default: SQLite, synchronous FULL.
+    pub fn sqlite() -> Setup {
+        Setup { catalog: "sqlite:catalog.db", pool: "sqlite:pool.db", pipeline: Vec::new(), rate_limit: "" }
+    }
+
+    /// Everything in memory, with room for what a measurement posts.
+    pub fn memory() -> Setup {
+        let pool = "memory:?max_bytes=8589934592&max_messages=8000000";
+        Setup { catalog: "memory:", pool, ..Setup::sqlite() }
+    }
+
+    /// Another catalog.
+    pub fn catalog(self, catalog: &'static str) -> Setup {
+        Setup { catalog, ..self }
+    }
+
+    /// Filters, in their order, and the settings of `rate-limit`.
+    pub fn pipeline(self, pipeline: &[&'static str], rate_limit: &'static str) -> Setup {
+        Setup { pipeline: pipeline.to_vec(), rate_limit, ..self }
+    }
+
+    fn text(&self, folder: &Path) -> String {
+        let Setup { catalog, pool, pipeline, rate_limit } = self;
+        let data = folder.join("data");
+        let mut text = format!("data_dir = {data:?}\ncatalog = {catalog:?}\ndefault_pool = {pool:?}\n");
+        text += &format!("pipeline = {pipeline:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n");
+        text += "[websocket]\nlisten = \"\"\n[admin]\nlisten = \"\"\n";
+        if pipeline.contains(&"rate-limit") {
+            text += &format!("[filters.rate-limit]\n{rate_limit}\n");
+        }
+        text
+    }
+}
+
 /// A running server; killed, and its folder removed, when dropped.
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,
+    command: Command,
     child: Child,
     folder: PathBuf,
 }
@@ -28,35 +73,54 @@ impl Server {
         Server::start(command, parent.join("ceiling"))
     }
 
-    /// The host as it is by default: SQLite, synchronous FULL; with an empty data directory.
-    pub fn host(parent: &Path) -> Result<Server, Failure> {
-        let folder = parent.join("host");
-        empty(&folder)?;
+    /// A host with an empty data directory.
+    pub fn host(folder: &Path, setup: &Setup) -> Result<Server, Failure> {
+        empty(folder)?;
         let config = folder.join("sukkal.toml");
-        let text = format!(
-            "data_dir = {:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n[websocket]\nlisten = \"\"\n[admin]\nlisten = \"\"\n",
-            folder.join("data")
-        );
-        std::fs::write(&config, text).map_err(Failure::io(format!("cannot write {}", config.display())))?;
+        let written = std::fs::write(&config, setup.text(folder));
+        written.map_err(Failure::io(format!("cannot write {}", config.display())))?;
         let mut command = Command::new(project::target().join("release").join("sukkal"));
         command.args(["serve", "--config"]).arg(config);
-        Server::start(command, folder)
+        Server::start(command, folder.to_owned())
     }
 
     fn start(mut command: Command, folder: PathBuf) -> Result<Server, Failure> {
         std::fs::create_dir_all(&folder).map_err(Failure::io(format!("cannot make {}", folder.display())))?;
-        let log = folder.join("log");
-        let open = || File::create(&log).map_err(Failure::io(format!("cannot write {}", log.display())));
-        let stdout = open()?;
-        let stderr = stdout.try_clone().map_err(Failure::io("cannot share a log file"))?;
-        let child = command.stdout(stdout).stderr(stderr).spawn();
-        let mut child = child.map_err(|error| project::unstartable(&command, &error))?;
-        match address(&mut child, &log) {
-            Ok(address) => Ok(Server { address, child, folder }),
-            Err(failure) => {
-                end(&mut child);
-                Err(failure)
-            }
+        let (child, address) = spawn(&mut command, &folder)?;
+        Ok(Server { address, command, child, folder })
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as its operator would; its data stay.
+    pub fn stop(&mut self) -> Result<(), Failure> {
+        project::run(Command::new("kill").arg("-TERM").arg(self.id().to_string()))?;
+        self.child.wait().map(|_| ()).map_err(Failure::io("cannot look after a server"))
+    }
+
+    /// Starts it on the data that are there.
+    pub fn start_again(&mut self) -> Result<(), Failure> {
+        (self.child, self.address) = spawn(&mut self.command, &self.folder)?;
+        Ok(())
+    }
+}
+
+/// Starts a server and waits for its address.
+fn spawn(command: &mut Command, folder: &Path) -> Result<(Child, SocketAddr), Failure> {
+    let log = folder.join("log");
+    let open = || File::create(&log).map_err(Failure::io(format!("cannot write {}", log.display())));
+    let stdout = open()?;
+    let stderr = stdout.try_clone().map_err(Failure::io("cannot share a log file"))?;
+    let mut child =
+        command.stdout(stdout).stderr(stderr).spawn().map_err(|error| project::unstartable(command, &error))?;
+    match address(&mut child, &log) {
+        Ok(address) => Ok((child, address)),
+        Err(failure) => {
+            end(&mut child);
+            Err(failure)
         }
     }
 }
@@ -94,7 +158,7 @@ fn address(child: &mut Child, log: &Path) -> Result<SocketAddr, Failure> {
         if ended || begun.elapsed() > PATIENCE {
             return Err(Failure::Found(format!("a server told no address; it printed:\n{printed}")));
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,0 +1,37 @@
+//! The figures that are measured, by the names under which one asks for them.
+
+use super::report::Line;
+use super::{Bench, depth, memory, rate, start};
+use crate::failure::Failure;
+
+/// Measures, and hands over each line as it is known.
+pub type Measure = fn(&Bench, &mut dyn FnMut(Line)) -> Result<(), Failure>;
+
+/// A row of the table, or some that are measured together.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// What `--only` takes.
+    pub name: &'static str,
+    /// How it is measured.
+    pub measure: Measure,
+}
+
+/// Every row, in the order in which they are measured.
+pub const ROWS: [Row; 10] = [
+    Row { name: "post-sqlite", measure: rate::post_sqlite },
+    Row { name: "post-memory", measure: rate::post_memory },
+    Row { name: "claim-sqlite", measure: rate::claim_sqlite },
+    Row { name: "claim-memory", measure: rate::claim_memory },
+    Row { name: "idle-filter", measure: rate::idle_filter },
+    Row { name: "latency-sqlite", measure: rate::latency_sqlite },
+    Row { name: "latency-memory", measure: rate::latency_memory },
+    Row { name: "memory", measure: memory::measure },
+    Row { name: "start", measure: start::measure },
+    Row { name: "depth", measure: depth::measure },
+];
+
+/// The row of this name.
+pub fn named(name: &str) -> Result<Row, String> {
+    let names = || ROWS.map(|row| row.name).join(", ");
+    ROWS.into_iter().find(|row| row.name == name).ok_or_else(|| format!("there are {}", names()))
+}
