@@ -32,6 +32,12 @@ impl Host {
         self.0.now()
     }
 
+    /// By how many milliseconds a test has moved the host's clock away from the machine's; 0 in
+    /// service. A store whose times are its server's adds this to what the server says.
+    pub fn shift(&self) -> i64 {
+        self.0.shift()
+    }
+
     /// A directory for the plugin's files, which exists. Relative paths of URIs are below it.
     pub fn data_dir(&self) -> &Path {
         &self.0.data_dir

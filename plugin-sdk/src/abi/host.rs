@@ -27,6 +27,7 @@ pub struct HostVtable {
     pub metric: for<'a> extern "C" fn(HostPointer, u32, RStr<'a>, RSlice<'a, Tuple2<RStr<'a>, RStr<'a>>>, f64),
     #[sabi(last_prefix_field)]
     pub address_allowed: for<'a> extern "C" fn(HostPointer, RStr<'a>) -> bool,
+    pub shift: extern "C" fn(HostPointer) -> i64,
 }
 
 /// Points to what the host keeps for one library, which lives for ever.
@@ -68,6 +69,10 @@ impl LibraryHost {
 
     pub fn address_allowed(&self, address: IpAddr) -> bool {
         self.vtable.address_allowed()(self.pointer, address.to_string().as_str().into())
+    }
+
+    pub fn shift(&self) -> i64 {
+        self.vtable.shift().map_or(0, |shift| shift(self.pointer))
     }
 }
 

@@ -28,6 +28,10 @@ pub trait HostServices: Send + Sync + 'static {
     fn metric(&self, metric: Metric<'_>);
     /// Whether outbound connections to an address are allowed.
     fn address_allowed(&self, address: IpAddr) -> bool;
+    /// By how many milliseconds the clock has been moved away from the machine's, by a test.
+    fn shift(&self) -> i64 {
+        0
+    }
 }
 
 /// A line of a plugin's log.
@@ -89,7 +93,7 @@ impl LibraryHost {
 
 static VTABLE: PrefixRef<HostVtable_Prefix> = {
     const VALUE: &WithMetadata<HostVtable> =
-        &WithMetadata::new(HostVtable { now, max_level, log, metric, address_allowed });
+        &WithMetadata::new(HostVtable { now, max_level, log, metric, address_allowed, shift });
     VALUE.static_as_prefix()
 };
 
@@ -152,4 +156,8 @@ extern "C" fn metric(
 extern "C" fn address_allowed(pointer: HostPointer, address: RStr<'_>) -> bool {
     guard::catch(|| address.as_str().parse().is_ok_and(|address| services(pointer).services.address_allowed(address)))
         .unwrap_or(false)
+}
+
+extern "C" fn shift(pointer: HostPointer) -> i64 {
+    guard::catch(|| services(pointer).services.shift()).unwrap_or(0)
 }

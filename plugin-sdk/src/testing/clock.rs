@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::abi::services::{HostServices, LogLine, Metric};
 use crate::{Timestamp, millis};
+
+/// 2030-01-01T00:00:00Z.
+const START: i64 = 1_893_456_000_000;
 
 /// A clock that starts at 2030-01-01T00:00:00Z, runs on by itself and can be advanced.
 #[derive(Clone)]
@@ -15,8 +18,10 @@ pub struct TestClock(pub(super) &'static TestServices);
 
 impl Default for TestClock {
     fn default() -> Self {
+        let wall = millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         TestClock(Box::leak(Box::new(TestServices {
             started: Instant::now(),
+            ahead: START - wall,
             advanced: AtomicI64::new(0),
             addresses_refused: AtomicBool::new(false),
         })))
@@ -45,6 +50,8 @@ impl TestClock {
 /// What a host of a test does for its plugins.
 pub(super) struct TestServices {
     started: Instant,
+    /// How far the clock was ahead of the machine's when it started.
+    ahead: i64,
     advanced: AtomicI64,
     addresses_refused: AtomicBool,
 }
@@ -57,7 +64,6 @@ impl TestServices {
 
 impl HostServices for TestServices {
     fn now(&self) -> Timestamp {
-        const START: i64 = 1_893_456_000_000;
         Timestamp(START + millis(self.started.elapsed()) + self.advanced.load(Ordering::SeqCst))
     }
 
@@ -73,5 +79,9 @@ impl HostServices for TestServices {
 
     fn address_allowed(&self, _address: IpAddr) -> bool {
         !self.addresses_refused.load(Ordering::SeqCst)
+    }
+
+    fn shift(&self) -> i64 {
+        self.ahead + self.advanced.load(Ordering::SeqCst)
     }
 }
