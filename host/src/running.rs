@@ -6,10 +6,11 @@ use arc_swap::ArcSwap;
 use sukkal_core::{Engine, FilterSpec, Reloadable, UrlSigner};
 use sukkal_plugin_sdk::load::{HostServices, OpenCatalog};
 
-use crate::config::{Config, Mistake, fixed};
+use crate::config::{self, Config, Mistake, fixed};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
+use crate::transport::Tls;
 
 /// The host as it runs.
 pub struct Running {
@@ -27,6 +28,8 @@ pub struct Running {
     pub catalog: OpenCatalog,
     /// The host's identity.
     pub host_id: String,
+    /// The certificates that clients are shown.
+    pub tls: TlsListeners,
     /// The settings that were read last and had no mistakes.
     pub last: ArcSwap<Config>,
 }
@@ -38,7 +41,7 @@ impl Running {
     }
 
     /// Puts settings in force that were read anew: limits, switches of the API, filters, levels of
-    /// the log. Mistakes leave everything as it was; what needs a restart is named.
+    /// the log, certificates. Mistakes leave everything as it was; what needs a restart is named.
     pub async fn reload(&self, read: Result<Config, Vec<Mistake>>) {
         match self.try_reload(read).await {
             Ok(needs_restart) => {
@@ -67,6 +70,7 @@ impl Running {
         // From here on nothing can fail.
         self.engine.reload(reloadable(&config, filters, services));
         self.set_levels(&config);
+        self.tls.renew(&config);
         let needs_restart = fixed::changed(&self.started, &config);
         self.last.store(Arc::new(config));
         Ok(needs_restart)
@@ -93,5 +97,35 @@ pub fn reloadable(config: &Config, filters: Vec<FilterSpec>, services: Vec<Strin
         api: config.api.clone(),
         notifications: config.notifications.clone(),
         url_signer: config.signed_urls.secret_key.as_ref().and_then(|key| UrlSigner::new(key.reveal())),
+    }
+}
+
+/// The TLS of the listeners that speak it.
+pub struct TlsListeners {
+    /// The REST API's.
+    pub rest: Option<Arc<Tls>>,
+    /// The websocket API's.
+    pub websocket: Option<Arc<Tls>>,
+}
+
+impl TlsListeners {
+    /// As the settings say.
+    pub fn of(config: &Config) -> Self {
+        let (rest, websocket) = (&config.rest, &config.websocket);
+        let tls = |tls: &config::Tls, max, idle| Arc::new(Tls::new(tls.server.clone(), max, idle));
+        TlsListeners {
+            rest: rest.tls.as_ref().map(|of| tls(of, rest.max_connections, rest.idle_timeout)),
+            websocket: websocket.tls.as_ref().map(|of| tls(of, websocket.max_connections, websocket.idle_timeout)),
+        }
+    }
+
+    /// Shows the certificates of settings that were read anew. Whether a listener speaks TLS at all
+    /// is decided at the start.
+    fn renew(&self, config: &Config) {
+        for (listener, read) in [(&self.rest, &config.rest.tls), (&self.websocket, &config.websocket.tls)] {
+            if let (Some(listener), Some(read)) = (listener, read) {
+                listener.renew(read.server.clone());
+            }
+        }
     }
 }

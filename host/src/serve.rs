@@ -15,7 +15,7 @@ use crate::admin::Admin;
 use crate::config::{Config, Mistake};
 use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
-use crate::running::{Running, reloadable};
+use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
@@ -123,7 +123,7 @@ async fn serve_admin(
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("metrics and health at http://{address}");
     let meter = metrics.connections("admin");
-    let connections = Connections { max: ADMIN_CONNECTIONS, setting: "64 for admin.listen", meter };
+    let connections = Connections { max: ADMIN_CONNECTIONS, setting: "64 for admin.listen", meter, tls: None };
     Ok(tokio::spawn(server::run(listener, admin.clone().filter(), connections, ADMIN_IDLE, stop)))
 }
 
@@ -148,6 +148,7 @@ fn serve_clients(
         max: limited(config.rest.max_connections),
         setting: "rest.max_connections",
         meter: running.metrics.connections("rest"),
+        tls: running.tls.rest.clone(),
     };
     let address = listener.local_addr().unwrap_or(config.rest.listen);
     servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
@@ -158,12 +159,13 @@ fn serve_clients(
 fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &Arc<Running>, stop: Stop) {
     let config = &running.started.websocket;
     if let Ok(address) = listener.local_addr() {
-        tracing::info!("websockets at ws://{address}");
+        tracing::info!("websockets at {}://{address}", if config.tls.is_some() { "wss" } else { "ws" });
     }
     let connections = Connections {
         max: limited(config.max_connections),
         setting: "websocket.max_connections",
         meter: running.metrics.connections("websocket"),
+        tls: running.tls.websocket.clone(),
     };
     let limits = ws::Limits {
         max_unread: config.max_unread as usize,
@@ -247,9 +249,10 @@ async fn start(
         observer: metrics.requests(),
         host_id: host_id.clone(),
     });
+    let tls = TlsListeners::of(&config);
     let started = Arc::new(config);
     let last = ArcSwap::new(started.clone());
-    Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, last }))
+    Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, tls, last }))
 }
 
 /// Each connection is an open file; stores and plugins need some as well.
@@ -274,7 +277,8 @@ fn announce(config: &Config, address: SocketAddr) {
     let pool = config.default_pool.as_ref().map_or("none", |pool| without_password(&pool.value));
     let filters: Vec<&str> = config.pipeline.iter().map(|name| name.value.as_str()).collect();
     let catalog = without_password(&config.catalog.value);
-    tracing::info!(catalog, pool, filters = filters.join(", "), "listening on http://{address}");
+    let scheme = if config.rest.tls.is_some() { "https" } else { "http" };
+    tracing::info!(catalog, pool, filters = filters.join(", "), "listening on {scheme}://{address}");
 }
 
 /// A URI may hold a password between scheme and host; then only the scheme is shown.

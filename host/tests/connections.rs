@@ -34,7 +34,7 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
     });
     let (stopper, stop) = shutdown::channel();
     let meter = Metrics::new().unwrap().connections("rest");
-    let connections = Connections { max, setting: "max", meter };
+    let connections = Connections { max, setting: "max", meter, tls: None };
     let ended = tokio::spawn(server::run(listener, filter, connections, idle, stop));
     Server { address, stopper, ended }
 }

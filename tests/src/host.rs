@@ -192,14 +192,14 @@ impl Host {
         self.child.as_mut().and_then(|child| child.try_wait().expect("a process of ours can be looked after"))
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or `https://` where it speaks TLS.
     pub fn base(&self) -> &str {
         &self.base
     }
 
     /// `127.0.0.1:PORT`
     pub fn address(&self) -> &str {
-        self.base.trim_start_matches("http://")
+        self.base.split_once("://").map_or("", |(_, address)| address)
     }
 
     /// Where it takes websockets: `127.0.0.1:PORT`.
@@ -208,7 +208,8 @@ impl Host {
     /// When it does not tell that.
     pub fn websocket_address(&self) -> String {
         let log = self.log();
-        let (_, rest) = log.rsplit_once("websockets at ws://").expect("the host tells where it takes websockets");
+        let (_, rest) = log.rsplit_once("websockets at ws").expect("the host tells where it takes websockets");
+        let (_, rest) = rest.split_once("://").unwrap_or_default();
         rest.split_whitespace().next().unwrap_or_default().to_owned()
     }
 
@@ -302,11 +303,13 @@ fn clone(file: &File) -> File {
     file.try_clone().expect("a file can be opened twice")
 }
 
-/// The address in the line `… listening on http://127.0.0.1:PORT`, once the line is whole.
+/// The address in the line `… listening on http://127.0.0.1:PORT` (or `https://`), once the line is
+/// whole.
 fn announced(log: &str, what: &str) -> Option<String> {
     let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let what = format!("{what} http://");
+    let what = format!("{what} http");
     let (_, rest) = lines.filter_map(|line| line.split_once(&what)).next()?;
+    let (secure, rest) = rest.split_once("://")?;
     let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != ':')?;
-    Some(format!("http://{}", &rest[..end]))
+    Some(format!("http{secure}://{}", &rest[..end]))
 }

@@ -25,6 +25,7 @@ pub mod reference;
 pub mod rest;
 pub mod scrape;
 pub mod stores;
+pub mod tls;
 pub mod vectors;
 pub mod wire;
 pub mod ws;

@@ -18,8 +18,12 @@ pub fn markdown() -> String {
     let output = command.args(["config", "schema"]).env("SUKKAL_PLUGIN_DIRS", "").output();
     let schema: Value =
         serde_json::from_slice(&output.expect("the host can be started").stdout).expect("the schema is JSON");
-    let mut text = section("Above all sections", &schema["description"], properties(&schema));
-    for (name, property) in properties(&schema).into_iter().filter(|(_, property)| property["type"] == "object") {
+    let sections: Vec<_> =
+        properties(&schema).into_iter().filter(|(_, property)| property["type"] == "object").collect();
+    let mut top = properties(&schema);
+    top.retain(|property| !sections.contains(property));
+    let mut text = section("Above all sections", &schema["description"], top);
+    for (name, property) in sections {
         let (name, table) = match &property["additionalProperties"] {
             inner @ Value::Object(_) => (format!("{name}.NAME"), properties(inner)),
             _ => (name.clone(), properties(property)),
@@ -35,10 +39,7 @@ fn properties(schema: &Value) -> Vec<(&String, &Value)> {
 
 fn section(title: &str, description: &Value, properties: Vec<(&String, &Value)>) -> String {
     let mut text = format!("## {title}\n\n{}\n", text_of(description));
-    // At the top there are sections too; a table within a section is a setting.
-    let settings =
-        properties.into_iter().filter(|(_, property)| property.get("properties").is_none() && !open(property));
-    let rows: Vec<String> = settings.map(|(name, property)| row(name, property)).collect();
+    let rows: Vec<String> = properties.into_iter().flat_map(|(name, property)| rows(name, property)).collect();
     if !rows.is_empty() {
         text.push_str(&format!("\n| key | takes | default | is |\n|---|---|---|---|\n{}", rows.concat()));
     }
@@ -46,9 +47,12 @@ fn section(title: &str, description: &Value, properties: Vec<(&String, &Value)>)
     text
 }
 
-/// Sections whose keys are names of plugins and filters.
-fn open(property: &Value) -> bool {
-    property["additionalProperties"]["type"] == "object"
+/// A row for each setting: one, or for a table of known keys one for each of these.
+fn rows(name: &str, property: &Value) -> Vec<String> {
+    match properties(property).as_slice() {
+        [] => vec![row(name, property)],
+        inner => inner.iter().map(|(key, property)| row(&format!("{name}.{key}"), property)).collect(),
+    }
 }
 
 fn row(name: &str, property: &Value) -> String {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::either::Either;
 
 use crate::rest::CLIENT;
+use crate::tls::Stream;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -14,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One connection.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
@@ -34,6 +36,11 @@ impl Wire {
     pub async fn connect(address: &str) -> Wire {
         let stream = TcpStream::connect(address).await.expect("the host takes connections");
         stream.set_nodelay(true).expect("a socket can be set up");
+        Wire::over(Either::Left(stream))
+    }
+
+    /// Speaks over a connection that is there.
+    pub fn over(stream: Stream) -> Wire {
         Wire { stream, buffer: Vec::new() }
     }
 
@@ -45,8 +52,12 @@ impl Wire {
 
     /// Sends as many of the bytes as the system takes at once. `false`: not all of them, or the host
     /// has closed the connection.
+    ///
+    /// # Panics
+    /// With TLS, whose records are whole or not there.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.try_write(bytes.as_ref()).is_ok_and(|n_sent| n_sent == bytes.as_ref().len())
+        let Either::Left(stream) = &self.stream else { panic!("TLS sends whole records") };
+        stream.try_write(bytes.as_ref()).is_ok_and(|n_sent| n_sent == bytes.as_ref().len())
     }
 
     /// Reads one answer; none where the connection ended.

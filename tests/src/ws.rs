@@ -9,8 +9,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::either::Either;
 
 use crate::rest::CLIENT;
+use crate::tls::Stream;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One connection of project `p1`.
 #[derive(Debug)]
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
 }
 
 /// What the host sent.
@@ -45,7 +47,15 @@ impl Socket {
     pub async fn try_connect(address: &str) -> Result<Socket, String> {
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         stream.set_nodelay(true).expect("a socket can be set up");
-        let shaken = timeout(PATIENCE, tokio_tungstenite::client_async(format!("ws://{address}/"), stream));
+        Socket::over(Either::Left(stream)).await
+    }
+
+    /// Asks for a websocket over a connection that is there.
+    ///
+    /// # Errors
+    /// The host gives none.
+    pub async fn over(stream: Stream) -> Result<Socket, String> {
+        let shaken = timeout(PATIENCE, tokio_tungstenite::client_async("ws://localhost/", stream));
         let (stream, _) = shaken.await.expect("the host answers").map_err(|error| error.to_string())?;
         Ok(Socket { stream })
     }
@@ -66,7 +76,7 @@ impl Socket {
     }
 
     /// The connection under the websocket.
-    pub fn wire(&mut self) -> &mut TcpStream {
+    pub fn wire(&mut self) -> &mut Stream {
         self.stream.get_mut()
     }
 

@@ -43,6 +43,7 @@ mod signed_urls;
 mod store_files;
 mod subscriptions;
 mod tenants;
+mod tls;
 mod topics;
 mod waiting;
 mod websocket;

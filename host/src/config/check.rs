@@ -10,15 +10,17 @@ use super::mistake::{Mistake, nearest};
 use super::raw::{Node, Table, Value};
 use super::section::{Located, Section};
 use super::settings::Settings;
-use super::{Config, FilterConfig, Log, pairs, schema, unknown};
+use super::{Config, FilterConfig, Log, pairs, schema, tls, unknown};
 
 /// Checks everything that can be checked without plugins.
 pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     unknown::find(root, mistakes);
     let mut config = top(&mut Section { name: "", schema: schema::file(), table: Some(root), mistakes });
     config.rest = Section::of("rest", root, mistakes).all();
+    config.rest.tls = tls::read(&mut Section::of("rest", root, mistakes));
     config.admin = Section::of("admin", root, mistakes).all();
     config.websocket = Section::of("websocket", root, mistakes).all();
+    config.websocket.tls = tls::read(&mut Section::of("websocket", root, mistakes));
     config.api = Section::of("api", root, mistakes).all();
     let mut limits = Section::of("limits", root, mistakes);
     config.limits = limits.all();

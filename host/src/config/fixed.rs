@@ -10,6 +10,10 @@ use super::{Config, Settings};
 const RELOADED: &[&str] = &[
     "pipeline",
     "filters",
+    "rest.tls.cert",
+    "rest.tls.key",
+    "websocket.tls.cert",
+    "websocket.tls.key",
     "limits",
     "api",
     "signed_urls",

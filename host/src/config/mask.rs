@@ -29,6 +29,16 @@ pub fn masked(key: &str, value: Json) -> Json {
     }
 }
 
+/// A setting's value without the passwords in its URIs.
+pub fn uris(value: Json) -> Json {
+    match value {
+        Json::String(text) => Json::from(masked_uri(&text)),
+        Json::Array(items) => items.into_iter().map(uris).collect(),
+        Json::Object(object) => object.into_iter().map(|(key, value)| (key, uris(value))).collect(),
+        other => other,
+    }
+}
+
 /// `{ env = "NAME" }` or `{ file = "path" }`.
 fn is_reference(object: &serde_json::Map<String, Json>) -> bool {
     object.len() == 1 && object.iter().all(|(key, value)| matches!(key.as_str(), "env" | "file") && value.is_string())

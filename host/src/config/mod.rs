@@ -19,6 +19,7 @@ mod section;
 mod sections;
 mod settings;
 mod show;
+mod tls;
 mod unknown;
 mod value;
 
@@ -30,6 +31,7 @@ pub use section::Located;
 pub use sections::{Admin, Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
 pub use show::{PluginSection, Typed};
+pub use tls::Tls;
 
 impl Config {
     /// Reads file and environment.

@@ -15,7 +15,8 @@ use sukkal_plugin_sdk::Action;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::level::{self, Level};
-use super::{Located, Origin, Secret, Settings, seconds};
+use super::tls::read_apart;
+use super::{Located, Origin, Secret, Settings, Tls, seconds};
 
 /// Every setting, valid.
 #[derive(Serialize, JsonSchema)]
@@ -78,6 +79,10 @@ pub struct Rest {
     #[serde(deserialize_with = "address")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// TLS, which clients then have to speak.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_apart")]
+    #[schemars(with = "Tls")]
+    pub tls: Option<Tls>,
     /// How many connections there may be at once; others wait.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: u32,
@@ -120,6 +125,10 @@ pub struct Websocket {
     #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none")]
     #[schemars(with = "String")]
     pub listen: Option<SocketAddr>,
+    /// TLS, which clients then have to speak.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_apart")]
+    #[schemars(with = "Tls")]
+    pub tls: Option<Tls>,
     /// How many connections there may be at once; further ones are refused.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: u32,
@@ -234,6 +243,7 @@ impl Default for Rest {
     fn default() -> Self {
         Rest {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8888)),
+            tls: None,
             max_connections: 10_000,
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
@@ -251,6 +261,7 @@ impl Default for Websocket {
     fn default() -> Self {
         Websocket {
             listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9000))),
+            tls: None,
             max_connections: 10_000,
             idle_timeout: Duration::from_secs(600),
             ping_interval: Duration::from_secs(30),

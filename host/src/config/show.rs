@@ -89,7 +89,8 @@ impl Page {
                 Json::Null => {
                     let _ = writeln!(self.0, "# {name} is not set");
                 }
-                value => self.line(name, value.clone(), origin),
+                // Which of the host's own are secret is known.
+                value => self.write(name, mask::uris(value.clone()), origin),
             }
         }
     }
@@ -120,7 +121,11 @@ impl Page {
     }
 
     fn line(&mut self, name: &str, value: Json, origin: Option<&Origin>) {
-        let setting = format!("{} = {}", key(name), toml(mask::masked(name, value)));
+        self.write(name, mask::masked(name, value), origin);
+    }
+
+    fn write(&mut self, name: &str, value: Json, origin: Option<&Origin>) {
+        let setting = format!("{} = {}", key(name), toml(value));
         let origin = match origin {
             None | Some(Origin::Default) => "default".to_owned(),
             Some(origin) => origin.to_string(),

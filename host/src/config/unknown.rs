@@ -1,5 +1,7 @@
 //! Keys that nobody reads, and what was probably meant by them.
 
+use serde_json::Value as Json;
+
 use super::mistake::{Mistake, Origin, nearest};
 use super::raw::{Node, Table, Value};
 use super::schema;
@@ -30,9 +32,20 @@ fn section(name: &str, table: &Table, mistakes: &mut Vec<Mistake>) {
         }
         return;
     }
-    let known = schema::keys(schema::of(name));
-    for (key, node) in table.0.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-        mistakes.push(unknown(name, key, node, &known));
+    within(name, schema::of(name), table, mistakes);
+}
+
+fn within(path: &str, schema: &'static Json, table: &Table, mistakes: &mut Vec<Mistake>) {
+    let known = schema::keys(schema);
+    for (key, node) in &table.0 {
+        if !known.contains(&key.as_str()) {
+            mistakes.push(unknown(path, key, node, &known));
+            continue;
+        }
+        let inner = schema::property(schema, key);
+        if let (Value::Table(table), Json::Object(_)) = (&node.value, &inner["properties"]) {
+            within(&format!("{path}.{key}"), inner, table, mistakes);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub struct ConnectionFamilies {
     open: IntGaugeVec,
     accepted: IntCounterVec,
     refused: IntCounterVec,
+    handshakes_failed: IntCounterVec,
 }
 
 /// Counts the connections of one listener. Cheap to clone.
@@ -17,6 +18,7 @@ pub struct Meter {
     open: IntGauge,
     accepted: IntCounter,
     refused: IntCounter,
+    handshakes_failed: IntCounter,
 }
 
 /// A connection that is open, for as long as this lives.
@@ -30,10 +32,12 @@ impl ConnectionFamilies {
         let accepted = Opts::new("sukkal_connections_accepted_total", "Connections that were accepted.");
         let refused =
             Opts::new("sukkal_connections_refused_total", "Connections that were refused, since there were too many.");
+        let failed = Opts::new("sukkal_tls_handshakes_failed_total", "TLS handshakes that did not come to their end.");
         Ok(ConnectionFamilies {
             open: register(registry, &IntGaugeVec::new(open, &labels)?)?,
             accepted: register(registry, &IntCounterVec::new(accepted, &labels)?)?,
             refused: register(registry, &IntCounterVec::new(refused, &labels)?)?,
+            handshakes_failed: register(registry, &IntCounterVec::new(failed, &labels)?)?,
         })
     }
 
@@ -43,6 +47,7 @@ impl ConnectionFamilies {
             open: self.open.with_label_values(&[transport]),
             accepted: self.accepted.with_label_values(&[transport]),
             refused: self.refused.with_label_values(&[transport]),
+            handshakes_failed: self.handshakes_failed.with_label_values(&[transport]),
         }
     }
 }
@@ -53,6 +58,11 @@ impl Meter {
         self.accepted.inc();
         self.open.inc();
         Counted(self.open.clone())
+    }
+
+    /// A connection did not come to the end of its TLS handshake.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
     }
 
     /// A connection was refused.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
+use super::tls::Tls;
 use crate::metrics::Meter;
 use crate::shutdown::Stop;
 
@@ -19,12 +22,17 @@ pub struct Connections {
     pub setting: &'static str,
     /// Who counts them.
     pub meter: Meter,
+    /// TLS, where the listener speaks it.
+    pub tls: Option<Arc<Tls>>,
 }
+
+/// A client's connection. Boxed: the state of TLS is large, and most connections have none.
+pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// Serves connections until the host stops, and then until all have ended.
 pub async fn run<S, F>(listener: TcpListener, connections: Connections, mut stop: Stop, serve: S)
 where
-    S: Fn(TcpStream, Stop) -> F,
+    S: Fn(Stream, Stop) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(connections.max as usize));
@@ -42,16 +50,27 @@ where
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
             connections.meter.refused();
-            refuse(&stream, connections.setting);
+            refuse(&stream, &connections);
             continue;
         };
         // Without it small answers wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        let (served, counted) = (serve(stream, stop.clone()), connections.meter.accepted());
-        tokio::spawn(async move {
-            served.await;
-            drop((counted, place));
-        });
+        let (serve, stop, counted) = (serve.clone(), stop.clone(), connections.meter.accepted());
+        match &connections.tls {
+            None => tokio::spawn(async move {
+                serve(Either::Left(stream), stop).await;
+                drop((counted, place));
+            }),
+            Some(tls) => {
+                let (tls, meter) = (tls.clone(), connections.meter.clone());
+                tokio::spawn(async move {
+                    if let Some(stream) = Box::pin(shaken(&tls, stream, stop.clone(), &meter)).await {
+                        serve(Either::Right(stream), stop).await;
+                    }
+                    drop((counted, place));
+                })
+            }
+        };
     }
     drop(listener);
     // Every place is free again: every connection has ended.
@@ -64,7 +83,23 @@ async fn not_accepted(error: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-fn refuse(stream: &TcpStream, setting: &str) {
+/// The stream within TLS. A host that stops breaks off the handshake: nothing has been asked yet.
+async fn shaken(tls: &Tls, stream: TcpStream, mut stop: Stop, meter: &Meter) -> Option<Box<TlsStream<TcpStream>>> {
+    let shaken = tokio::select! {
+        biased;
+        () = stop.wait() => return None,
+        shaken = tls.accept(stream) => shaken,
+    };
+    shaken
+        .inspect_err(|reason| {
+            meter.handshake_failed();
+            tracing::debug!(?reason, "a connection did not come to the end of its TLS handshake");
+        })
+        .ok()
+}
+
+/// Over TLS it would take a handshake to say why.
+fn refuse(stream: &TcpStream, connections: &Connections) {
     const BODY: &str = concat!(
         r#"{"title":"Service temporarily unavailable","description":"Too many connections. "#,
         r#"Please try again in a few seconds."}"#
@@ -74,7 +109,10 @@ fn refuse(stream: &TcpStream, setting: &str) {
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
-    tracing::warn!("a connection was refused: there are as many as `{setting}` allows");
+    tracing::warn!("a connection was refused: there are as many as `{}` allows", connections.setting);
+    if connections.tls.is_some() {
+        return;
+    }
     // It fits the empty buffer of a new socket; a client that is gone needs no answer.
     let _ = stream.try_write(answer.as_bytes());
 }

@@ -8,9 +8,11 @@ mod home;
 mod json;
 pub mod rest;
 mod shared;
+mod tls;
 pub mod ws;
 
 pub use accept::Connections;
+pub use tls::Tls;
 
 use sukkal_plugin_sdk::RequestId;
 

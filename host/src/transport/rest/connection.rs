@@ -12,16 +12,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use warp::http::Request;
 use warp::reply::Response;
 
 use super::exchange;
 use crate::shutdown::Stop;
+use crate::transport::accept::Stream;
 
 /// Serves a connection until its client closes it, nothing moves on it for a while, or the host
 /// stops: then a request that is under way is answered first.
-pub async fn serve<S>(stream: TcpStream, service: S, idle: Duration, mut stop: Stop)
+pub async fn serve<S>(stream: Stream, service: S, idle: Duration, mut stop: Stop)
 where
     S: Service<Request<Incoming>, Response = Response, Error = std::convert::Infallible>,
 {

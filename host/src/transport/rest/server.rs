@@ -19,6 +19,8 @@ where
     F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
 {
     let service = TowerToHyperService::new(warp::service(filter));
-    accept::run(listener, connections, stop, |stream, stop| connection::serve(stream, service.clone(), idle, stop))
-        .await;
+    accept::run(listener, connections, stop, move |stream, stop| {
+        connection::serve(stream, service.clone(), idle, stop)
+    })
+    .await;
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_core::Engine;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::Limits;
 use super::connection::Connection;
 use super::socket::{self, Socket};
 use crate::shutdown::Stop;
-use crate::transport::accept::{self, Connections};
+use crate::transport::accept::{self, Connections, Stream};
 use crate::transport::new_request_id;
 
 /// How long a client may take to ask for a websocket.
@@ -25,7 +25,7 @@ pub async fn run(
     limits: Limits,
     stop: Stop,
 ) {
-    accept::run(listener, connections, stop, |stream, stop| {
+    accept::run(listener, connections, stop, move |stream, stop| {
         // One name a connection: what listings show of it, and what makes it unique.
         let subscriber = format!("websocket://{host}/{}", new_request_id());
         serve(stream, subscriber, engine.clone(), limits, stop)
@@ -33,7 +33,7 @@ pub async fn run(
     .await;
 }
 
-async fn serve(stream: TcpStream, subscriber: String, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
+async fn serve(stream: Stream, subscriber: String, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
     let config = socket::config(max_message(&engine));
     let handshake = tokio_tungstenite::accept_async_with_config(stream, Some(config));
     let shaken = tokio::select! {
