@@ -1,10 +1,13 @@
 //! What every request must have, in the order of the spec (REST §1.4–1.12).
 
+use std::sync::Arc;
+
 use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp, Transport};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, ClientIds, Limits};
 use crate::name;
+use crate::session::Session;
 use crate::signed_url::{self, Presented};
 use crate::snapshot::Snapshot;
 
@@ -20,8 +23,9 @@ pub struct Arrival {
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents
     /// one is not asked for any other credentials, and is refused where it does not hold.
     pub signed: Option<Box<Presented>>,
-    /// The connection on which it came, as a subscriber, where that can be notified itself.
-    pub connection: Option<String>,
+    /// The connection on which it came, where what is asked for concerns that itself: its identity,
+    /// or its being a subscriber.
+    pub connection: Option<Arc<Session>>,
     /// Why the transport takes it for no request of its own at all: answered before all else (spec:
     /// websocket, checks 1–4).
     pub refused: Option<Error>,

@@ -22,6 +22,7 @@ use crate::pipeline::Passage;
 use crate::pools::Pools;
 use crate::probe::Probe;
 use crate::service::{Clock, Service};
+use crate::session::Session;
 use crate::signed_url::UrlSigner;
 use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
@@ -78,8 +79,8 @@ pub struct Context<'a> {
     pub call: &'a Call,
     /// Whether the client still waits.
     pub presence: &'a Presence,
-    /// The connection on which the request came, as a subscriber; see [`Arrival::connection`].
-    pub connection: Option<&'a str>,
+    /// The connection on which the request came; see [`Arrival::connection`].
+    pub connection: Option<&'a Session>,
     snapshot: &'a Snapshot,
     passage: &'a mut Passage,
 }
@@ -109,6 +110,10 @@ impl Engine {
     /// [`Engine::handle`], so that the request sees one and the same from beginning to end.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.service.snapshot()
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
     }
 
     /// Why the service cannot be of use now: the catalog or the default pool does not answer.

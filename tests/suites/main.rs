@@ -48,4 +48,5 @@ mod topics;
 mod waiting;
 mod websocket;
 mod websocket_bounds;
+mod websocket_sessions;
 mod wire_vectors;

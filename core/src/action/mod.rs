@@ -31,8 +31,7 @@ type Doing<'a> = Pin<Box<dyn Future<Output = Result<Answer, Stop>> + Send + 'a>>
 pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) -> Doing<'a> {
     match request.action() {
         Action::Versions => answered(Answer::Versions),
-        // The filters have had their say by now.
-        Action::Authenticate => answered(Answer::Authenticated),
+        Action::Authenticate => answered(authenticated(context, request)),
         Action::Home => answered(Answer::Home { admin: context.api().admin_mode }),
         Action::Ping => Box::pin(async { Ok(Answer::Ping(context.service.ping().await)) }),
         Action::Health => Box::pin(async { Ok(health::run(context).await) }),
@@ -64,6 +63,15 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::SubscriptionConfirm => Box::pin(subscription::confirm::run(context, request)),
         _ => Box::pin(ready(Err(Error::new(ErrorKind::UnknownPath, "").into()))),
     }
+}
+
+/// The filters have had their say by now.
+fn authenticated(context: &Context<'_>, request: &Request) -> Answer {
+    if let Some(connection) = context.connection {
+        let expires = request.identity().and_then(|identity| identity.expires);
+        connection.authenticated(expires.map(|end| end.since(context.service.now())));
+    }
+    Answer::Authenticated
 }
 
 fn answered<'a>(answer: Answer) -> Doing<'a> {

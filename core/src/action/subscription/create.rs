@@ -9,16 +9,32 @@ use crate::directory::{NewSubscription, Subscribed};
 use crate::engine::Context;
 use crate::error::{Error, Result};
 use crate::name::Named;
+use crate::session::{self, Session};
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let new = decode(context, request)?;
+    let connection = context.connection.filter(|connection| new.subscriber == connection.subscriber());
+    connection.map_or(Ok(()), Session::has_room)?;
     let subscribed = context.service.directory.subscribe(context.call, Named::of(request), new).await?;
+    if let (Some(connection), Subscribed::Made(made)) = (connection, &subscribed) {
+        ends_with(context, connection, request, &made.id).await?;
+    }
     Ok(match subscribed {
         Subscribed::Made(made) => Answer::Subscribed(made.id, Subscribing::Made),
         Subscribed::Was(was) if was.confirmed => Answer::Subscribed(was.id, Subscribing::Confirmed),
         Subscribed::Was(was) => Answer::Subscribed(was.id, Subscribing::Unconfirmed),
     })
+}
+
+/// A subscription to a connection ends with it, also where that has ended in the meantime.
+async fn ends_with(context: &Context<'_>, connection: &Session, request: &Request, id: &str) -> Result<(), Stop> {
+    // Without its queue it is gone by itself.
+    let queue = context.service.directory.find(context.call, Named::of(request)).await?;
+    if let Some(queue) = queue.filter(|queue| !connection.subscribes(queue, id)) {
+        session::unsubscribe(context.service, &queue, id).await;
+    }
+    Ok(())
 }
 
 fn decode(context: &Context<'_>, request: &Request) -> Result<NewSubscription> {
@@ -27,7 +43,7 @@ fn decode(context: &Context<'_>, request: &Request) -> Result<NewSubscription> {
     let (subscriber, confirmed) = match (draft.subscriber, context.connection) {
         (Some(subscriber), _) => (subscriber, false),
         // Who listens on the connection has asked for it there: there is nothing to confirm.
-        (None, Some(connection)) => (connection.to_owned(), true),
+        (None, Some(connection)) => (connection.subscriber().to_owned(), true),
         (None, None) => return Err(Error::value("Missing parameter subscriber in body.")),
     };
     let ttl = draft.ttl.unwrap_or(context.limits().default_subscription_ttl);

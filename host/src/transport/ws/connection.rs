@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sukkal_core::{Arrival, Engine, Snapshot};
+use sukkal_core::{Arrival, Engine, Session, Snapshot};
 use sukkal_plugin_sdk::{Action, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::Message;
@@ -24,7 +24,6 @@ use super::frame::{self, Form};
 use super::line::{Line, Ticket};
 use super::order::Footprint;
 use super::socket::{Event, Socket};
-use super::subscription::Subscription;
 use super::{Limits, encode};
 use crate::shutdown::Stop;
 use crate::transport::new_request_id;
@@ -33,6 +32,9 @@ use crate::transport::new_request_id;
 const MAX_IN_FLIGHT: usize = 128;
 /// As long as a client has so much to read, no more of its requests are read.
 const BACKLOG: usize = 64 * 1024;
+/// The code with which a connection is closed whose client's identity has ended (spec: websocket,
+/// authenticate).
+const EXPIRED: u16 = 4003;
 /// How long a client may take to close its side after it was told why.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -45,9 +47,10 @@ pub struct Connection<S> {
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     /// Who the client is, as it has proven.
     token: Option<String>,
-    /// What the connection is called as a subscriber, and what it subscribes to.
-    subscriber: String,
-    subscriptions: Vec<Subscription>,
+    /// When that ends, if before the connection.
+    identity_end: Option<Pin<Box<Sleep>>>,
+    /// The connection as core knows it.
+    session: Arc<Session>,
     heard: Instant,
     /// How much the client had taken when that was last looked at, if it had not taken all.
     stalled: Option<(u64, Instant)>,
@@ -70,7 +73,6 @@ struct Done {
     echo: Echo,
     form: Form,
     token: Option<String>,
-    subscription: Option<Subscription>,
     response: Response,
 }
 
@@ -80,13 +82,15 @@ enum Ending {
     Gone,
     /// The host stops.
     Stop,
+    /// The identity of the client has ended.
+    Expired,
     /// The client is told this.
     Told(CloseCode, &'static str),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// After the handshake.
-    pub fn new(socket: Socket<S>, subscriber: String, engine: Arc<Engine>, limits: Limits) -> Self {
+    pub fn new(socket: Socket<S>, session: Session, engine: Arc<Engine>, limits: Limits) -> Self {
         Connection {
             socket,
             engine,
@@ -94,8 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             line: Line::default(),
             running: FuturesUnordered::new(),
             token: None,
-            subscriber,
-            subscriptions: Vec::new(),
+            identity_end: None,
+            session: Arc::new(session),
             heard: Instant::now(),
             stalled: None,
         }
@@ -113,13 +117,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 self.finish().await;
                 self.part(CloseCode::Away, "the host stops").await;
             }
+            Ending::Expired => {
+                let _ = tokio::time::timeout(PARTING, self.finish()).await;
+                self.part(CloseCode::Library(EXPIRED), "Authentication expired.").await;
+            }
             Ending::Told(code, reason) => {
                 tracing::debug!(%code, reason, "a websocket is closed");
                 self.socket.forget();
                 self.part(code, reason).await;
             }
         }
-        self.unsubscribe().await;
+        // What waits for something ends; what has begun to change something comes to its own end.
+        self.running.clear();
+        self.engine.disconnected(&self.session).await;
     }
 
     async fn exchange(&mut self, stop: &mut Stop) -> Ending {
@@ -129,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             tokio::select! {
                 biased;
                 () = stop.wait() => return Ending::Stop,
+                () = end(&mut self.identity_end) => return Ending::Expired,
                 Some(done) = self.running.next() => self.answered(done),
                 event = self.socket.next(reading) => match event {
                     Event::Message(message) => self.take(message),
@@ -159,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             token: self.token.as_deref(),
             asks_identity: snapshot.asks_identity(),
             admin_mode: snapshot.api.admin_mode,
-            subscriber: &self.subscriber,
+            session: Some(&self.session),
         };
         let id = new_request_id();
         let Decoded { request, arrival, echo } = match frame::text(form, payload) {
@@ -181,21 +192,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.running.push(Box::pin(async move {
                 let Work { snapshot, request, arrival, echo, form, token } = work;
                 let action = request.action();
-                let subscription = arrival.connection.as_ref().map(|_| Subscription::of(&request));
                 let response = engine.handle(snapshot, request, arrival, encode::response).await;
-                Done { ticket, action, echo, form, token, subscription, response }
+                Done { ticket, action, echo, form, token, response }
             }));
         }
     }
 
     fn answered(&mut self, done: Done) {
-        let Done { ticket, action, echo, form, token, subscription, response } = done;
+        let Done { ticket, action, echo, form, token, response } = done;
         let mut response = encode::translate(action, response);
         if response.status() == 200 && token.is_some() {
             self.token = token;
-        }
-        if let Some(subscription) = subscription.filter(|_| response.status() == 201) {
-            self.subscriptions.extend(subscription.named(response.body()));
+            self.identity_end = self.session.identity_ends().map(|end| Box::pin(tokio::time::sleep_until(end)));
         }
         let retry_after = response.headers().get("retry-after").map(str::to_owned);
         let body = response.take_body();
@@ -240,21 +248,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// What the connection subscribes to ends with it; where that fails, by its life.
-    async fn unsubscribe(&mut self) {
-        for subscription in std::mem::take(&mut self.subscriptions) {
-            let request = subscription.ended(self.token.as_deref());
-            let ended = self.engine.handle(self.engine.snapshot(), request, Arrival::default(), encode::response);
-            let status = ended.await.status();
-            if status != 204 {
-                tracing::debug!(status, "a subscription of a websocket outlives it");
-            }
-        }
-    }
-
     async fn part(&mut self, code: CloseCode, reason: &'static str) {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let _ = tokio::time::timeout(PARTING, self.socket.close(frame)).await;
+    }
+}
+
+async fn end(of: &mut Option<Pin<Box<Sleep>>>) {
+    match of {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The text of a frame → a [`Request`], the same that REST makes of the same wish. Nothing is refused
 //! here: what is no request is told to core, which answers it as its first step.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sukkal_core::json::Fault;
-use sukkal_core::{Arrival, Error, ErrorKind, Presented, Route};
+use sukkal_core::{Arrival, Error, ErrorKind, Presented, Route, Session};
 use sukkal_plugin_sdk::{Action, Request, RequestId, Target, Transport};
 
 use super::echo::Echo;
@@ -31,8 +33,8 @@ pub struct Connection<'a> {
     pub asks_identity: bool,
     /// Whether the administrators' actions are served.
     pub admin_mode: bool,
-    /// What it is called as a subscriber.
-    pub subscriber: &'a str,
+    /// As core knows it.
+    pub session: Option<&'a Arc<Session>>,
 }
 
 /// The request of a frame whose text is JSON, or is thought to be.
@@ -74,8 +76,13 @@ fn apart(id: RequestId, text: &Bytes, envelope: &Envelope<'_>, connection: Conne
         arrival.route = Route::UnknownPath;
     }
     let names_none = |body: &Part<'_>| body.get("subscriber").is_none_or(|subscriber| subscriber.raw() == "\"\"");
-    if action == Action::SubscriptionCreate && envelope.body.as_ref().is_some_and(names_none) {
-        arrival.connection = Some(connection.subscriber.to_owned());
+    let concerns_connection = match action {
+        Action::Authenticate | Action::SubscriptionDelete => true,
+        Action::SubscriptionCreate => envelope.body.as_ref().is_some_and(names_none),
+        _ => false,
+    };
+    if concerns_connection {
+        arrival.connection = connection.session.cloned();
     }
     if let Some(sent) = &envelope.headers {
         headers(&mut request, sent, connection);

@@ -17,7 +17,6 @@ mod order;
 mod schema;
 pub mod server;
 mod socket;
-mod subscription;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_core::Engine;
+use sukkal_core::{Engine, Session};
 use tokio::net::TcpListener;
 
 use super::Limits;
@@ -27,13 +27,13 @@ pub async fn run(
 ) {
     accept::run(listener, connections, stop, move |stream, stop| {
         // One name a connection: what listings show of it, and what makes it unique.
-        let subscriber = format!("websocket://{host}/{}", new_request_id());
-        serve(stream, subscriber, engine.clone(), limits, stop)
+        let session = Session::new(format!("websocket://{host}/{}", new_request_id()));
+        serve(stream, session, engine.clone(), limits, stop)
     })
     .await;
 }
 
-async fn serve(stream: Stream, subscriber: String, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
+async fn serve(stream: Stream, session: Session, engine: Arc<Engine>, limits: Limits, mut stop: Stop) {
     let config = socket::config(max_message(&engine));
     let handshake = tokio_tungstenite::accept_async_with_config(stream, Some(config));
     let shaken = tokio::select! {
@@ -43,7 +43,7 @@ async fn serve(stream: Stream, subscriber: String, engine: Arc<Engine>, limits: 
     };
     match shaken {
         // Boxed: most connections are idle, and each holds as much memory as its largest moment.
-        Ok(Ok(stream)) => Box::pin(Connection::new(Socket::new(stream), subscriber, engine, limits).serve(stop)).await,
+        Ok(Ok(stream)) => Box::pin(Connection::new(Socket::new(stream), session, engine, limits).serve(stop)).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection asked for no websocket"),
         Err(_) => tracing::debug!("a connection did not ask for a websocket in time"),
     }

@@ -45,6 +45,8 @@ pub enum Does {
     OneMore,
     /// Filter: makes a body that is no JSON.
     NoJson,
+    /// Filter: knows whoever has a token `lasts-SECONDS`, for so long.
+    Identifies,
     /// Uses timers, tasks, sockets, blocking tasks and threads.
     Works,
     /// Logs in every way.

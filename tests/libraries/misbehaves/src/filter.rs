@@ -1,7 +1,9 @@
 //! The filter.
 
+use std::time::Duration;
+
 use sukkal_plugin_sdk::{
-    Bytes, Call, Filter, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response, Result, Verdict,
+    Bytes, Call, Filter, Host, Identity, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response, Result, Verdict,
 };
 
 use crate::act::act;
@@ -10,13 +12,14 @@ use crate::behaviour::{Behaviour, Does};
 /// A filter that sees every moment.
 pub struct Misbehaves {
     behaviour: Behaviour,
+    host: Host,
 }
 
 impl Misbehaves {
     /// Opens it, which misbehaves at `open`.
     pub async fn open(open: Open<Behaviour>) -> Result<Misbehaves> {
         act(open.settings.at("open")).await?;
-        Ok(Misbehaves { behaviour: open.settings })
+        Ok(Misbehaves { behaviour: open.settings, host: open.host })
     }
 
     async fn at(&self, moment: Moment) -> Result<Does> {
@@ -33,8 +36,16 @@ impl Filter for Misbehaves {
         Moment::ALL.into_iter().fold(Interest::none(), Interest::all)
     }
 
-    async fn authenticate(&self, _call: &Call, _state: &mut (), _request: &mut Request) -> Result<Verdict> {
-        self.at(Moment::Authenticate).await?;
+    async fn authenticate(&self, _call: &Call, _state: &mut (), request: &mut Request) -> Result<Verdict> {
+        if self.at(Moment::Authenticate).await? == Does::Identifies {
+            let token = request.headers().get("x-auth-token").and_then(|token| token.strip_prefix("lasts-"));
+            let Some(seconds) = token.and_then(|seconds| seconds.parse().ok()) else {
+                return Ok(Verdict::Respond(Response::error(401, "Unauthorized", "Authentication required")));
+            };
+            let project = request.headers().get("x-project-id").unwrap_or_default().to_owned();
+            let expires = Some(self.host.now().after(Duration::from_secs(seconds)));
+            request.set_identity(Identity { project, expires, ..Identity::default() });
+        }
         Ok(Verdict::Continue)
     }
 
