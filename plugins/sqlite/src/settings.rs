@@ -20,6 +20,8 @@ pub struct Settings {
     pub cache_kib: u32,
     /// Page cache of each reading connection, in KiB, 64 to 4,194,304.
     pub reader_cache_kib: u32,
+    /// Bodies that are kept in memory for whoever claims or lists them next, in KiB, 64 to 4,194,304.
+    pub body_cache_kib: u32,
     /// Size of a page in bytes, for files that are made anew: a power of two from 1,024 to 65,536.
     pub page_size: u32,
     /// The largest size of the file, in MiB, 1 to 16,777,216; 0 for no bound. Beyond it posts are
@@ -51,6 +53,7 @@ impl Default for Settings {
             readers: 2,
             cache_kib: 8 * 1024,
             reader_cache_kib: 2 * 1024,
+            body_cache_kib: 4 * 1024,
             page_size: 4096,
             max_mib: 0,
             checkpoint_mib: 8,
@@ -59,7 +62,8 @@ impl Default for Settings {
     }
 }
 
-const KNOWN: &str = "synchronous, readers, cache_kib, reader_cache_kib, page_size, max_mib, checkpoint_mib, waiting";
+const KNOWN: &str =
+    "synchronous, readers, cache_kib, reader_cache_kib, body_cache_kib, page_size, max_mib, checkpoint_mib, waiting";
 
 impl Settings {
     /// The file that a URI names, and the settings that hold for it.
@@ -102,6 +106,7 @@ impl Settings {
             "readers" => number(&mut self.readers),
             "cache_kib" => number(&mut self.cache_kib),
             "reader_cache_kib" => number(&mut self.reader_cache_kib),
+            "body_cache_kib" => number(&mut self.body_cache_kib),
             "page_size" => number(&mut self.page_size),
             "max_mib" => number(&mut self.max_mib),
             "checkpoint_mib" => number(&mut self.checkpoint_mib),
@@ -118,6 +123,7 @@ impl Settings {
         within("readers", self.readers, 1, 64)?;
         within("cache_kib", self.cache_kib, 64, 4_194_304)?;
         within("reader_cache_kib", self.reader_cache_kib, 64, 4_194_304)?;
+        within("body_cache_kib", self.body_cache_kib, 64, 4_194_304)?;
         within("page_size", self.page_size, 1024, 65_536)?;
         within("max_mib", self.max_mib, 0, 16_777_216)?;
         within("checkpoint_mib", self.checkpoint_mib, 1, 1024)?;

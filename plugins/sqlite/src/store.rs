@@ -39,7 +39,7 @@ impl<L: Ledger> Store<L> {
     pub fn open(
         open: Open<Settings>,
         schema: Schema,
-        ledger: impl FnOnce(Connection, &Host) -> Result<L>,
+        ledger: impl FnOnce(Connection) -> Result<L>,
     ) -> Result<Store<L>> {
         let (path, settings) = open.settings.of_uri(&open.uri, open.host.data_dir())?;
         let path = resolve(&path);
@@ -48,7 +48,7 @@ impl<L: Ledger> Store<L> {
         let wal = Wal::watch(&mut connection, &path, &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, open.host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
-        let ledger = ledger(connection, &open.host)?;
+        let ledger = ledger(connection)?;
         let writer = Writer::start(ledger, open.host.clone(), wal, schema.role, settings.waiting as usize)?;
         let warnings = warnings(&path, &settings);
         for warning in &warnings {

@@ -24,7 +24,6 @@ pub const WAKING: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <
 pub const FIRST_WAKE: &str = "SELECT wakes FROM block WHERE key >> 34 = ?1 ORDER BY wakes LIMIT 1";
 
 /// The blocks that the writer has in memory.
-#[derive(Default)]
 pub struct Blocks {
     known: HashMap<i64, Known>,
     /// Changed in this transaction and not written yet.
@@ -45,6 +44,12 @@ struct Known {
 }
 
 impl Blocks {
+    /// None yet.
+    pub fn new(bodies: Bodies) -> Blocks {
+        let (known, changed) = (HashMap::new(), BTreeSet::new());
+        Blocks { known, changed, buffer: Vec::new(), now: Timestamp(0), bodies }
+    }
+
     /// A transaction begins, at this instant.
     pub fn begun(&mut self, now: Timestamp) {
         self.now = now;

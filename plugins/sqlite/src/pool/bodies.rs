@@ -4,13 +4,15 @@
 //! run is deleted once all of its messages are gone; of one that some stay in, a row says which are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{Message, Origin, Timestamp};
 
-use super::body::{self, MISSING, Pick};
+use super::body::{self, Pick};
 use super::garbage::Account;
-use super::run::{self, Location, Part, Read, Run};
+use super::run::{self, Draft, Location, Part};
+use super::runs::{MISSING, Runs};
 use crate::error::Outcome;
 
 pub const GET: &str = "SELECT bits, cleaned, due FROM gone WHERE run = ?1";
@@ -21,18 +23,23 @@ pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
 const KEPT: usize = 4096;
 
 /// The bodies of a transaction, and accounts of the runs that it touches.
-#[derive(Default)]
 pub struct Bodies {
     /// Being put together, under the next number.
-    open: Run,
-    /// The number of the next run; not known after opening and after a rollback.
+    open: Draft,
+    /// The number of the next run; not known after opening.
     next: Option<i64>,
     /// What is gone in this transaction, by run, a bit each.
     gone: BTreeMap<i64, u64>,
     known: HashMap<i64, Account>,
+    runs: Arc<Runs>,
 }
 
 impl Bodies {
+    /// None yet.
+    pub fn new(runs: Arc<Runs>) -> Bodies {
+        Bodies { open: Draft::default(), next: None, gone: BTreeMap::new(), known: HashMap::new(), runs }
+    }
+
     /// Adds a new message's; answers where it lies.
     ///
     /// # Errors
@@ -60,9 +67,7 @@ impl Bodies {
         if self.next == Some(from.run) {
             self.insert(connection)?;
         }
-        let mut statement = connection.prepare_cached(run::GET)?;
-        let mut rows = statement.query([from.run])?;
-        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+        let run = self.runs.get(connection, from.run)?;
         let part = run.get(from.index).ok_or(MISSING)?;
         let (_, extensions) = body::read_extra(part.extra);
         let extra = body::write_extra(Some(origin), &extensions);
@@ -77,7 +82,7 @@ impl Bodies {
         if picks.iter().any(|pick| self.next == Some(pick.location().run)) {
             self.insert(connection)?;
         }
-        body::read(connection, picks, now)
+        body::read(connection, &self.runs, picks, now)
     }
 
     /// The message whose body lies there is gone.
@@ -113,7 +118,10 @@ impl Bodies {
 
     /// Drops all that is in memory.
     pub fn forget(&mut self) {
-        *self = Bodies::default();
+        self.open = Draft::default();
+        self.gone.clear();
+        self.known.clear();
+        // `next` stays: what was stored in vain may be in memory under the numbers before it.
     }
 
     fn next(&mut self, connection: &Connection) -> Outcome<i64> {
@@ -132,7 +140,8 @@ impl Bodies {
             return Ok(());
         }
         let number = self.next(connection)?;
-        std::mem::take(&mut self.open).insert(connection, number)?;
+        let run = self.open.insert(connection, number)?;
+        self.runs.keep(number, run);
         self.known.insert(number, Account::new(count));
         self.next = Some(number + 1);
         Ok(())
@@ -146,6 +155,7 @@ impl Bodies {
             return self.keep(connection, number, account);
         }
         run::delete(connection, number)?;
+        self.runs.forget(number);
         self.known.remove(&number);
         if !is_new {
             connection.prepare_cached(DELETE)?.execute([number])?;
@@ -165,7 +175,7 @@ impl Bodies {
         if let Some(known) = self.known.get(&number) {
             return Ok(Some(*known));
         }
-        let Some(count) = run::count(connection, number)? else { return Ok(None) };
+        let Some(count) = self.runs.count(connection, number)? else { return Ok(None) };
         let stored = |row: &Row<'_>| {
             let bits = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
             let due = row.get::<_, Option<i64>>(2)?.map(Timestamp);

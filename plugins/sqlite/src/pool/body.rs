@@ -5,8 +5,9 @@ use sukkal_plugin_sdk::{Bytes, Extensions, Message, MessageId, Origin, Place, Qu
 
 use super::block::{Block, Entry, State, View};
 use super::id::{block_of, id_in, lane_of, place_of};
-use super::run::{self, Location, Part, Read};
-use crate::error::{Fail, Outcome};
+use super::run::{Location, Run};
+use super::runs::{MISSING, Runs};
+use crate::error::Outcome;
 
 /// A message whose state is known and whose body is still to be read.
 #[derive(Clone, Debug)]
@@ -28,24 +29,18 @@ impl Pick {
     }
 }
 
-/// A message is there and its body is not.
-pub const MISSING: Fail = Fail::Corrupt("a message has no body");
-
 /// Reads the bodies of messages, in their order.
 ///
 /// # Errors
 /// The driver's; `Corrupt` when a body is missing.
-pub fn read(connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
+pub fn read(connection: &Connection, runs: &Runs, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
     let mut messages = Vec::with_capacity(picks.len());
     let mut picks = picks.into_iter().peekable();
-    let mut statement = connection.prepare_cached(run::GET)?;
     while let Some(number) = picks.peek().map(|pick| pick.location().run) {
-        let mut rows = statement.query([number])?;
-        let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
+        let run = runs.get(connection, number)?;
         // Neighbours are read in one go.
         while let Some(pick) = picks.next_if(|next| next.location().run == number) {
-            let part = run.get(pick.location().index).ok_or(MISSING)?;
-            messages.push(message(pick, &part, now));
+            messages.push(message(pick, &run, now)?);
         }
     }
     Ok(messages)
@@ -55,23 +50,21 @@ pub fn read(connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcom
 ///
 /// # Errors
 /// The driver's; `Corrupt` when its body is missing.
-pub fn posted(connection: &Connection, body: Location) -> Outcome<Timestamp> {
-    let mut statement = connection.prepare_cached(run::GET)?;
-    let mut rows = statement.query([body.run])?;
-    let run = Read::of_row(rows.next()?.ok_or(MISSING)?)?;
-    Ok(run.get(body.index).ok_or(MISSING)?.posted)
+pub fn posted(connection: &Connection, runs: &Runs, body: Location) -> Outcome<Timestamp> {
+    Ok(runs.get(connection, body.run)?.get(body.index).ok_or(MISSING)?.posted)
 }
 
-fn message(pick: Pick, part: &Part<'_>, now: Timestamp) -> Message {
+fn message(pick: Pick, run: &Run, now: Timestamp) -> Outcome<Message> {
     let Pick { id, entry, client } = pick;
+    let part = run.get(entry.body.index).ok_or(MISSING)?;
     let posted = part.posted;
     let (origin, extensions) = read_extra(part.extra);
     let claimed = entry.view(now) == View::Claimed;
     let ttl = entry.ttl.unwrap_or_else(|| entry.expires.0.saturating_sub(posted.0));
-    Message {
+    Ok(Message {
         place: place_of(id),
         lane: lane_of(block_of(id)),
-        body: Bytes::copy_from_slice(part.body),
+        body: run.body(entry.body.index).ok_or(MISSING)?,
         client,
         posted,
         ttl: std::time::Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
@@ -82,7 +75,7 @@ fn message(pick: Pick, part: &Part<'_>, now: Timestamp) -> Message {
         claims: entry.claims,
         origin,
         extensions,
-    }
+    })
 }
 
 /// The form of what is stored with a message: null for nothing; else the length of the

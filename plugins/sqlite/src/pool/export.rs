@@ -9,6 +9,7 @@ use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
 use super::run::{Location, Part};
+use super::snapshot::Snapshot;
 use super::{claim, count, list};
 use crate::error::{Fail, Outcome};
 
@@ -18,7 +19,8 @@ pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 OR
 const PAGE: i64 = 8;
 
 /// One page of a queue.
-pub fn export(connection: &Connection, queue: &QueueRef, from: &Cursor, now: Timestamp) -> Outcome<Export> {
+pub fn export(snapshot: &Snapshot<'_>, queue: &QueueRef, from: &Cursor) -> Outcome<Export> {
+    let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     let tally = connection.prepare_cached(queue::GET_TALLY)?.query_row([slot], queue::tally)?;
     let first = LaneKey::new(slot, Lane::Main).first_block();
@@ -37,7 +39,7 @@ pub fn export(connection: &Connection, queue: &QueueRef, from: &Cursor, now: Tim
         let there = block.entries().iter().filter(|entry| entry.view(now) != View::Gone);
         picks.extend(there.map(|entry| Pick::new(*key, &block, entry)));
     }
-    let messages = body::read(connection, picks, now)?;
+    let messages = snapshot.messages(picks)?;
     let next = keys.last().filter(|_| keys.len() as i64 >= PAGE).map(|last| (last + 1 - first).to_le_bytes());
     Ok(Export {
         claims: claims(connection, queue, tally.generation, &messages, now)?,

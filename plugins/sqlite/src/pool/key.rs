@@ -5,6 +5,7 @@ use sukkal_plugin_sdk::{Error, ErrorKind, Key, Place, Posted, QueueId, QueueRef,
 
 use super::id::queue_key;
 use super::queue;
+use super::snapshot::Snapshot;
 use crate::error::{Fail, Outcome};
 
 pub const GET: &str = "SELECT fingerprint, expires, first_place, places FROM post_key \
@@ -62,7 +63,8 @@ pub fn keep(connection: &Connection, queue: QueueId, key: &Key, places: &[Place]
 ///
 /// # Errors
 /// `Gone`, `Stale`, `Conflict`; the driver's.
-pub fn posted(connection: &Connection, queue: &QueueRef, key: &Key, now: Timestamp) -> Outcome<Option<Posted>> {
+pub fn posted(snapshot: &Snapshot<'_>, queue: &QueueRef, key: &Key) -> Outcome<Option<Posted>> {
+    let Snapshot { connection, now, .. } = *snapshot;
     queue::slot(connection, queue)?;
     let places = find(connection, queue.id(), key, now)?;
     Ok(places.map(|places| Posted { places, repeated: true, ..Posted::default() }))

@@ -6,6 +6,7 @@ use sukkal_plugin_sdk::{Error, ErrorKind, KnownQueue, Lane, Lease, Leased, Queue
 use super::id::queue_key;
 use super::ledger::Ledger;
 use super::queue;
+use super::snapshot::Snapshot;
 use crate::error::{Fail, Outcome};
 
 pub const GET: &str = "SELECT holder, fence, until FROM lease WHERE queue = ?1 AND lane = ?2";
@@ -75,16 +76,10 @@ pub fn lease(ledger: &mut Ledger, queue: &QueueRef, lease: &Lease) -> Outcome<Op
 }
 
 /// Queues in which something of a lane is due.
-pub fn due(
-    connection: &Connection,
-    lane: Lane,
-    after: Option<QueueId>,
-    limit: u32,
-    now: Timestamp,
-) -> Outcome<Vec<KnownQueue>> {
+pub fn due(snapshot: &Snapshot<'_>, lane: Lane, after: Option<QueueId>, limit: u32) -> Outcome<Vec<KnownQueue>> {
     // No queue has the lowest key but the one of id 0, which the service never draws twice in a row.
     let after = after.map_or(i64::MIN, queue_key);
-    let mut statement = connection.prepare_cached(DUE)?;
-    let queues = statement.query_map(params![lane.code(), now.0, after, limit], queue::known)?;
+    let mut statement = snapshot.connection.prepare_cached(DUE)?;
+    let queues = statement.query_map(params![lane.code(), snapshot.now.0, after, limit], queue::known)?;
     Ok(queues.collect::<Result<_, _>>()?)
 }

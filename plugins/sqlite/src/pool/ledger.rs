@@ -9,9 +9,11 @@ use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 
 use super::blocks::Blocks;
+use super::bodies::Bodies;
 use super::count::Totals;
 use super::garbage;
 use super::queue::{self, Queue};
+use super::runs::Runs;
 use super::watch::{Watch, Watched};
 use crate::error::{Outcome, of_driver};
 use crate::writer;
@@ -43,11 +45,11 @@ impl Ledger {
     ///
     /// # Errors
     /// The driver's.
-    pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>) -> Result<Ledger> {
+    pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>, runs: Arc<Runs>) -> Result<Ledger> {
         totals.load(&connection).map_err(|error| of_driver(&error))?;
         Ok(Ledger {
             connection,
-            blocks: Blocks::default(),
+            blocks: Blocks::new(Bodies::new(runs)),
             now: Timestamp(0),
             queues: HashMap::new(),
             changed: Vec::new(),

@@ -5,10 +5,11 @@ use rusqlite::{CachedStatement, Connection, params};
 use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, QueueRef, Timestamp};
 
 use super::block::{Block, Entry, View};
-use super::body::{self, Pick};
+use super::body::Pick;
 use super::id::{LaneKey, block_of, id_in, offset_of};
 use super::own_run::{OwnRuns, Walk};
 use super::settle::{self, Crowded, Step};
+use super::snapshot::Snapshot;
 use super::{claim, lane, queue};
 use crate::error::Outcome;
 
@@ -22,13 +23,13 @@ pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
 /// Reads on from a place. `Again`, if `crowded` allows it: much is to be settled in the lane first.
 pub fn list(
-    connection: &Connection,
+    snapshot: &Snapshot<'_>,
     queue: &QueueRef,
     list: &List,
-    now: Timestamp,
     own: &OwnRuns,
     crowded: Crowded,
 ) -> Outcome<Step<Batch>> {
+    let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     if list.lane != Lane::Main {
         lane::check_fence(connection, queue.id(), list.lane, list.fence)?;
@@ -63,7 +64,7 @@ pub fn list(
     if let (Some(client), Some(walk)) = (client, walk) {
         own.keep(queue.id(), client, walk.end(), age);
     }
-    batch.messages = body::read(connection, picks, now)?;
+    batch.messages = snapshot.messages(picks)?;
     Ok(Step::Done(batch))
 }
 
@@ -141,20 +142,22 @@ impl<'c> Candidates<'c> {
 }
 
 /// Reads messages of the main lane by place, whatever their claim or delay.
-pub fn get(connection: &Connection, queue: &QueueRef, places: &[Place], now: Timestamp) -> Outcome<Batch> {
+pub fn get(snapshot: &Snapshot<'_>, queue: &QueueRef, places: &[Place]) -> Outcome<Batch> {
+    let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     let mut asked = places.to_vec();
     asked.sort_unstable();
     asked.dedup();
     let picks = find(connection, slot, &asked, now, |_| true)?;
-    let mut found = body::read(connection, picks, now)?;
+    let mut found = snapshot.messages(picks)?;
     let order = |message: &Message| places.iter().position(|place| *place == message.place);
     found.sort_by_key(order);
     Ok(Batch { now, messages: found, ..Batch::default() })
 }
 
 /// Reads a live claim with what it holds.
-pub fn claim_get(connection: &Connection, queue: &QueueRef, id: ClaimId, now: Timestamp) -> Outcome<Option<Claim>> {
+pub fn claim_get(snapshot: &Snapshot<'_>, queue: &QueueRef, id: ClaimId) -> Outcome<Option<Claim>> {
+    let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     let generation = connection.prepare_cached(GENERATION)?.query_row([slot], |row| row.get(0))?;
     let Some(kept) = claim::live(connection, queue.id(), generation, id, now)? else { return Ok(None) };
@@ -164,7 +167,7 @@ pub fn claim_get(connection: &Connection, queue: &QueueRef, id: ClaimId, now: Ti
         renewed: kept.renewed,
         ttl: std::time::Duration::from_millis(u64::try_from(kept.ttl).unwrap_or(0)),
         now,
-        messages: body::read(connection, picks, now)?,
+        messages: snapshot.messages(picks)?,
         extensions: kept.extensions,
     }))
 }

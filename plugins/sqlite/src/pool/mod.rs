@@ -4,12 +4,12 @@
 //! |---|---|
 //! | `id` | how queues, lanes and places become integer keys |
 //! | `block`, `blocks` | the states of 64 neighbouring messages in one row, and the writer's copy of such rows |
-//! | `body`, `run`, `bodies` | what never changes of a message; in one row with others; the writer's side |
+//! | `body`, `run`, `runs`, `bodies` | what never changes of a message; in one row with others; in memory; the writer's side |
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
 //! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
 //! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
-//! | `list`, `own_run`, `stats` | reads, on connections of their own |
+//! | `snapshot`, `list`, `own_run`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
 
@@ -32,7 +32,9 @@ mod own_run;
 mod post;
 mod queue;
 mod run;
+mod runs;
 mod settle;
+mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -44,13 +46,15 @@ use std::sync::Arc;
 use sukkal_plugin_sdk::{
     Batch, Budget, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Export, Header, Health, Hints,
     Key, KnownQueue, Lane, Lease, Leased, List, NewClaim, Open, Place, Post, Posted, Progress, QueueId, QueueRef,
-    Release, Renewal, Result, Stats, Swept, Timestamp, Usage, WatchChange,
+    Release, Renewal, Result, Stats, Swept, Usage, WatchChange,
 };
 
 use self::count::Totals;
 use self::ledger::Ledger;
 use self::own_run::OwnRuns;
+use self::runs::Runs;
 use self::settle::{Crowded, Step};
+use self::snapshot::Snapshot;
 use self::watch::Watch;
 use crate::error::Outcome;
 use crate::schema;
@@ -63,6 +67,7 @@ pub struct Pool {
     watch: Arc<Watch>,
     totals: Arc<Totals>,
     own: Arc<OwnRuns>,
+    runs: Arc<Runs>,
 }
 
 impl Pool {
@@ -73,9 +78,11 @@ impl Pool {
     pub async fn open(open: Open<Settings>) -> Result<Pool> {
         let watch = Arc::new(Watch::default());
         let totals = Arc::new(Totals::default());
-        let ledger = |connection, _: &_| Ledger::new(connection, watch.clone(), totals.clone());
+        let (_, settings) = open.settings.clone().of_uri(&open.uri, open.host.data_dir())?;
+        let runs = Arc::new(Runs::new(settings.body_cache_kib as usize * 1024));
+        let ledger = |connection| Ledger::new(connection, watch.clone(), totals.clone(), runs.clone());
         let store = Store::open(open, schema::POOL, ledger)?;
-        Ok(Pool { store, watch, totals, own: Arc::default() })
+        Ok(Pool { store, watch, totals, own: Arc::default(), runs })
     }
 
     async fn write<T: Send + 'static>(
@@ -90,10 +97,11 @@ impl Pool {
     async fn read<T: Send + 'static>(
         &self,
         call: &Call,
-        work: impl FnOnce(&rusqlite::Connection, Timestamp) -> Outcome<T> + Send + 'static,
+        work: impl FnOnce(&Snapshot<'_>) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        let host = self.store.host.clone();
-        self.store.readers.submit(call, move |connection| work(connection, host.now())).await
+        let (host, runs) = (self.store.host.clone(), self.runs.clone());
+        let look = move |connection: &_| work(&Snapshot { connection, now: host.now(), runs: &runs });
+        self.store.readers.submit(call, look).await
     }
 }
 
@@ -104,13 +112,13 @@ impl Pool {
         &self,
         call: &Call,
         queue: &QueueRef,
-        work: impl Fn(&rusqlite::Connection, Timestamp, Crowded) -> Outcome<Step<T>> + Clone + Send + 'static,
+        work: impl Fn(&Snapshot<'_>, Crowded) -> Outcome<Step<T>> + Clone + Send + 'static,
     ) -> Result<T> {
         let mut steps_left = STEPS_OF_A_READER;
         loop {
             let crowded = if steps_left > 0 { Crowded::Wait } else { Crowded::Walk };
             let work = work.clone();
-            if let Step::Done(found) = self.read(call, move |connection, now| work(connection, now, crowded)).await? {
+            if let Step::Done(found) = self.read(call, move |snapshot| work(snapshot, crowded)).await? {
                 return Ok(found);
             }
             steps_left -= 1;
@@ -147,22 +155,19 @@ impl sukkal_plugin_sdk::Pool for Pool {
 
     async fn posted(&self, call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| key::posted(connection, &queue, &key, now)).await
+        self.read(call, move |snapshot| key::posted(snapshot, &queue, &key)).await
     }
 
     async fn list(&self, call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
         let queue = queue.clone();
         let own = self.own.clone();
         let reference = queue.clone();
-        self.look(call, &reference, move |connection, now, crowded| {
-            list::list(connection, &queue, &list, now, &own, crowded)
-        })
-        .await
+        self.look(call, &reference, move |snapshot, crowded| list::list(snapshot, &queue, &list, &own, crowded)).await
     }
 
     async fn get(&self, call: &Call, queue: &QueueRef, places: Vec<Place>) -> Result<Batch> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| list::get(connection, &queue, &places, now)).await
+        self.read(call, move |snapshot| list::get(snapshot, &queue, &places)).await
     }
 
     async fn delete(&self, call: &Call, queue: &QueueRef, delete: Delete) -> Result<Deleted> {
@@ -191,7 +196,7 @@ impl sukkal_plugin_sdk::Pool for Pool {
 
     async fn claim_get(&self, call: &Call, queue: &QueueRef, id: ClaimId) -> Result<Option<Claim>> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| list::claim_get(connection, &queue, id, now)).await
+        self.read(call, move |snapshot| list::claim_get(snapshot, &queue, id)).await
     }
 
     async fn claim_renew(&self, call: &Call, queue: &QueueRef, id: ClaimId, renewal: Renewal) -> Result<bool> {
@@ -207,8 +212,7 @@ impl sukkal_plugin_sdk::Pool for Pool {
     async fn stats(&self, call: &Call, queue: &QueueRef) -> Result<Stats> {
         let queue = queue.clone();
         let reference = queue.clone();
-        self.look(call, &reference, move |connection, now, crowded| stats::stats(connection, &queue, now, crowded))
-            .await
+        self.look(call, &reference, move |snapshot, crowded| stats::stats(snapshot, &queue, crowded)).await
     }
 
     async fn purge(&self, call: &Call, queue: &QueueRef, budget: Budget) -> Result<Progress> {
@@ -226,7 +230,7 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn due(&self, call: &Call, lane: Lane, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
-        self.read(call, move |connection, now| lane::due(connection, lane, after, limit, now)).await
+        self.read(call, move |snapshot| lane::due(snapshot, lane, after, limit)).await
     }
 
     async fn lane_lease(&self, call: &Call, queue: &QueueRef, lease: Lease) -> Result<Option<Leased>> {
@@ -243,12 +247,12 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn queues(&self, call: &Call, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
-        self.read(call, move |connection, _| queue::list(connection, after, limit)).await
+        self.read(call, move |snapshot| queue::list(snapshot.connection, after, limit)).await
     }
 
     async fn export(&self, call: &Call, queue: &QueueRef, from: Cursor) -> Result<Export> {
         let queue = queue.clone();
-        self.read(call, move |connection, now| export::export(connection, &queue, &from, now)).await
+        self.read(call, move |snapshot| export::export(snapshot, &queue, &from)).await
     }
 
     async fn import(&self, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
@@ -260,14 +264,13 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn health(&self, call: &Call) -> Result<Health> {
-        self.read(call, |connection, _| Ok(connection.prepare_cached(stats::PROBE)?.query_row([], |_| Ok(()))?))
-            .await?;
+        self.read(call, stats::probe).await?;
         self.write(call, SMALL, settle::probe).await?;
         Ok(self.store.health())
     }
 
     async fn usage(&self, call: &Call) -> Result<Usage> {
         let (settings, totals) = (self.store.settings.clone(), self.totals.clone());
-        self.read(call, move |connection, _| stats::usage(connection, &totals, &settings)).await
+        self.read(call, move |snapshot| stats::usage(snapshot.connection, &totals, &settings)).await
     }
 }

@@ -8,6 +8,7 @@ use super::count::Totals;
 use super::id::{LaneKey, id_in, place_of};
 use super::list::block;
 use super::settle::{self, Crowded, Step};
+use super::snapshot::Snapshot;
 use super::{body, queue};
 use crate::error::Outcome;
 use crate::settings::Settings;
@@ -19,7 +20,8 @@ pub const BACKWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key 
 pub const PROBE: &str = "SELECT written FROM probe WHERE one = 0";
 
 /// Counts a queue's main lane. `Again`, if `crowded` allows it: much is to be settled in it first.
-pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp, crowded: Crowded) -> Outcome<Step<Stats>> {
+pub fn stats(snapshot: &Snapshot<'_>, queue: &QueueRef, crowded: Crowded) -> Outcome<Step<Stats>> {
+    let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     let lane = LaneKey::new(slot, Lane::Main);
     if crowded == Crowded::Wait && settle::is_crowded(connection, lane, now)? {
@@ -44,8 +46,8 @@ pub fn stats(connection: &Connection, queue: &QueueRef, now: Timestamp, crowded:
         free: count(total - claimed),
         claimed: count(claimed),
         exhausted: count(exhausted),
-        oldest: end(connection, lane, FORWARD, now)?,
-        newest: end(connection, lane, BACKWARD, now)?,
+        oldest: end(snapshot, lane, FORWARD)?,
+        newest: end(snapshot, lane, BACKWARD)?,
         now,
         ..Stats::default()
     }))
@@ -63,7 +65,8 @@ fn due(connection: &Connection, lane: LaneKey, now: Timestamp) -> Outcome<Vec<i6
 }
 
 /// The first message that is there, from one end or the other.
-fn end(connection: &Connection, lane: LaneKey, sql: &str, now: Timestamp) -> Outcome<Option<Spot>> {
+fn end(snapshot: &Snapshot<'_>, lane: LaneKey, sql: &str) -> Outcome<Option<Spot>> {
+    let Snapshot { connection, now, runs } = *snapshot;
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([lane.first_block(), lane.last_block()])?;
     while let Some(row) = rows.next()? {
@@ -73,10 +76,18 @@ fn end(connection: &Connection, lane: LaneKey, sql: &str, now: Timestamp) -> Out
         let found: Option<&Entry> = if sql == FORWARD { there.next() } else { there.next_back() };
         if let Some(entry) = found {
             let id = id_in(key, entry.offset);
-            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, entry.body)? }));
+            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, runs, entry.body)? }));
         }
     }
     Ok(None)
+}
+
+/// Reads a row: whether the file can be read is seen only by doing so.
+///
+/// # Errors
+/// The driver's.
+pub fn probe(snapshot: &Snapshot<'_>) -> Outcome<()> {
+    Ok(snapshot.connection.prepare_cached(PROBE)?.query_row([], |_| Ok(()))?)
 }
 
 /// What the file holds in all.

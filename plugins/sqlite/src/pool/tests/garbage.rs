@@ -2,19 +2,19 @@
 
 use sukkal_plugin_sdk::{Budget, Guard, List, NewMessage, Place, Pool as _, Post, QueueId};
 
-use super::super::run::Read;
+use super::super::run::Run;
 use super::{QUEUE, Rig, bodies, call, message, queue, secs};
 use crate::settings::Settings;
 
 /// How many bodies lie in the file, and how many messages it should hold.
 fn counts(rig: &Rig) -> (usize, u64) {
     // Those that are gone from a run that stays are empty.
-    let n_bodies = rig.run(rig.pool().read(&call(), |connection, _| {
-        let mut statement = connection.prepare("SELECT heads, data FROM body")?;
+    let n_bodies = rig.run(rig.pool().read(&call(), |snapshot| {
+        let mut statement = snapshot.connection.prepare("SELECT heads, data FROM body")?;
         let mut rows = statement.query([])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
-            count += Read::of_row(row)?.n_kept();
+            count += Run::of_row(row)?.n_kept();
         }
         Ok(count)
     }));
