@@ -69,7 +69,7 @@ pub fn check(request: &mut Request, arrival: &Arrival, terms: &Terms<'_>) -> Res
     if arrival.not_acceptable {
         return Err(Error::new(ErrorKind::NotAcceptable, ""));
     }
-    if request.action() != Action::Versions {
+    if !is_for_everybody(request.action()) {
         client(request, &terms.snapshot.limits, &terms.snapshot.api)?;
         project(request)?;
         names(request)?;
@@ -159,6 +159,11 @@ fn bad_name(request: &Request) -> Error {
     } else {
         Error::new(ErrorKind::BadQueueName, "The format of the submitted queue name or project id is not valid.")
     }
+}
+
+/// Whether an action asks for no headers: what the service is may be read by all (spec: REST §1.8).
+fn is_for_everybody(action: Action) -> bool {
+    matches!(action, Action::Versions | Action::Document)
 }
 
 /// Whether an action is about one queue or topic, so that an empty name is a bad one.

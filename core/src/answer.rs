@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sukkal_plugin_sdk::{ClaimId, MessageId, Place, QueueId, Stats, Timestamp};
 
+use crate::limits::Api;
 use crate::signed_url::SignedUrl;
 
 /// A JSON object, in the order of its keys' insertion; numbers keep their digits.
@@ -21,6 +22,13 @@ pub enum Answer {
     Home {
         /// With the resources that only administrators have.
         admin: bool,
+    },
+    /// The description of the API, as these switches make it.
+    Document {
+        /// The switches in force.
+        api: Api,
+        /// Whether anybody asks who sends a request.
+        asks_identity: bool,
     },
     /// Whether every store answers.
     Ping(bool),

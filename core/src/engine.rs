@@ -288,6 +288,11 @@ impl<'a> Context<'a> {
         &self.snapshot.api
     }
 
+    /// Whether any filter asks who sends a request.
+    pub fn asks_identity(&self) -> bool {
+        self.snapshot.asks_identity()
+    }
+
     /// Whether a filter in use provides a named service.
     pub fn provides(&self, service: &str) -> bool {
         self.snapshot.provides(service)

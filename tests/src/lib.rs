@@ -14,6 +14,7 @@
 
 pub mod browser;
 pub mod crash;
+pub mod described;
 pub mod disk;
 pub mod eventually;
 pub mod guide;

@@ -14,6 +14,7 @@ mod config;
 mod cors;
 mod crash;
 mod dead_letters;
+mod described;
 mod documentation;
 mod documents;
 mod examples;

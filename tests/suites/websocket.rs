@@ -1,6 +1,7 @@
 //! The websocket: the vectors of the specification, and what such connections get wrong.
 
 use serde_json::{Value, json};
+use sukkal_tests::described::AsyncApi;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, read};
@@ -16,6 +17,7 @@ async fn one_long_session() {
 
 async fn one_long_session_over(store: Store) {
     let host = store.host().start().await;
+    let described = AsyncApi::of(&host.client()).await;
     let mut socket = host.websocket().await;
     let mut placeholders = Placeholders::default();
     let mut faults = Vec::new();
@@ -26,6 +28,7 @@ async fn one_long_session_over(store: Store) {
             (Frame::Text(answer), false) | (Frame::Binary(answer), true) => answer,
             (other, _) => panic!("step {number}: {other:?} where an answer to {sent} is due"),
         };
+        faults.extend(described.faults(&sent, &answer).into_iter().map(|fault| format!("step {number}: {fault}")));
         let due = with_own_subscriptions(due(step, &sent), |one| {
             // Who listens on the connection need not confirm that.
             one["confirmed"] = json!(one["subscriber"] == THIS);

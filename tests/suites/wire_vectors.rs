@@ -1,6 +1,7 @@
 //! The vectors of the specification, each sent to the real host.
 
 use serde_json::{Value, json};
+use sukkal_tests::described::OpenApi;
 use sukkal_tests::rest::JSON_PATCH;
 use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, answer, read};
@@ -33,6 +34,7 @@ async fn single_requests_over(store: Store) {
     client.put("/v2/queues/q", json!({})).await.expect(201);
     client.put("/v2/queues/small", json!({ "_max_messages_post_size": 100 })).await.expect(201);
     client.put("/v2/queues/delay", json!({ "_default_message_delay": 10 })).await.expect(201);
+    let described = OpenApi::of(&client).await;
     let mut faults = Vec::new();
     let cases = read("requests.json", "cases");
     let (served, left_out): (Vec<_>, Vec<_>) = cases.iter().partition(|case| is_served(case));
@@ -40,8 +42,11 @@ async fn single_requests_over(store: Store) {
         if case["request"]["path"].as_str().is_some_and(|path| path.ends_with("/meta")) {
             client.delete("/v2/queues/meta").await.expect(204);
         }
-        let found = send(&client, &case["request"]).await;
+        let request = &case["request"];
+        let found = send(&client, request).await;
         let due = answer(case);
+        let [method, path] = ["method", "path"].map(|key| request[key].as_str().unwrap_or_default());
+        faults.extend(described.faults(method, path, body(&request["body"]).as_deref(), &found));
         faults.extend(differences(due, &found).map(|fault| format!("{}: {fault}", case["name"])));
     }
     none(&faults);
@@ -104,6 +109,7 @@ async fn one_long_session() {
 async fn one_long_session_over(store: Store) {
     let host = store.host().start().await;
     let client = host.client();
+    let described = OpenApi::of(&client).await;
     let mut placeholders = Placeholders::default();
     let mut faults = Vec::new();
     let steps = read("lifecycle.json", "steps");
@@ -111,14 +117,17 @@ async fn one_long_session_over(store: Store) {
     for step in &served {
         let request = &step["request"];
         let path = placeholders.fill(request["path"].as_str().unwrap_or_default());
-        let mut call = client.request(request["method"].as_str().unwrap_or_default(), &path);
+        let method = request["method"].as_str().unwrap_or_default();
+        let sent = (!request["body"].is_null()).then(|| request["body"].to_string());
+        let mut call = client.request(method, &path);
         for (name, value) in request["headers"].as_object().into_iter().flatten() {
             call = call.header(name, value.as_str().unwrap_or_default());
         }
-        if !request["body"].is_null() {
-            call = call.body(request["body"].to_string());
+        if let Some(sent) = sent.clone() {
+            call = call.body(sent);
         }
         let found = call.send().await;
+        faults.extend(described.faults(method, &path, sent.as_deref().map(str::as_bytes), &found));
         let due = answer(step);
         let place = format!("{} {path}: ", request["method"]);
         let mut compare = |what: &str, due: &Value, found: &Value| {
@@ -144,6 +153,7 @@ async fn metadata_patches() {
 async fn metadata_patches_over(store: Store) {
     let host = store.host().start().await;
     let client = host.client();
+    let described = OpenApi::of(&client).await;
     let mut faults = Vec::new();
     let cases = read("json_patch.json", "cases");
     for case in &cases {
@@ -153,6 +163,7 @@ async fn metadata_patches_over(store: Store) {
         let patch = case["patch"].as_str().unwrap_or_default().to_owned();
         let call = client.request("PATCH", "/v2/queues/patched").header("content-type", JSON_PATCH);
         let found = call.body(patch.clone()).send().await;
+        faults.extend(described.faults("PATCH", "/v2/queues/patched", Some(patch.as_bytes()), &found));
         let after = client.get("/v2/queues/patched").await.expect(200).json();
         let due = answer(case);
         faults.extend(differences(due, &found).map(|fault| format!("{patch}: {fault}")));

@@ -33,6 +33,9 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::Versions => answered(Answer::Versions),
         Action::Authenticate => answered(authenticated(context, request)),
         Action::Home => answered(Answer::Home { admin: context.api().admin_mode }),
+        Action::Document => {
+            answered(Answer::Document { api: context.api().clone(), asks_identity: context.asks_identity() })
+        }
         Action::Ping => Box::pin(async { Ok(Answer::Ping(context.service.ping().await)) }),
         Action::Health => Box::pin(async { Ok(health::run(context).await) }),
         // A topic is to these what a queue is: the request's target says which of the two is meant.

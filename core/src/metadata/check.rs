@@ -41,6 +41,10 @@ fn fault(queue: &str, object: &Object, limits: &Limits) -> Option<String> {
         None | Some(Value::Bool(_)) => None,
         Some(_) => Some(format!("{ENCRYPT} must be boolean.")),
     })
+    .or_else(|| match present(object, FLAVOR) {
+        None | Some(Value::String(_)) => None,
+        Some(_) => Some(format!("{FLAVOR} must be the name of a flavor.")),
+    })
     .or_else(|| present(object, RETRY_POLICY).and_then(retry_policy::fault))
     .or_else(|| present(object, DEAD_LETTER_QUEUE).and_then(|value| dead_letter_queue_fault(queue, value)))
 }
@@ -105,6 +109,16 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn a_flavor_is_a_name() {
+        for name in ["\"gold\"", "\"\"", "null"] {
+            assert_eq!(verdict(&format!("{{\"_flavor\":{name}}}")), Ok(()), "{name}");
+        }
+        for name in ["1", "false", "{}"] {
+            assert!(verdict(&format!("{{\"_flavor\":{name}}}")).is_err(), "{name}");
+        }
     }
 
     #[test]

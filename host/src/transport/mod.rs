@@ -3,6 +3,7 @@
 //! What both write alike lies here; what is one transport's alone, in its folder.
 
 mod accept;
+mod document;
 mod failure;
 mod home;
 mod json;

@@ -7,6 +7,8 @@ mod body;
 mod connection;
 pub mod cors;
 mod decode;
+#[cfg(test)]
+mod described;
 mod encode;
 mod exchange;
 mod route;

@@ -3,6 +3,8 @@
 use sukkal_core::Route;
 use sukkal_plugin_sdk::{Action, Target};
 
+use crate::transport::document::{ASYNCAPI, OPENAPI};
+
 /// What a path and a method come to.
 #[derive(Debug, PartialEq)]
 pub struct Resolved {
@@ -44,6 +46,7 @@ resource!(VERSIONS false "GET" Versions, "HEAD" Versions);
 resource!(HOME false "GET" Home);
 resource!(PING false "GET" Ping, "HEAD" Ping);
 resource!(HEALTH true "GET" Health);
+resource!(DOCUMENT false "GET" Document);
 resource!(QUEUES false "GET" QueueList);
 resource!(QUEUE false "GET" QueueGet, "PUT" QueueCreate, "PATCH" QueueUpdate, "DELETE" QueueDelete, "HEAD" QueueExists);
 resource!(STATS false "GET" QueueStats);
@@ -70,8 +73,9 @@ pub fn resolve(method: &str, path: &str, admin_mode: bool) -> Resolved {
     let action = resource.actions.iter().find(|(name, _)| *name == method).map(|(_, action)| *action);
     let (action, route) = match action {
         Some(action) => (action, Route::Known),
-        // The root asks for no headers, whatever the method (spec: REST §1.8).
+        // These ask for no headers, whatever the method (spec: REST §1.8).
         None if std::ptr::eq(resource, &VERSIONS) => (Action::Versions, Route::WrongMethod(resource.methods)),
+        None if std::ptr::eq(resource, &DOCUMENT) => (Action::Document, Route::WrongMethod(resource.methods)),
         None => (NONE, Route::WrongMethod(resource.methods)),
     };
     Resolved { action, target, route, allow: resource.allow }
@@ -83,6 +87,8 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
         "/" => return Some((&VERSIONS, nothing)),
         // The original knows only the latter (spec: REST §1.4).
         "/v2" | "/v2/" => return Some((&HOME, nothing)),
+        "/v2/openapi.json" => return Some((&DOCUMENT, Target { item: OPENAPI.to_owned(), ..nothing })),
+        "/v2/asyncapi.json" => return Some((&DOCUMENT, Target { item: ASYNCAPI.to_owned(), ..nothing })),
         "/v2/ping" => return Some((&PING, nothing)),
         "/v2/health" => return Some((&HEALTH, nothing)),
         "/v2/queues" => return Some((&QUEUES, nothing)),
@@ -159,6 +165,7 @@ mod tests {
         let at = |action, queue: &str, item: &str| (action, queue.to_owned(), item.to_owned());
         assert_eq!(found("GET", "/"), at(Action::Versions, "", ""));
         assert_eq!(found("GET", "/v2"), at(Action::Home, "", ""));
+        assert_eq!(found("GET", "/v2/asyncapi.json"), at(Action::Document, "", "asyncapi"));
         assert_eq!(found("HEAD", "/v2/ping"), at(Action::Ping, "", ""));
         assert_eq!(found("PUT", "/v2/queues/a%2eb"), at(Action::QueueCreate, "a.b", ""));
         assert_eq!(found("GET", "/v2/queues/"), at(Action::QueueGet, "", ""));

@@ -7,6 +7,8 @@
 
 mod connection;
 mod decode;
+#[cfg(test)]
+mod described;
 mod echo;
 mod encode;
 mod envelope;

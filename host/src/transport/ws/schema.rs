@@ -31,7 +31,7 @@ fn are_typed(part: &Part<'_>, kind_of: fn(&str) -> Option<Kind>) -> bool {
     part.members.iter().all(|(name, value)| kind_of(name).is_none_or(|kind| value.kind() == kind))
 }
 
-fn needed_headers(action: Action) -> &'static [&'static str] {
+pub(super) fn needed_headers(action: Action) -> &'static [&'static str] {
     match action {
         Action::Authenticate => &["X-Auth-Token", "X-Project-ID"],
         _ => &["Client-ID", "X-Project-ID"],
@@ -44,7 +44,7 @@ fn kind_of_header(name: &str) -> Option<Kind> {
 }
 
 /// The fields that an action's body must have; `None`: it is no action of the websocket.
-fn needed(action: Action) -> Option<&'static [&'static str]> {
+pub(super) fn needed(action: Action) -> Option<&'static [&'static str]> {
     Some(match action {
         Action::Authenticate
         | Action::Home
@@ -74,7 +74,7 @@ fn needed(action: Action) -> Option<&'static [&'static str]> {
     })
 }
 
-fn kind_of_field(name: &str) -> Option<Kind> {
+pub(super) fn kind_of_field(name: &str) -> Option<Kind> {
     Some(match name {
         "queue_name" | "marker" | "message_id" | "claim_id" | "subscription_id" | "subscriber" | "pool_name"
         | "flavor_name" => Kind::String,

@@ -11,6 +11,7 @@ use sukkal_plugin_sdk::{Request, Response};
 pub use self::failure::failure;
 use self::message::{claim, listed, message};
 use self::paging::links;
+use crate::transport::document::{Document, Terms};
 use crate::transport::home;
 use crate::transport::json::Json;
 use crate::transport::shared::{self, popped, room};
@@ -30,6 +31,10 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         // Asked for on the websocket alone: here every request tells who sends it.
         Answer::Authenticated => Response::new(204),
         Answer::Home { admin } => home_document(admin),
+        Answer::Document { api, asks_identity } => {
+            let terms = Terms { limits: limits.clone(), api, asks_identity };
+            Response::json(200, Document::named(request.item()).text(&terms))
+        }
         Answer::Ping(works) => Response::new(if works || request.method() == "HEAD" { 204 } else { 503 }),
         Answer::Health(object) => json(200, 512, |json| json.value(&object)),
         Answer::Metadata(object) => json(200, 512, |json| json.value(&with_reserved(named.kind, &object, limits))),

@@ -18,7 +18,7 @@ pub fn links(json: &mut Json, request: &Request, paging: &Paging) {
 /// The parameters that a page of any resource may have; those of other names select by metadata
 /// and come last.
 const PAGE_PARAMS: &[&str] =
-    &["limit", "detailed", "name", "with_count", "echo", "include_claimed", "include_delayed", "claim_count"];
+    &["limit", "detailed", "name", "with_count", "echo", "include_claimed", "include_delayed", "claim_count", "origin"];
 
 fn next_query(paging: &Paging, marker: &str) -> String {
     let known = |name: &str| PAGE_PARAMS.contains(&name);
