@@ -61,3 +61,10 @@ async fn openstacksdk_with_every_verb() {
     run(Host::with(), "openstacksdk_rest.py", &[]).await;
     run(everything_on(Host::with()), "openstacksdk_rest.py", &[]).await;
 }
+
+#[tokio::test]
+async fn openstack_messaging_with_every_verb() {
+    for store in STORES {
+        run(with_key(store.host()).section("[api]\nadmin_mode = true"), "openstack_cli.py", &[]).await;
+    }
+}
