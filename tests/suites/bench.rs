@@ -34,16 +34,46 @@ async fn every_kind_of_work_is_counted_and_timed() {
         ("list-others --count 30", 30),
         ("cycle --count 30 --batch 10 --queues 3", 30),
         ("latency --count 30 -c 3", 30),
+        ("wait --count 30 -c 3", 30),
         ("claim --count 5 --fill 400", 5),
     ] {
         let report = measured(&host, &format!("{work} --size 100"));
-        assert_eq!(report["done"], done, "{report}");
-        assert_eq!(report["errors"].as_object().map(serde_json::Map::len), Some(0), "{report}");
-        let millis = |name: &str| report["latency_ms"][name].as_f64().expect("a number");
-        let rising = ["p50", "p90", "p99", "p99.9", "max"].map(millis);
-        assert!(rising[0] > 0.0 && rising.is_sorted(), "{report}");
-        assert!(report["per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+        assert_whole(&report, done);
+        assert_eq!((&report["transport"], &report["in_flight"]), (&"rest".into(), &1.into()), "{report}");
     }
+}
+
+#[tokio::test]
+async fn the_websocket_does_the_same_work_in_either_form() {
+    let host = Host::start().await;
+    for format in ["json", "msgpack"] {
+        for (work, done) in [
+            ("post --count 300 -c 2 --in-flight 32", 300),
+            ("post --count 30 --batch 7 --ttl 60 --delay 1 --queues 40 --in-flight 4", 30),
+            ("list --count 30", 30),
+            ("list-others --count 30 --in-flight 3", 30),
+            ("cycle --count 30 --batch 10 --queues 3 -c 2 --in-flight 4", 30),
+            ("latency --count 30 -c 3", 30),
+            ("wait --count 30 -c 3", 30),
+            ("claim --count 5 --fill 400 -c 1 --in-flight 2", 5),
+        ] {
+            let url = format!("ws://{}", host.websocket_address());
+            let report = measured(&host, &format!("{work} --size 100 --url {url} --format {format}"));
+            assert_whole(&report, done);
+            assert_eq!((&report["transport"], &report["format"]), (&"ws".into(), &format.into()), "{report}");
+        }
+    }
+}
+
+/// So much was done, without an error, and timed.
+#[track_caller]
+fn assert_whole(report: &Value, done: u64) {
+    assert_eq!(report["done"], done, "{report}");
+    assert_eq!(report["errors"].as_object().map(serde_json::Map::len), Some(0), "{report}");
+    let millis = |name: &str| report["latency_ms"][name].as_f64().expect("a number");
+    let rising = ["p50", "p90", "p99", "p99.9", "max"].map(millis);
+    assert!(rising[0] > 0.0 && rising.is_sorted(), "{report}");
+    assert!(report["per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
 }
 
 #[tokio::test]
@@ -93,6 +123,11 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
         ("--header Nonsense", "'X-Auth-Token: …'"),
         ("--url http://127.0.0.1:1/", "is the server there?"),
         ("claim --fill 0", "--fill"),
+        ("--url ws://127.0.0.1:1/", "is the server there?"),
+        ("--transport ws --url http://127.0.0.1:1/", "not a websocket's"),
+        ("--in-flight 2", "--url ws://…"),
+        ("--format msgpack", "--url ws://…"),
+        ("wait --url ws://127.0.0.1:1/ --in-flight 2", "--connections"),
     ] {
         let output = bench(&host, &format!("--count 1 {arguments}"));
         let line = String::from_utf8_lossy(&output.stderr).into_owned();

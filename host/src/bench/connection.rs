@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::fault::Broken;
 use super::head::{Body, Head, unchunk};
 
 /// A connection that is opened when it is needed, and again when the server has closed it.
@@ -17,52 +18,18 @@ pub struct Connection {
     buffer: Vec<u8>,
 }
 
-/// An answer; the body lies in the connection's buffer until the next request.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
-    /// The status.
-    pub status: u16,
-    /// The whole body.
-    pub body: &'a [u8],
-}
-
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Broken {
-    /// There is no connection to be had.
-    Refused,
-    /// The connection broke off.
-    Closed,
-    /// No answer within the time that is waited for one.
-    Silent,
-    /// What came is no HTTP.
-    NoHttp,
-}
-
-impl Broken {
-    /// As the report calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Broken::Refused => "not connected",
-            Broken::Closed => "connection broken",
-            Broken::Silent => "no answer in time",
-            Broken::NoHttp => "no HTTP",
-        }
-    }
-}
-
 impl Connection {
     /// A connection to be, with so much patience for each answer.
     pub fn new(address: SocketAddr, patience: Duration) -> Connection {
         Connection { address, patience, stream: None, buffer: Vec::with_capacity(16 * 1024) }
     }
 
-    /// Sends a whole request and reads the whole answer.
-    pub async fn exchange(&mut self, request: &[u8]) -> Result<Reply<'_>, Broken> {
+    /// Sends a whole request and reads the whole answer: its status and body.
+    pub async fn exchange(&mut self, request: &[u8]) -> Result<(u16, &[u8]), Broken> {
         let patience = self.patience;
         let exchanged = tokio::time::timeout(patience, self.exchange_in_time(request)).await;
         match exchanged.unwrap_or(Err(Broken::Silent)) {
-            Ok((status, begin, end)) => Ok(Reply { status, body: &self.buffer[begin..end] }),
+            Ok((status, begin, end)) => Ok((status, &self.buffer[begin..end])),
             Err(broken) => {
                 self.stream = None;
                 Err(broken)

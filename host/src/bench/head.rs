@@ -1,6 +1,6 @@
 //! The head of an answer.
 
-use super::connection::Broken;
+use super::fault::Broken;
 
 /// More headers than any answer of the API has.
 const MAX_HEADERS: usize = 64;

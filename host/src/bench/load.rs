@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::fault::Fault;
 use super::pace::Pace;
 use super::progress::Progress;
-use super::session::Fault;
 use super::tally::Tally;
 use super::target::Target;
 use super::work::{Done, Worker};
@@ -51,7 +51,7 @@ pub async fn run(options: &Options, target: &Target) -> Result<Report, Failure> 
     if tally.n_done() == 0 {
         return Err(nothing(options, &tally));
     }
-    Ok(Report::new(options, &tally, shared.pace.measured(), drained, shared.pace.never_begun()))
+    Ok(Report::new(options, target, &tally, shared.pace.measured(), drained, shared.pace.never_begun()))
 }
 
 /// Works until it is over, or until a round through the queues finds nothing to do (`true`).
@@ -63,6 +63,7 @@ async fn work(mut worker: Worker, shared: Arc<Shared>) -> bool {
                 n_empty = 0;
                 shared.record(due, at);
             }
+            Ok(Done::Between(begun, at)) => shared.record(begun, at),
             Ok(Done::Nothing) => {
                 n_empty += 1;
                 if n_empty >= worker.n_queues() {
@@ -82,9 +83,9 @@ async fn work(mut worker: Worker, shared: Arc<Shared>) -> bool {
 }
 
 impl Shared {
-    fn record(&self, due: Instant, at: Instant) {
-        if self.pace.counts(due, at) {
-            self.tally().done(at.saturating_duration_since(due));
+    fn record(&self, begun: Instant, at: Instant) {
+        if self.pace.counts(begun, at) {
+            self.tally().done(at.saturating_duration_since(begun));
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! The load generator often shares its machine with the server, so it is lean: one thread, requests
 //! written into one buffer, answers read in place. [`work`] is what one worker does over and over,
-//! [`session`] how an operation travels, [`pace`] when the next one is due.
+//! [`session`] how an operation travels ([`rest`] or [`ws`]), [`pace`] when the next one is due.
 
 mod connection;
 mod failure;
+mod fault;
 mod head;
 mod load;
+mod messages;
 mod pace;
 mod progress;
 mod report;
@@ -17,6 +19,7 @@ mod setup;
 mod tally;
 mod target;
 mod work;
+mod ws;
 
 use std::time::Duration;
 
@@ -25,7 +28,7 @@ use clap::Args;
 pub use failure::Failure;
 pub use report::Report;
 
-use target::Target;
+use target::{Form, Target, Transport};
 use work::Work;
 
 /// What is done, and against which server.
@@ -34,10 +37,19 @@ pub struct Options {
     /// What each connection does over and over.
     #[arg(value_enum, default_value_t = Work::Post)]
     work: Work,
-    /// The server.
-    #[arg(long, default_value = "http://127.0.0.1:8888")]
-    url: String,
-    /// Connections at work at the same time, one request outstanding on each.
+    /// The server: http://… for REST, ws://… for the websocket. Default: that of a host on this machine.
+    #[arg(long)]
+    url: Option<String>,
+    /// What is measured where no --url is given.
+    #[arg(long, value_enum)]
+    transport: Option<Transport>,
+    /// How frames are written on the websocket.
+    #[arg(long, value_enum, default_value_t = Form::Json)]
+    format: Form,
+    /// Requests outstanding on each websocket; over HTTP there is one.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    in_flight: u16,
+    /// Connections at work at the same time.
     #[arg(long, short, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// How long is measured, in seconds, after half a second to warm up.
@@ -132,10 +144,10 @@ impl Options {
         Duration::from_secs(self.timeout)
     }
 
-    /// How many queues there are: where latency is measured, each connection has one of its own.
+    /// How many queues there are: where messages are received, each connection has one of its own.
     fn queues(&self) -> usize {
         match self.work {
-            Work::Latency => self.connections(),
+            Work::Latency | Work::Wait => self.connections(),
             _ => self.queues as usize,
         }
     }

@@ -8,13 +8,18 @@ use serde::Serialize;
 
 use super::Options;
 use super::tally::Tally;
+use super::target::{Target, Transport};
 
 /// What a measurement gave.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     work: &'static str,
     url: String,
+    transport: &'static str,
+    format: &'static str,
     connections: u16,
+    /// Requests outstanding on each connection.
+    in_flight: u16,
     size: u64,
     queues: usize,
     /// The rate that was asked for.
@@ -44,12 +49,22 @@ struct Latency {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, tally: &Tally, time: Duration, drained: bool, never_begun: u64) -> Report {
+    pub(super) fn new(
+        options: &Options,
+        target: &Target,
+        tally: &Tally,
+        time: Duration,
+        drained: bool,
+        never_begun: u64,
+    ) -> Report {
         let seconds = time.as_secs_f64();
         Report {
             work: options.work.name(),
-            url: options.url.clone(),
+            url: target.url.clone(),
+            transport: target.transport.name(),
+            format: options.format.name(),
             connections: options.connections,
+            in_flight: options.in_flight,
             size: options.size,
             queues: options.queues(),
             rate: options.rate,
@@ -79,8 +94,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { work, url, connections, size, queues, seconds, done, per_second, .. } = self;
-        writeln!(f, "{work} at {url}: {connections} connection(s), {queues} queue(s), bodies of {size} bytes")?;
+        let Report { work, url, transport, format, connections, in_flight, size, queues, .. } = self;
+        let Report { seconds, done, per_second, .. } = self;
+        write!(f, "{work} at {url}: {connections} connection(s), ")?;
+        if *transport == Transport::Ws.name() {
+            write!(f, "{in_flight} in flight on each, {format}, ")?;
+        }
+        writeln!(f, "{queues} queue(s), bodies of {size} bytes")?;
         writeln!(f, "{done} in {seconds:.2} s: {per_second:.0}/s")?;
         let Latency { mean, p50, p90, p99, p999, max } = self.latency_ms;
         writeln!(

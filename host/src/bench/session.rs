@@ -1,9 +1,10 @@
 //! What is asked of a server, whatever transport it travels on.
 
 use super::Options;
-use super::connection::{Broken, Reply};
+use super::fault::{Broken, Fault};
 use super::rest::Rest;
-use super::target::Target;
+use super::target::{Form, Target, Transport};
+use super::ws::{self, Ws};
 
 /// One operation on the queue with this number.
 #[derive(Clone, Copy, Debug)]
@@ -12,52 +13,55 @@ pub enum Operation<'a> {
     CreateQueue,
     /// Removes it.
     DeleteQueue,
-    /// Posts messages: the body of such a request, see [`messages`].
+    /// Posts messages: the list of them, see [`messages`](super::messages::messages).
     Post(&'a [u8]),
-    /// Claims messages.
-    Claim,
+    /// Claims messages; waits for them for so many seconds, if any.
+    Claim { wait: u64 },
     /// Deletes messages by their ids, with commas between.
     Delete(&'a str),
     /// Lists messages at the head; one's own too, or those of others alone.
     List { own: bool },
 }
 
-/// Why an operation did not do what it should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// The answer has an unexpected status.
-    Status(u16),
-    /// There is no answer.
-    Broken(Broken),
+/// An answer; the body lies in the session until its next operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: u16,
+    /// All that the server sent but an HTTP head.
+    pub body: &'a [u8],
+    /// How it is written.
+    pub form: Form,
 }
 
-impl From<Broken> for Fault {
-    fn from(broken: Broken) -> Self {
-        Fault::Broken(broken)
-    }
-}
-
-impl Fault {
-    /// As the report calls it.
-    pub fn name(self) -> String {
-        match self {
-            Fault::Status(status) => status.to_string(),
-            Fault::Broken(broken) => broken.name().to_owned(),
-        }
-    }
-}
-
-/// One connection over one of the transports.
+/// What one worker asks its operations over.
 #[derive(Debug)]
 pub enum Session {
-    /// HTTP/1.1.
+    /// A connection of HTTP/1.1.
     Rest(Rest),
+    /// A share of a websocket.
+    Ws(Ws),
 }
 
 impl Session {
-    /// A session with the server; it connects with its first operation.
+    /// A session over a connection of its own; it connects with its first operation.
     pub fn new(options: &Options, target: &Target) -> Session {
-        Session::Rest(Rest::new(options, target))
+        match target.transport {
+            Transport::Rest => Session::Rest(Rest::new(options, target)),
+            Transport::Ws => Session::Ws(Ws::new(options, target, &ws::Line::new(options, target))),
+        }
+    }
+
+    /// All sessions of the options, those of one connection side by side.
+    pub fn all(options: &Options, target: &Target) -> Vec<Session> {
+        let of_one_connection = |_| match target.transport {
+            Transport::Rest => vec![Session::new(options, target)],
+            Transport::Ws => {
+                let line = ws::Line::new(options, target);
+                (0..options.in_flight).map(|_| Session::Ws(Ws::new(options, target, &line))).collect()
+            }
+        };
+        (0..options.connections()).flat_map(of_one_connection).collect()
     }
 
     /// Does an operation, whose answer should have one of these statuses.
@@ -69,25 +73,28 @@ impl Session {
     ) -> Result<Reply<'_>, Fault> {
         let reply = match self {
             Session::Rest(rest) => rest.perform(operation, queue).await?,
+            Session::Ws(ws) => ws.perform(operation, queue).await?,
         };
         if statuses.contains(&reply.status) { Ok(reply) } else { Err(Fault::Status(reply.status)) }
     }
 }
 
-/// The body of a post of so many messages of the options' kind.
-pub fn messages(options: &Options, n_messages: u64) -> Vec<u8> {
-    let times = [("ttl", options.ttl), ("delay", options.delay)];
-    let times = times.iter().filter_map(|(name, time)| Some(format!("\"{name}\":{},", (*time)?)));
-    let times = times.collect::<String>();
-    let quoted = "x".repeat(usize::try_from(options.size).unwrap_or(usize::MAX) - 2);
-    let message = format!("{{{times}\"body\":\"{quoted}\"}}");
-    let all = std::iter::repeat_n(message.as_str(), usize::try_from(n_messages).unwrap_or(usize::MAX));
-    format!("{{\"messages\":[{}]}}", all.collect::<Vec<_>>().join(",")).into_bytes()
+impl Reply<'_> {
+    /// The ids in a claim's answer, with commas between; the bodies that are posted here hold nothing
+    /// that looks like one.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn ids(&self) -> Result<String, Broken> {
+        let ids = match self.form {
+            Form::Json => json_ids(self.body),
+            Form::Msgpack => ws::packed_ids(self.body),
+        };
+        if ids.is_empty() { Err(Broken::NoAnswer) } else { Ok(ids) }
+    }
 }
 
-/// The ids in a claim's answer, with commas between; the bodies that are posted here hold no such
-/// text.
-pub fn ids(body: &[u8]) -> String {
+fn json_ids(body: &[u8]) -> String {
     let mut ids = String::with_capacity(32 * 10);
     for key in memchr::memmem::find_iter(body, b"\"id\"") {
         let mut parts = body[key + b"\"id\"".len()..].splitn(3, |byte| *byte == b'"');
@@ -101,12 +108,12 @@ pub fn ids(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ids;
+    use super::json_ids;
 
     #[test]
     fn ids_are_cut_out_of_a_claim() {
         let claim = br#"{"messages":[{"id":"a1","href":"/v2/x","body":"y"},{"id": "a2", "href": "/v2/z"}]}"#;
-        assert_eq!(ids(claim), "a1,a2");
-        assert_eq!(ids(br#"{"messages":[]}"#), "");
+        assert_eq!(json_ids(claim), "a1,a2");
+        assert_eq!(json_ids(br#"{"messages":[]}"#), "");
     }
 }

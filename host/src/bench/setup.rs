@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::task::JoinSet;
 
+use super::fault::Fault;
+use super::messages::messages;
 use super::progress::Progress;
-use super::session::{Fault, Operation, Session, messages};
+use super::session::{Operation, Session};
 use super::target::Target;
 use super::work::Work;
 use super::{Failure, Options};
@@ -26,8 +28,8 @@ pub async fn queues(options: &Options, target: &Target) -> Result<Vec<usize>, Fa
     let (next, made) = (AtomicUsize::new(0), std::sync::Mutex::new(Vec::new()));
     let shared = Arc::new((next, made));
     let mut makers = JoinSet::new();
-    for _ in 0..options.connections() {
-        let (mut session, shared, n_queues) = (Session::new(options, target), shared.clone(), options.queues());
+    for mut session in Session::all(options, target) {
+        let (shared, n_queues) = (shared.clone(), options.queues());
         makers.spawn(async move {
             while let Some(queue) = Some(shared.0.fetch_add(1, Ordering::Relaxed)).filter(|queue| *queue < n_queues) {
                 let reply = session.expect(Operation::CreateQueue, queue, &[201, 204, 200]).await?;
@@ -50,19 +52,19 @@ pub async fn fill(options: &Options, target: &Target) -> Result<(), Failure> {
     let wanted = options.fill.unwrap_or(match options.work {
         Work::Claim => TO_CLAIM,
         Work::List | Work::ListOthers => TO_LIST * options.queues() as u64,
-        Work::Post | Work::Cycle | Work::Latency => 0,
+        Work::Post | Work::Cycle | Work::Latency | Work::Wait => 0,
     });
     if wanted == 0 {
         return Ok(());
     }
     let n_queues = options.queues();
     let batch = (POST_BYTES / (options.size + 64)).clamp(1, POST_MESSAGES).min(wanted.div_ceil(n_queues as u64));
-    let (body, n_posts) = (Arc::<[u8]>::from(messages(options, batch)), wanted.div_ceil(batch));
+    let (body, n_posts) = (Arc::<[u8]>::from(messages(options, options.format, batch)), wanted.div_ceil(batch));
     let posted = Arc::new(AtomicU64::new(0));
     let progress = Progress::new("posting");
     let mut posters = JoinSet::new();
-    for _ in 0..options.connections() {
-        let (mut session, body, posted) = (Session::new(options, target), body.clone(), posted.clone());
+    for mut session in Session::all(options, target) {
+        let (body, posted) = (body.clone(), posted.clone());
         posters.spawn(async move {
             loop {
                 let number = posted.fetch_add(1, Ordering::Relaxed);
@@ -91,8 +93,10 @@ pub async fn fill(options: &Options, target: &Target) -> Result<(), Failure> {
 pub async fn remove(options: &Options, target: &Target, made: Vec<usize>) -> Result<(), Failure> {
     let made = Arc::new(made);
     let mut removers = JoinSet::new();
-    for first in 0..options.connections() {
-        let (mut session, made, step) = (Session::new(options, target), made.clone(), options.connections());
+    let sessions = Session::all(options, target);
+    let step = sessions.len();
+    for (first, mut session) in sessions.into_iter().enumerate() {
+        let made = made.clone();
         removers.spawn(async move {
             for queue in made.iter().skip(first).step_by(step) {
                 session.expect(Operation::DeleteQueue, *queue, &[204]).await?;

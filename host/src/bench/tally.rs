@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::session::Fault;
+use super::fault::Fault;
 
 /// Latencies are kept to three digits.
 const DIGITS: u8 = 3;

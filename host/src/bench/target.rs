@@ -2,32 +2,81 @@
 
 use std::net::SocketAddr;
 
+use clap::ValueEnum;
 use warp::http::Uri;
 use warp::http::uri::Scheme;
 
+use super::work::Work;
 use super::{Failure, Options};
+
+/// How operations travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// HTTP/1.1, one request outstanding on each connection.
+    Rest,
+    /// The websocket.
+    Ws,
+}
+
+/// How requests and answers are written on the websocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// JSON, in text frames.
+    Json,
+    /// MessagePack, in binary frames.
+    Msgpack,
+}
 
 /// The server: where it is, and what every request to it carries.
 #[derive(Debug)]
 pub struct Target {
+    /// As its operator calls it.
+    pub url: String,
+    /// How it is asked.
+    pub transport: Transport,
     /// Its address.
     pub address: SocketAddr,
+    /// What the address was given as: `localhost:8888`.
+    pub authority: String,
     /// What comes before `/v2` in its paths.
     pub base: String,
-    /// The headers of every request, each line with its end.
-    pub headers: String,
+    /// The headers of every request.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Transport {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Rest => "rest",
+            Transport::Ws => "ws",
+        }
+    }
+}
+
+impl Form {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Json => "json",
+            Form::Msgpack => "msgpack",
+        }
+    }
 }
 
 impl Target {
     /// Finds the server of the options, and connects to nothing yet.
     pub async fn new(options: &Options) -> Result<Target, Failure> {
-        let wrong =
-            |why: &str| Failure::new(format!("--url {}: {why}; give one like http://127.0.0.1:8888", options.url));
-        let uri: Uri = options.url.parse().map_err(|_| wrong("is no URL"))?;
+        let url = options.url.clone().unwrap_or_else(|| default_url(options).to_owned());
+        let wrong = |why: &str| Failure::new(format!("--url {url}: {why}; give one like http://127.0.0.1:8888"));
+        let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            return Err(wrong("only http is measured, without TLS"));
-        }
+        let transport = match uri.scheme_str() {
+            _ if uri.scheme() == Some(&Scheme::HTTP) => Transport::Rest,
+            Some("ws") => Transport::Ws,
+            _ => return Err(wrong("only http and ws are measured, without TLS")),
+        };
+        fits(options, transport)?;
         let port = authority.port_u16().unwrap_or(80);
         // An IPv6 address stands in brackets.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
@@ -36,23 +85,57 @@ impl Target {
             .map_err(|error| wrong(&format!("the host cannot be found ({error})")))?;
         let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
         let base = uri.path().trim_end_matches('/').trim_end_matches("/v2").to_owned();
-        Ok(Target { address, base, headers: headers(options, authority.as_str())? })
+        let (authority, headers) = (authority.to_string(), headers(options)?);
+        Ok(Target { url, transport, address, authority, base, headers })
     }
 }
 
-fn headers(options: &Options, authority: &str) -> Result<String, Failure> {
-    let client = options.client_id.clone().unwrap_or_else(|| uuid(rand::random()));
-    let project = &options.project;
-    let mut lines = format!("Host: {authority}\r\nClient-ID: {client}\r\nX-Project-ID: {project}\r\n");
-    for header in &options.headers {
-        let sound = header.split_once(':').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
-        if !sound || header.contains(['\r', '\n']) {
-            return Err(Failure::new(format!("--header {header}: give a name and a value, as 'X-Auth-Token: …'")));
-        }
-        lines.push_str(header);
-        lines.push_str("\r\n");
+fn default_url(options: &Options) -> &'static str {
+    match options.transport {
+        Some(Transport::Ws) => "ws://127.0.0.1:9000",
+        Some(Transport::Rest) | None => "http://127.0.0.1:8888",
     }
-    Ok(lines)
+}
+
+/// Whether the options mean something over this transport, for their work.
+fn fits(options: &Options, transport: Transport) -> Result<(), Failure> {
+    let is_rest = transport == Transport::Rest;
+    let mistake = match (options.transport, options.work) {
+        (Some(Transport::Ws), _) if is_rest => {
+            "--transport ws: the URL is not a websocket's; give one like ws://…:9000"
+        }
+        (Some(Transport::Rest), _) if !is_rest => {
+            "--transport rest: the URL is a websocket's; give one like http://…:8888"
+        }
+        _ if is_rest && options.in_flight > 1 => {
+            "--in-flight: HTTP has one request outstanding a connection; give --url ws://…"
+        }
+        _ if is_rest && options.format != Form::Json => {
+            "--format: only websockets have another than JSON; give --url ws://…"
+        }
+        (_, Work::Latency | Work::Wait) if options.in_flight > 1 => {
+            "--in-flight: answers keep their order, and would wait for each other's messages; give more --connections"
+        }
+        (_, Work::Wait) if options.rate.is_some() => "--rate: what waits is not due at any time; leave it out",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(mistake))
+}
+
+fn headers(options: &Options) -> Result<Vec<(String, String)>, Failure> {
+    let client = options.client_id.clone().unwrap_or_else(|| uuid(rand::random()));
+    let own = [("Client-ID", client), ("X-Project-ID", options.project.clone())];
+    let mut headers: Vec<_> = own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    for header in &options.headers {
+        let pair = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+        match pair.filter(|(name, value)| !name.is_empty() && !value.is_empty() && !header.contains(['\r', '\n'])) {
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None => {
+                return Err(Failure::new(format!("--header {header}: give a name and a value, as 'X-Auth-Token: …'")));
+            }
+        }
+    }
+    Ok(headers)
 }
 
 /// A client id as the API wants it: a UUID.

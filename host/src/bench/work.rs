@@ -6,13 +6,19 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use super::Options;
-use super::session::{Fault, Operation, Session, ids, messages};
+use super::fault::Fault;
+use super::messages::messages;
+use super::session::{Operation, Session};
 use super::target::Target;
 
 /// From one queue to the next one at work: so far, that neighbours in time are none in the catalog.
 const STRIDE: usize = 7_919;
 /// Between two looks into a queue from which a message is awaited.
 const LOOK: Duration = Duration::from_millis(1);
+/// Between a claim that is to wait and the post that it waits for: so that it does.
+const SETTLED: Duration = Duration::from_millis(3);
+/// For how long such a claim waits, in seconds: longer than a post takes.
+const WAIT: u64 = 10;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +36,9 @@ pub enum Work {
     /// Posts a message and receives it by a claim over a second connection; the time from the one to
     /// the other counts.
     Latency,
+    /// Posts a message that a claim over a second connection waits for (`wait=`, which is Sukkal's
+    /// own); the time from the one to the other counts.
+    Wait,
 }
 
 impl Work {
@@ -42,6 +51,7 @@ impl Work {
             Work::List => "list",
             Work::ListOthers => "list-others",
             Work::Latency => "latency",
+            Work::Wait => "wait",
         }
     }
 }
@@ -51,11 +61,13 @@ impl Work {
 pub enum Done {
     /// It was done, at this moment.
     At(Instant),
+    /// It was done; of it the time between these moments counts.
+    Between(Instant, Instant),
     /// There was nothing to do in this queue.
     Nothing,
 }
 
-/// One connection at its work.
+/// One who works: a connection has as many as it has requests in flight.
 #[derive(Debug)]
 pub struct Worker {
     work: Work,
@@ -70,17 +82,18 @@ pub struct Worker {
 impl Worker {
     /// All workers of the options.
     pub fn all(options: &Options, target: &Target) -> Vec<Worker> {
-        let messages: Arc<[u8]> = messages(options, options.batch.into()).into();
-        let worker = |number| Worker {
+        let messages: Arc<[u8]> = messages(options, options.format, options.batch.into()).into();
+        let receives = matches!(options.work, Work::Latency | Work::Wait);
+        let worker = |(number, session)| Worker {
             work: options.work,
-            session: Session::new(options, target),
-            receiver: (options.work == Work::Latency).then(|| Session::new(options, target)),
+            session,
+            receiver: receives.then(|| Session::new(options, target)),
             messages: messages.clone(),
             queue: number % options.queues(),
             n_queues: options.queues(),
             ids: String::new(),
         };
-        (0..options.connections()).map(worker).collect()
+        Session::all(options, target).into_iter().enumerate().map(worker).collect()
     }
 
     /// How many queues it goes round.
@@ -93,13 +106,14 @@ impl Worker {
         let queue = self.queue;
         match self.work {
             Work::Latency => return self.send_and_receive(queue).await,
+            Work::Wait => return self.send_to_waiting(queue).await,
             _ => self.queue = (queue + STRIDE) % self.n_queues,
         }
         match self.work {
             Work::Post => self.post(queue).await?,
             Work::List => self.list(queue, true).await?,
             Work::ListOthers => self.list(queue, false).await?,
-            Work::Claim | Work::Latency => return self.claim_and_delete(queue).await,
+            Work::Claim | Work::Latency | Work::Wait => return self.claim_and_delete(queue).await,
             Work::Cycle => {
                 self.post(queue).await?;
                 return self.claim_and_delete(queue).await;
@@ -119,7 +133,7 @@ impl Worker {
     }
 
     async fn claim_and_delete(&mut self, queue: usize) -> Result<Done, Fault> {
-        if !claim(&mut self.session, queue, &mut self.ids).await? {
+        if !claim(&mut self.session, queue, 0, &mut self.ids).await? {
             return Ok(Done::Nothing);
         }
         self.session.expect(Operation::Delete(&self.ids), queue, &[204]).await?;
@@ -132,7 +146,7 @@ impl Worker {
         let Some(receiver) = &mut self.receiver else { return Ok(Done::Nothing) };
         let ids = &mut self.ids;
         let received = async {
-            while !claim(receiver, queue, ids).await? {
+            while !claim(receiver, queue, 0, ids).await? {
                 tokio::time::sleep(LOOK).await;
             }
             Ok(Instant::now())
@@ -142,13 +156,36 @@ impl Worker {
         receiver.expect(Operation::Delete(&self.ids), queue, &[204]).await?;
         Ok(Done::At(at))
     }
+
+    /// Claims with a wait, and posts once that is under way; neither the pause between nor the deletion
+    /// counts.
+    async fn send_to_waiting(&mut self, queue: usize) -> Result<Done, Fault> {
+        let Some(receiver) = &mut self.receiver else { return Ok(Done::Nothing) };
+        let ids = &mut self.ids;
+        let received = async {
+            match claim(receiver, queue, WAIT, ids).await? {
+                true => Ok(Instant::now()),
+                // It did not wait, or the post failed.
+                false => Err(Fault::Status(204)),
+            }
+        };
+        let posted = async {
+            tokio::time::sleep(SETTLED).await;
+            let begun = Instant::now();
+            self.session.expect(Operation::Post(&self.messages), queue, &[201]).await?;
+            Ok(begun)
+        };
+        let (begun, at) = tokio::try_join!(posted, received)?;
+        receiver.expect(Operation::Delete(&self.ids), queue, &[204]).await?;
+        Ok(Done::Between(begun, at))
+    }
 }
 
 /// Claims messages and tells whether there were any.
-async fn claim(session: &mut Session, queue: usize, into: &mut String) -> Result<bool, Fault> {
-    let reply = session.expect(Operation::Claim, queue, &[201, 204]).await?;
+async fn claim(session: &mut Session, queue: usize, wait: u64, into: &mut String) -> Result<bool, Fault> {
+    let reply = session.expect(Operation::Claim { wait }, queue, &[201, 204]).await?;
     if reply.status == 201 {
-        *into = ids(reply.body);
+        *into = reply.ids()?;
     }
     Ok(reply.status == 201)
 }

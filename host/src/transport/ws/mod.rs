@@ -14,7 +14,7 @@ mod encode;
 mod envelope;
 mod frame;
 mod line;
-mod msgpack;
+pub mod msgpack;
 mod order;
 mod schema;
 pub mod server;
