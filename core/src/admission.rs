@@ -7,6 +7,7 @@ use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, ClientIds, Limits};
 use crate::name;
+use crate::post_order::Turn;
 use crate::session::Session;
 use crate::signed_url::{self, Presented};
 use crate::snapshot::Snapshot;
@@ -26,6 +27,9 @@ pub struct Arrival {
     /// The connection on which it came, where what is asked for concerns that itself: its identity,
     /// or its being a subscriber.
     pub connection: Option<Arc<Session>>,
+    /// Its place among the posts of its connection to its queue, where it is one of several that are
+    /// under way together.
+    pub turn: Option<Arc<Turn>>,
     /// Why the transport takes it for no request of its own at all: answered before all else (spec:
     /// websocket, checks 1–4).
     pub refused: Option<Error>,

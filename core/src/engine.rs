@@ -20,6 +20,7 @@ use crate::limits::{Api, Limits};
 use crate::observer::{Observer, Outcome, Watch};
 use crate::pipeline::Passage;
 use crate::pools::Pools;
+use crate::post_order::Turn;
 use crate::probe::Probe;
 use crate::service::{Clock, Service};
 use crate::session::Session;
@@ -81,6 +82,8 @@ pub struct Context<'a> {
     pub presence: &'a Presence,
     /// The connection on which the request came; see [`Arrival::connection`].
     pub connection: Option<&'a Session>,
+    /// The place of a post among others; see [`Arrival::turn`].
+    pub turn: Option<&'a Turn>,
     snapshot: &'a Snapshot,
     passage: &'a mut Passage,
 }
@@ -232,8 +235,9 @@ impl Engine {
         admission::check(request, arrival, &Terms { snapshot, now: service.now() })?;
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
-        let (presence, connection) = (under.presence, arrival.connection.as_deref());
-        action::run(&mut Context { service, call: &call, presence, connection, snapshot, passage }, request).await
+        let (presence, connection, turn) = (under.presence, arrival.connection.as_deref(), arrival.turn.as_deref());
+        let mut context = Context { service, call: &call, presence, connection, turn, snapshot, passage };
+        action::run(&mut context, request).await
     }
 
     /// Ends every wait: long polls are answered at once.

@@ -49,5 +49,6 @@ mod topics;
 mod waiting;
 mod websocket;
 mod websocket_bounds;
+mod websocket_posts;
 mod websocket_sessions;
 mod wire_vectors;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sukkal_plugin_sdk::{Extensions, Key, MessageId, NewMessage, Post, Posted, Request, Transport};
+use sukkal_plugin_sdk::{
+    self as sdk, Applied, Extensions, Key, MessageId, NewMessage, Post, Posted, Request, Transport,
+};
 
 use super::draft::{self, Draft, Drafts};
 use super::idempotency;
@@ -17,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Limits, MIN_TTL};
 use crate::metadata::{Metadata, message_ttl_text};
 use crate::name::Named;
+use crate::post_order::{Followers, Told, Turn};
 use crate::stop::Stop;
 
 /// The service that a filter must provide where a queue's messages are to be encrypted.
@@ -43,7 +46,73 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     }
     let messages = context.ingress(request, messages).await?;
     let post = Post { client: request.client().to_owned(), messages, key, ..Post::default() };
-    store(context, Named::of(request), queue, post).await
+    let named = Named::of(request);
+    let ids = match context.turn {
+        None => store(context, named, queue, post).await.map_err(Error::from)?,
+        Some(turn) => store_in_turn(context, turn, named, queue, post).await?,
+    };
+    Ok(Answer::Posted(ids))
+}
+
+/// Stores a post among others of its connection, with those behind it that are there already.
+async fn store_in_turn(
+    context: &Context<'_>,
+    turn: &Turn,
+    named: Named<'_>,
+    found: Option<Arc<Queue>>,
+    post: Post,
+) -> Result<Vec<MessageId>> {
+    let project = context.call.project();
+    let (post, alone) = match turn.told(project, post).await {
+        Some(Told::Lead { post, alone }) => (post, alone),
+        Some(Told::Done(done)) => return done,
+        None => return Err(Error::new(ErrorKind::TimedOut, "The request took too long.")),
+    };
+    let followers = if alone { Followers::default() } else { turn.followers(project, &post) };
+    if !followers.is_empty() {
+        match store(context, named, found.clone(), followers.joined(&post)).await {
+            Ok(mut ids) => {
+                followers.stored(ids.drain(post.messages.len().min(ids.len())..));
+                turn.leave();
+                return Ok(ids);
+            }
+            // What one could not be stored for must not be the others' failure.
+            Err(unstored) if unstored.applied == Applied::No => turn.put_back(followers),
+            Err(unstored) => {
+                followers.failed(&unstored.error);
+                return Err(unstored.error);
+            }
+        }
+    }
+    let stored = store(context, named, found, post).await;
+    turn.leave();
+    Ok(stored?)
+}
+
+/// Why a post is not stored, or may not be.
+struct Unstored {
+    error: Error,
+    applied: Applied,
+}
+
+impl From<Error> for Unstored {
+    /// Of a step before the post.
+    fn from(error: Error) -> Self {
+        Unstored { error, applied: Applied::No }
+    }
+}
+
+impl From<sdk::Error> for Unstored {
+    fn from(error: sdk::Error) -> Self {
+        let applied = error.applied;
+        Unstored { error: idempotency::worded(error), applied }
+    }
+}
+
+impl From<Unstored> for Error {
+    fn from(unstored: Unstored) -> Self {
+        unstored.error
+    }
 }
 
 /// What a post under this key stored before: a repeated post ends here, before the filters see it.
@@ -66,7 +135,7 @@ async fn store(
     named: Named<'_>,
     mut found: Option<Arc<Queue>>,
     post: Post,
-) -> Result<Answer, Stop> {
+) -> Result<Vec<MessageId>, Unstored> {
     let (directory, call) = (&context.service.directory, context.call);
     for _ in 0..TRIES {
         let queue = match found.take() {
@@ -80,8 +149,8 @@ async fn store(
                 Ok(ids(&queue, posted))
             }
         });
-        if let Some(ids) = stored.await.map_err(idempotency::worded)? {
-            return Ok(Answer::Posted(ids));
+        if let Some(ids) = stored.await? {
+            return Ok(ids);
         }
     }
     Err(Error::new(ErrorKind::Unavailable, "The queue is being deleted by others.").into())

@@ -45,8 +45,7 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Byte
         form_body: body.is_some() && is_form(&head.headers),
         not_acceptable: !accepts_json(&head.headers),
         signed: head.headers.contains_key(SIGNATURE).then(|| Box::new(presented(head))),
-        connection: None,
-        refused: None,
+        ..Arrival::default()
     };
     let params = params(&head.query);
     let action = match resolved.action {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sukkal_core::{Arrival, Engine, Session, Snapshot};
+use sukkal_core::{Arrival, Engine, PostOrder, Session, Snapshot};
 use sukkal_plugin_sdk::{Action, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -22,7 +22,7 @@ use super::decode::{self, Decoded};
 use super::echo::Echo;
 use super::frame::{self, Form};
 use super::line::{Line, Ticket};
-use super::order::Footprint;
+use super::order::{Footprint, is_plain_post};
 use super::socket::{Event, Socket};
 use super::{Limits, encode};
 use crate::shutdown::Stop;
@@ -45,6 +45,8 @@ pub struct Connection<S> {
     limits: Limits,
     line: Line<Work, Message>,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    /// The order of posts that are worked on together.
+    posts: PostOrder,
     /// Who the client is, as it has proven.
     token: Option<String>,
     /// When that ends, if before the connection.
@@ -97,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             limits,
             line: Line::default(),
             running: FuturesUnordered::new(),
+            posts: PostOrder::default(),
             token: None,
             identity_end: None,
             session: Arc::new(session),
@@ -187,7 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn begin(&mut self) {
-        while let Some((ticket, work)) = self.line.begin() {
+        while let Some((ticket, mut work)) = self.line.begin() {
+            if is_plain_post(&work.request) {
+                work.arrival.turn = Some(Arc::new(self.posts.turn(work.request.queue())));
+            }
             let engine = self.engine.clone();
             self.running.push(Box::pin(async move {
                 let Work { snapshot, request, arrival, echo, form, token } = work;

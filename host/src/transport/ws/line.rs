@@ -100,7 +100,7 @@ mod tests {
     fn answers_leave_in_the_order_of_the_requests() {
         let mut line = Line::default();
         for (queue, name) in [("a", 1), ("b", 2), ("a", 3)] {
-            line.push(footprint(Action::MessagePost, queue), name);
+            line.push(footprint(Action::ClaimCreate, queue), name);
         }
         let (first, one) = line.begin().unwrap();
         let (second, two) = line.begin().unwrap();
@@ -119,12 +119,12 @@ mod tests {
         /// Whatever ends first: each request runs once, never beside one that must have ended before,
         /// and all answers leave in order.
         #[test]
-        fn any_history_keeps_the_order(requests in proptest::collection::vec((0_usize..4, 0_usize..3), 1..40), choices in proptest::collection::vec(any::<prop::sample::Index>(), 40)) {
-            let actions = [Action::MessagePost, Action::MessageList, Action::QueueList, Action::Ping];
+        fn any_history_keeps_the_order(requests in proptest::collection::vec((0_usize..5, 0_usize..3), 1..40), choices in proptest::collection::vec(any::<prop::sample::Index>(), 40)) {
+            let actions = [Action::MessagePost, Action::ClaimCreate, Action::MessageList, Action::QueueList, Action::Ping];
             let queues = ["a", "b", "c"];
             let mut line = Line::default();
             let prints: Vec<_> = requests.iter().map(|(action, queue)| {
-                let queue = if *action < 2 { queues[*queue] } else { "" };
+                let queue = if *action < 3 { queues[*queue] } else { "" };
                 footprint(actions[*action], queue)
             }).collect();
             prints.iter().enumerate().for_each(|(number, print)| line.push(*print, number));

@@ -25,6 +25,8 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
     Read,
+    /// Stores messages. Those of one connection keep their order among themselves.
+    Post,
     /// Deletes the message of this hash.
     Delete(u64),
     Change,
@@ -47,6 +49,7 @@ impl Footprint {
             | Action::ClaimGet
             | Action::SubscriptionList
             | Action::SubscriptionGet => (queue, Does::Read),
+            _ if is_plain_post(request) => (queue, Does::Post),
             Action::MessageDelete => (queue, Does::Delete(hash(request.item()))),
             Action::Unknown | Action::Home | Action::Ping | Action::Health | Action::Authenticate => {
                 (Place::Nowhere, Does::Read)
@@ -65,11 +68,17 @@ impl Footprint {
             (Place::Everywhere, _) | (_, Place::Everywhere) => true,
         };
         meet && match (self.does, later.does) {
-            (Does::Wait, _) | (Does::Read, Does::Read) => false,
+            (Does::Wait, _) | (Does::Read, Does::Read) | (Does::Post, Does::Post) => false,
             (Does::Delete(one), Does::Delete(other)) => one == other,
             _ => true,
         }
     }
+}
+
+/// Whether a request is a post that may be stored together with others before and behind it. One that
+/// is safe to repeat is stored on its own, under its key.
+pub fn is_plain_post(request: &Request) -> bool {
+    request.action() == Action::MessagePost && request.headers().get("idempotency-key").is_none()
 }
 
 /// Keyed anew in each process, so that no client can choose names that meet.
@@ -93,11 +102,22 @@ mod tests {
     #[test]
     fn what_changes_a_queue_keeps_its_place_there() {
         let post = of(Action::MessagePost, "q", "");
-        for later in [Action::MessagePost, Action::MessageList, Action::ClaimCreate, Action::QueueList] {
+        for later in [Action::MessageList, Action::ClaimCreate, Action::QueueList] {
             assert!(post.precedes(of(later, if later == Action::QueueList { "" } else { "q" }, "")), "{later}");
         }
         assert!(of(Action::MessageList, "q", "").precedes(post));
         assert!(of(Action::QueueList, "", "").precedes(post));
+    }
+
+    #[test]
+    fn posts_go_together_but_those_that_are_safe_to_repeat() {
+        let post = of(Action::MessagePost, "q", "");
+        assert!(!post.precedes(post));
+        let mut request = Request::new(RequestId(1), Action::MessagePost, Transport::Websocket);
+        request.set_target(Target { queue: "q".to_owned(), ..Target::default() });
+        request.headers_mut().add("idempotency-key", "k");
+        let repeatable = Footprint::of(&request);
+        assert!(post.precedes(repeatable) && repeatable.precedes(post) && repeatable.precedes(repeatable));
     }
 
     #[test]

@@ -83,25 +83,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.n_sent
     }
 
-    /// What comes next: a message of the client, if one is `reading` at all, while what it is given
-    /// is written.
+    /// What comes next: a message of the client, if one is `reading` at all. What it is given is written
+    /// once nothing more is there to be read, or as soon as nothing more is read: so the answers to
+    /// requests that came together leave together.
     pub async fn next(&mut self, reading: bool) -> Event {
         poll_fn(|context| {
+            if reading && let Poll::Ready(event) = self.poll_read(context) {
+                return Poll::Ready(event);
+            }
             let had_unread = self.unread() > 0;
             match self.poll_write(context) {
-                Poll::Ready(Err(error)) => return Poll::Ready(Event::Broken(error)),
+                Poll::Ready(Err(error)) => Poll::Ready(Event::Broken(error)),
                 // One may want to read from now on.
-                Poll::Ready(Ok(())) if had_unread && !reading => return Poll::Ready(Event::Written),
-                Poll::Ready(Ok(())) | Poll::Pending if !reading => return Poll::Pending,
-                Poll::Ready(Ok(())) | Poll::Pending => {}
+                Poll::Ready(Ok(())) if had_unread && !reading => Poll::Ready(Event::Written),
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
             }
-            Pin::new(&mut self.stream).poll_next(context).map(|message| match message {
-                Some(Ok(message)) => Event::Message(message),
-                Some(Err(error)) => Event::Broken(error),
-                None => Event::Ended,
-            })
         })
         .await
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        Pin::new(&mut self.stream).poll_next(context).map(|message| match message {
+            Some(Ok(message)) => Event::Message(message),
+            Some(Err(error)) => Event::Broken(error),
+            None => Event::Ended,
+        })
     }
 
     /// Writes all that is left.
