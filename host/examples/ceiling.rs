@@ -25,7 +25,7 @@ async fn main() -> std::io::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let filter = warp::body::bytes().map(|_body| created());
     let (_stopper, stop) = shutdown::channel();
-    let meter = Metrics::new().map_err(std::io::Error::other)?.connections("rest");
+    let meter = Metrics::new(false).map_err(std::io::Error::other)?.connections("rest");
     let connections = Connections { max: 10_000, setting: "none", meter, tls: None };
     server::run(listener, filter, connections, Duration::from_secs(60), stop).await;
     Ok(())

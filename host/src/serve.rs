@@ -67,7 +67,8 @@ impl fmt::Display for StartError {
 pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake>>) -> Result<(), StartError> {
     let mut signals =
         Signals::new().map_err(|error| StartError::System(format!("signals cannot be handled: {error}")))?;
-    let metrics = Metrics::new().map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
+    let metrics = Metrics::new(config.admin.listen.is_some());
+    let metrics = metrics.map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
     let services = Services::start(&config, Some(metrics.clone()));
     let registry = load(&config, services, &metrics)?;

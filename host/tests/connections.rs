@@ -33,7 +33,7 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
         Response::new("done".into())
     });
     let (stopper, stop) = shutdown::channel();
-    let meter = Metrics::new().unwrap().connections("rest");
+    let meter = Metrics::new(false).unwrap().connections("rest");
     let connections = Connections { max, setting: "max", meter, tls: None };
     let ended = tokio::spawn(server::run(listener, filter, connections, idle, stop));
     Server { address, stopper, ended }

@@ -11,6 +11,7 @@ mod claims;
 mod clients;
 mod command_line;
 mod config;
+mod connections;
 mod cors;
 mod crash;
 mod dead_letters;

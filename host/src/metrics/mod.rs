@@ -30,6 +30,8 @@ pub type Error = prometheus::Error;
 
 /// Everything that is counted.
 pub struct Metrics {
+    /// Whether anybody can read them. What nobody reads is not counted on a hot path.
+    is_read: bool,
     registry: Registry,
     requests: Arc<Requests>,
     stores: CallFamilies,
@@ -46,11 +48,12 @@ const SECONDS: [f64; 17] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 impl Metrics {
-    /// Sets everything up; nothing is counted yet.
+    /// Sets everything up; nothing is counted yet. Requests and calls of plugins never are where nobody
+    /// can read that.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn new() -> Result<Self, Error> {
+    pub fn new(is_read: bool) -> Result<Self, Error> {
         let registry = Registry::new();
         let build = IntGaugeVec::new(Opts::new("sukkal_build_info", "The host's version."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -62,6 +65,7 @@ impl Metrics {
         let stores = CallFamilies::new(&registry, "store", "method", &["kind", "store", "plugin"])?;
         let filters = CallFamilies::new(&registry, "filter", "moment", &["filter", "plugin"])?;
         Ok(Metrics {
+            is_read,
             requests: Arc::new(Requests::new(&registry)?),
             connections: ConnectionFamilies::new(&registry)?,
             plugins: PluginMetrics::new(&registry)?,
@@ -82,7 +86,7 @@ impl Metrics {
 
     /// Hears of every request.
     pub fn requests(&self) -> Arc<dyn Observer> {
-        self.requests.clone()
+        if self.is_read { self.requests.clone() } else { Arc::new(()) }
     }
 
     /// Hears of every call of a store; `kind` is `catalog` or `pool`.
@@ -92,14 +96,14 @@ impl Metrics {
         name: &str,
         plugin: &str,
         methods: &[&'static str],
-    ) -> Arc<dyn CallObserver> {
-        Arc::new(self.stores.calls(&[kind, name, plugin], methods))
+    ) -> Option<Arc<dyn CallObserver>> {
+        self.is_read.then(|| Arc::new(self.stores.calls(&[kind, name, plugin], methods)) as _)
     }
 
     /// Hears of every call of a filter.
-    pub fn filter(&self, name: &str, plugin: &str) -> Arc<dyn CallObserver> {
+    pub fn filter(&self, name: &str, plugin: &str) -> Option<Arc<dyn CallObserver>> {
         let moments = sukkal_plugin_sdk::Moment::ALL.map(sukkal_plugin_sdk::Moment::name);
-        Arc::new(self.filters.calls(&[name, plugin], &moments))
+        self.is_read.then(|| Arc::new(self.filters.calls(&[name, plugin], &moments)) as _)
     }
 
     /// Counts the connections of a listener.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use procfs::WithCurrentSystemInfo;
 use procfs::process::{LimitValue, Process as Seen};
 use prometheus::{Counter, IntGauge, Registry};
+use tokio::runtime::Handle;
 
 use super::{Error, register};
 
@@ -19,6 +20,7 @@ pub struct Process {
     open_fds: IntGauge,
     max_fds: IntGauge,
     threads: IntGauge,
+    tasks: IntGauge,
 }
 
 impl Process {
@@ -36,6 +38,7 @@ impl Process {
             open_fds: gauge("process_open_fds", "Files and sockets that are open.")?,
             max_fds: gauge("process_max_fds", "Files and sockets that may be open.")?,
             threads: gauge("process_threads", "Threads.")?,
+            tasks: gauge("sukkal_tasks", "Tasks of the host's runtime.")?,
         })
     }
 
@@ -47,6 +50,9 @@ impl Process {
     }
 
     fn try_look(&self) -> procfs::ProcResult<()> {
+        if let Ok(runtime) = Handle::try_current() {
+            self.tasks.set(whole(runtime.metrics().num_alive_tasks() as u64));
+        }
         let process = Seen::myself()?;
         let stat = process.stat()?;
         let mut counted = self.counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

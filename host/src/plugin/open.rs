@@ -61,7 +61,8 @@ pub async fn open(
     let open_catalog =
         opener.store("catalog", &config.catalog, plan.catalog, |library, args| library.open_catalog(args));
     let observer = metrics.store("catalog", "catalog", &plan.catalog.manifest().name, OpenCatalog::METHODS);
-    let catalog = OpenCatalog::from(open_catalog.await?).observed(observer);
+    let catalog = OpenCatalog::from(open_catalog.await?);
+    let catalog = if let Some(observer) = observer { catalog.observed(observer) } else { catalog };
     let services = services(&plan);
     let mut opened = Opened { catalog, default_pool: None, filters: Vec::new(), services };
     match opener.open_rest(&plan, &mut opened).await {
@@ -208,7 +209,8 @@ impl Opener<'_> {
         if let Some((library, uri)) = plan.default_pool {
             let pool = self.store("default_pool", uri, library, |library, args| library.open_pool(args)).await?;
             let observer = self.metrics.store("pool", "default", &library.manifest().name, OpenPool::METHODS);
-            opened.default_pool = Some(OpenPool::from(pool).observed(observer));
+            let pool = OpenPool::from(pool);
+            opened.default_pool = Some(if let Some(observer) = observer { pool.observed(observer) } else { pool });
         }
         opened.filters = self.filters(plan, &opened.catalog).await?;
         Ok(())
@@ -262,7 +264,7 @@ impl Opener<'_> {
             projects: set.projects.clone(),
             queues: set.queues.clone(),
             actions: set.actions.clone(),
-            observer: Some(self.metrics.filter(name, &library.manifest().name)),
+            observer: self.metrics.filter(name, &library.manifest().name),
         })
     }
 
