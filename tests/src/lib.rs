@@ -13,11 +13,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod browser;
+pub mod connections;
 pub mod crash;
 pub mod described;
 pub mod disk;
 pub mod eventually;
 pub mod guide;
+pub mod holdings;
 pub mod host;
 pub mod long_run;
 pub mod programs;

@@ -1,6 +1,7 @@
 //! Long runs: what has come and gone leaves nothing behind. `SUKKAL_LONG=1` makes them long.
 
 use serde_json::json;
+use sukkal_tests::holdings::{Holdings, ROOM};
 use sukkal_tests::long_run::scaled;
 use sukkal_tests::stores::MEMORY;
 use sukkal_tests::wire::{Wire, head};
@@ -8,33 +9,18 @@ use sukkal_tests::{Claim, Client, Host, Queue};
 
 /// Messages a post, and a claim.
 const BATCH: usize = 100;
-/// Allocators keep some of what they are given back.
-const ROOM: u64 = 8 * 1024 * 1024;
 /// At work together.
 const WORKERS: usize = 4;
 
-/// What a host holds of the machine.
-#[derive(Debug)]
-struct Holdings {
-    bytes: u64,
-    open_files: usize,
-    threads: usize,
-}
-
-impl Holdings {
-    fn of(host: &Host) -> Holdings {
-        Holdings { bytes: host.resident(), open_files: host.open_files(), threads: host.threads() }
-    }
-
-    #[track_caller]
-    fn assert_not_above(&self, before: &Holdings, done: usize) {
-        println!("{before:?}, after {done} more {self:?}");
-        let grown = self.bytes.saturating_sub(before.bytes);
-        assert!(grown < ROOM, "{grown} bytes more after {done}");
-        // Connections of the test's own come and go meanwhile.
-        assert!(self.open_files < before.open_files + 2 * WORKERS, "{self:?}, before {before:?}");
-        assert!(self.threads <= before.threads + 2, "{self:?}, before {before:?}");
-    }
+#[track_caller]
+fn assert_not_above(after: &Holdings, before: &Holdings, done: usize) {
+    println!("{before:?}, after {done} more {after:?}");
+    let grown = after.bytes.saturating_sub(before.bytes);
+    assert!(grown < ROOM, "{grown} bytes more after {done}");
+    // Connections of the test's own come and go meanwhile, each with a task.
+    assert!(after.open_files < before.open_files + 2 * WORKERS, "{after:?}, before {before:?}");
+    assert!(after.tasks < before.tasks + 2 * WORKERS, "{after:?}, before {before:?}");
+    assert!(after.threads <= before.threads + 2, "{after:?}, before {before:?}");
 }
 
 /// Does the work in parts, together, and all of it.
@@ -61,9 +47,9 @@ async fn leaves_nothing<F: Future<Output = ()> + Send + 'static>(
 ) {
     let warm = rounds.min(scaled(200, 2000));
     together(warm, &work).await;
-    let before = Holdings::of(host);
+    let before = Holdings::of(host).await;
     together(rounds, &work).await;
-    Holdings::of(host).assert_not_above(&before, rounds);
+    assert_not_above(&Holdings::of(host).await, &before, rounds);
 }
 
 /// Deletes what a claim holds, and ends it: it would live on without its messages until its time is over.

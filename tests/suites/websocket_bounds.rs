@@ -154,29 +154,6 @@ async fn stopping_answers_what_is_under_way_and_closes_with_1001() {
     }
 }
 
-/// With `SUKKAL_LONG=1` ten thousand.
-#[tokio::test]
-async fn idle_connections_cost_little_and_leave_nothing_behind() {
-    let n_sockets = scaled(500, 10_000);
-    let mut host = Host::start().await;
-    host.websocket().await.ask("queue_list", json!({})).await.expect(200);
-    let (files, threads) = (host.open_files(), host.threads());
-    let before = host.resident();
-    let mut sockets = Vec::new();
-    for _ in 0..n_sockets {
-        sockets.push(host.websocket().await);
-    }
-    let each = host.resident().saturating_sub(before) / n_sockets as u64;
-    println!("{n_sockets} idle websockets: {each} bytes each");
-    assert!(each < 24 * 1024, "{each} bytes each");
-    let mut last = sockets.pop().expect("there are many");
-    last.ask("queue_list", json!({})).await.expect(200);
-    drop((sockets, last));
-    eventually("every descriptor is given back", SOON, async || (host.open_files() <= files).then_some(())).await;
-    assert!(host.threads() <= threads + 1, "{} threads, {threads} before", host.threads());
-    assert_eq!(host.stop().await.code(), Some(0));
-}
-
 #[tokio::test]
 async fn any_bytes_in_frames_leave_the_connection_open() {
     let host = Host::start().await;

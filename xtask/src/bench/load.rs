@@ -17,6 +17,7 @@ const CLIENT: &str = "3381af92-2b9e-11e3-b191-71861300734c";
 #[derive(Clone, Debug)]
 pub struct Load {
     work: &'static str,
+    over_websocket: bool,
     arguments: Vec<String>,
 }
 
@@ -43,7 +44,7 @@ impl Measured {
 impl Load {
     /// Work as `sukkal bench` calls it, on messages of 1 KiB in eight queues, which stay.
     pub fn new(work: &'static str) -> Load {
-        Load { work, arguments: Vec::new() }.with("queues", QUEUES)
+        Load { work, over_websocket: false, arguments: Vec::new() }.with("queues", QUEUES)
     }
 
     /// So many messages, each hidden for so many seconds, that stay there to be found.
@@ -58,6 +59,11 @@ impl Load {
         self
     }
 
+    /// The same over the websocket.
+    pub fn over_websocket(self) -> Load {
+        Load { over_websocket: true, ..self }
+    }
+
     /// An option of `sukkal bench`, in place of what it was.
     pub fn with(mut self, option: &str, value: impl ToString) -> Load {
         let option = format!("--{option}=");
@@ -70,7 +76,9 @@ impl Load {
     pub fn run(&self, server: &Server) -> Result<Measured, Failure> {
         let mut command = Command::new(project::target().join("release").join("sukkal"));
         command.args(["bench", self.work, "--json", "--keep", "--client-id", CLIENT]);
-        command.arg("--url").arg(format!("http://{}", server.address)).args(&self.arguments);
+        let websocket = server.websocket.filter(|_| self.over_websocket);
+        let url = websocket.map_or(format!("http://{}", server.address), |address| format!("ws://{address}"));
+        command.arg("--url").arg(url).args(&self.arguments);
         let output = project::output(&mut command)?;
         let found = |what: &str| Failure::Found(format!("`sukkal bench {}`: {what}", self.work));
         let report: Value = serde_json::from_slice(&output).map_err(|error| found(&error.to_string()))?;

@@ -3,14 +3,18 @@
 //! Absolute rates say as much about the machine as about the program. So each rate is stated beside
 //! the ceiling's: the same HTTP server, with as many connections, answering a constant.
 
+mod connections;
 mod depth;
 mod load;
 mod memory;
+mod metrics;
 mod rate;
 mod report;
 mod row;
 mod server;
 mod start;
+mod wait;
+mod websocket;
 
 use std::path::PathBuf;
 

@@ -28,6 +28,7 @@ pub enum Unit {
     Share,
     /// A multiple of another figure.
     Times,
+    KiB,
     MiB,
     Millis,
 }
@@ -54,6 +55,8 @@ impl Unit {
             Unit::Share => format!("{:.1} %", figure * 100.0),
             Unit::Times => format!("{figure:.1} ×"),
             Unit::MiB => format!("{figure:.1} MiB"),
+            Unit::KiB => format!("{figure:.1} KiB"),
+            Unit::Millis if figure < 10.0 => format!("{figure:.2} ms"),
             Unit::Millis => format!("{figure:.0} ms"),
         }
     }

@@ -1,7 +1,7 @@
 //! The figures that are measured, by the names under which one asks for them.
 
 use super::report::Line;
-use super::{Bench, depth, memory, rate, start};
+use super::{Bench, connections, depth, memory, metrics, rate, start, wait, websocket};
 use crate::failure::Failure;
 
 /// Measures, and hands over each line as it is known.
@@ -17,15 +17,19 @@ pub struct Row {
 }
 
 /// Every row, in the order in which they are measured.
-pub const ROWS: [Row; 10] = [
+pub const ROWS: [Row; 14] = [
     Row { name: "post-sqlite", measure: rate::post_sqlite },
     Row { name: "post-memory", measure: rate::post_memory },
     Row { name: "claim-sqlite", measure: rate::claim_sqlite },
     Row { name: "claim-memory", measure: rate::claim_memory },
+    Row { name: "websocket", measure: websocket::measure },
+    Row { name: "wait", measure: wait::measure },
     Row { name: "idle-filter", measure: rate::idle_filter },
+    Row { name: "metrics", measure: metrics::measure },
     Row { name: "latency-sqlite", measure: rate::latency_sqlite },
     Row { name: "latency-memory", measure: rate::latency_memory },
     Row { name: "memory", measure: memory::measure },
+    Row { name: "connections", measure: connections::measure },
     Row { name: "start", measure: start::measure },
     Row { name: "depth", measure: depth::measure },
 ];

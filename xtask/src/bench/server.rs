@@ -19,12 +19,21 @@ pub struct Setup {
     pool: &'static str,
     pipeline: Vec<&'static str>,
     rate_limit: &'static str,
+    websocket: bool,
+    admin: bool,
 }
 
 impl Setup {
     /// The host as it is by default: SQLite, synchronous FULL.
     pub fn sqlite() -> Setup {
-        Setup { catalog: "sqlite:catalog.db", pool: "sqlite:pool.db", pipeline: Vec::new(), rate_limit: "" }
+        Setup {
+            catalog: "sqlite:catalog.db",
+            pool: "sqlite:pool.db",
+            pipeline: Vec::new(),
+            rate_limit: "",
+            websocket: false,
+            admin: false,
+        }
     }
 
     /// Everything in memory, with room for what a measurement posts.
@@ -43,12 +52,23 @@ impl Setup {
         Setup { pipeline: pipeline.to_vec(), rate_limit, ..self }
     }
 
+    /// With websockets.
+    pub fn websocket(self) -> Setup {
+        Setup { websocket: true, ..self }
+    }
+
+    /// With the admin pages, and so with metrics.
+    pub fn admin(self) -> Setup {
+        Setup { admin: true, ..self }
+    }
+
     fn text(&self, folder: &Path) -> String {
-        let Setup { catalog, pool, pipeline, rate_limit } = self;
+        let Setup { catalog, pool, pipeline, rate_limit, websocket, admin } = self;
+        let listen = |wanted: &bool| if *wanted { "127.0.0.1:0" } else { "" };
         let data = folder.join("data");
         let mut text = format!("data_dir = {data:?}\ncatalog = {catalog:?}\ndefault_pool = {pool:?}\n");
         text += &format!("pipeline = {pipeline:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n");
-        text += "[websocket]\nlisten = \"\"\n[admin]\nlisten = \"\"\n";
+        text += &format!("[websocket]\nlisten = {:?}\n[admin]\nlisten = {:?}\n", listen(websocket), listen(admin));
         if pipeline.contains(&"rate-limit") {
             text += &format!("[filters.rate-limit]\n{rate_limit}\n");
         }
@@ -59,7 +79,10 @@ impl Setup {
 /// A running server; killed, and its folder removed, when dropped.
 #[derive(Debug)]
 pub struct Server {
+    /// Where it answers HTTP.
     pub address: SocketAddr,
+    /// Where it takes websockets, if it does.
+    pub websocket: Option<SocketAddr>,
     command: Command,
     child: Child,
     folder: PathBuf,
@@ -87,7 +110,8 @@ impl Server {
     fn start(mut command: Command, folder: PathBuf) -> Result<Server, Failure> {
         std::fs::create_dir_all(&folder).map_err(Failure::io(format!("cannot make {}", folder.display())))?;
         let (child, address) = spawn(&mut command, &folder)?;
-        Ok(Server { address, command, child, folder })
+        let websocket = websocket(&folder)?;
+        Ok(Server { address, websocket, command, child, folder })
     }
 
     /// The process.
@@ -104,13 +128,27 @@ impl Server {
     /// Starts it on the data that are there.
     pub fn start_again(&mut self) -> Result<(), Failure> {
         (self.child, self.address) = spawn(&mut self.command, &self.folder)?;
+        self.websocket = websocket(&self.folder)?;
         Ok(())
     }
 }
 
+/// What it has told of websockets by the time that it has told its address.
+fn websocket(folder: &Path) -> Result<Option<SocketAddr>, Failure> {
+    Ok(announced(&printed(&log(folder))?, "websockets at ws://"))
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+fn printed(log: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(log).map_err(Failure::io(format!("cannot read {}", log.display())))
+}
+
 /// Starts a server and waits for its address.
 fn spawn(command: &mut Command, folder: &Path) -> Result<(Child, SocketAddr), Failure> {
-    let log = folder.join("log");
+    let log = log(folder);
     let open = || File::create(&log).map_err(Failure::io(format!("cannot write {}", log.display())));
     let stdout = open()?;
     let stderr = stdout.try_clone().map_err(Failure::io("cannot share a log file"))?;
@@ -146,12 +184,12 @@ fn empty(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(Failure::io(format!("cannot make {}", folder.display())))
 }
 
-/// Waits for `http://ADDRESS` in what the server prints.
+/// Waits for `listening on http://ADDRESS` in what the server prints.
 fn address(child: &mut Child, log: &Path) -> Result<SocketAddr, Failure> {
     let begun = Instant::now();
     loop {
-        let printed = std::fs::read_to_string(log).map_err(Failure::io(format!("cannot read {}", log.display())))?;
-        if let Some(address) = announced(&printed) {
+        let printed = printed(log)?;
+        if let Some(address) = announced(&printed, "listening on http://") {
             return Ok(address);
         }
         let ended = child.try_wait().map_err(Failure::io("cannot look after a server"))?.is_some();
@@ -162,10 +200,10 @@ fn address(child: &mut Child, log: &Path) -> Result<SocketAddr, Failure> {
     }
 }
 
-fn announced(printed: &str) -> Option<SocketAddr> {
+fn announced(printed: &str, what: &str) -> Option<SocketAddr> {
     // A line that is still being written has no end yet.
     let lines = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    lines.filter_map(|line| line.split_once("http://")).find_map(|(_, rest)| {
+    lines.filter_map(|line| line.split_once(what)).find_map(|(_, rest)| {
         let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.' && letter != ':');
         rest[..end.unwrap_or(rest.len())].parse().ok()
     })
@@ -177,8 +215,8 @@ mod tests {
 
     #[test]
     fn the_address_is_found_in_a_whole_line() {
-        assert!(announced("INFO listening on http://127.0.0.1:80").is_none());
-        let address = announced("loaded\nINFO listening on http://127.0.0.1:8089\n").map(|address| address.port());
-        assert_eq!(address, Some(8089));
+        let port = |printed| announced(printed, "listening on http://").map(|address| address.port());
+        assert_eq!(port("INFO listening on http://127.0.0.1:80"), None);
+        assert_eq!(port("metrics at http://127.0.0.1:80\nINFO listening on http://127.0.0.1:8089\n"), Some(8089));
     }
 }
