@@ -268,3 +268,20 @@ async fn options_tell_the_methods() {
     let answer = host.client().request("OPTIONS", "/v2/queues").send().await.expect(200);
     assert_eq!(answer.header("allow"), "GET, OPTIONS");
 }
+
+#[tokio::test]
+async fn a_target_that_is_no_path_is_unknown() {
+    let host = Host::start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    for (method, target) in [
+        ("GET", "example.org"),
+        ("DELETE", "-b191"),
+        ("CONNECT", "example.org:443"),
+        ("OPTIONS", "*"),
+        ("GET", "http://example.org/v2/nosuch"),
+    ] {
+        assert!(wire.send(head(method, target, "")).await, "{method} {target}: the connection is kept");
+        assert_eq!(wire.reply().await.map(|reply| reply.status), Some(404), "{method} {target}");
+    }
+    assert!(!host.log().contains("panicked"), "{}", host.log());
+}

@@ -44,6 +44,8 @@ fn allowed(name: &str, manifest: &str) -> &'static [&'static str] {
         // conformance kit.
         "sukkal-core" | "sukkal-tests" => &["sukkal-plugin-sdk"],
         "sukkal" => &["sukkal-plugin-sdk", "sukkal-core"],
+        // A fuzzer sees only what runs in its own process: this one has the host there.
+        "sukkal-fuzz" => &["sukkal", "sukkal-core", "sukkal-plugin-sdk"],
         "sukkal-plugin-sdk" | "xtask" => &[],
         _ if manifest.contains("/plugins/") || manifest.contains("/examples/") => &["sukkal-plugin-sdk"],
         _ => &[],

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use warp::http::Request;
+use warp::http::{Request, Uri};
 use warp::reply::Response;
 
 use super::exchange;
@@ -27,7 +27,7 @@ where
 {
     let traffic = Arc::new(Traffic::default());
     let counted = service_fn(|request| {
-        let (answer, traffic) = (service.call(request), traffic.clone());
+        let (answer, traffic) = (service.call(with_path(request)), traffic.clone());
         async move {
             traffic.started.fetch_add(1, Ordering::Relaxed);
             let response = caught(answer).await;
@@ -63,6 +63,15 @@ where
             return;
         }
     }
+}
+
+/// A target may be a host without a path (`GET example.org HTTP/1.1`), on which warp would panic. It
+/// names nothing that is here: as little as this path does.
+fn with_path(mut request: Request<Incoming>) -> Request<Incoming> {
+    if request.uri().path_and_query().is_none() {
+        *request.uri_mut() = Uri::from_static("//");
+    }
+    request
 }
 
 /// The largest head, and what a connection reads ahead of a body, in bytes.

@@ -1,0 +1,144 @@
+//! A host within this process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal::metrics::Metrics;
+use sukkal::shutdown::{self, Stop, Stopper};
+use sukkal::transport::rest::{Rest, server};
+use sukkal::transport::{Connections, ws};
+use sukkal_core::{Api, Engine, Limits, Parts, Reloadable, UrlSigner};
+use sukkal_plugin_sdk::load::{Library, OpenArgs};
+use sukkal_plugin_sdk::testing::TestClock;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio_tungstenite::WebSocketStream;
+
+/// After so many inputs a host is given up for a new one.
+const OLD: u32 = 10_000;
+/// How long an answer may take. Nothing waits for a message here.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A host, its clients' connections, and the one thread on which both run.
+pub struct Host {
+    /// Where the target's own work runs.
+    pub runtime: Runtime,
+    /// A websocket, once one is open.
+    pub socket: Option<WebSocketStream<TcpStream>>,
+    /// A connection to the REST API, once one is open.
+    pub wire: Option<TcpStream>,
+    rest: SocketAddr,
+    websocket: SocketAddr,
+    n_inputs: u32,
+    _stopper: Stopper,
+    _scratch: TempDir,
+}
+
+impl Host {
+    /// Starts one on the memory plugin, with everything switched on.
+    ///
+    /// # Panics
+    /// The plugin has not been built.
+    pub fn start() -> Host {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let scratch = tempfile::tempdir().expect("a temporary folder can be made");
+        let (stopper, stop) = shutdown::channel();
+        let (rest, websocket) = runtime.block_on(serve(scratch.path(), stop));
+        let (socket, wire) = (None, None);
+        Host { runtime, socket, wire, rest, websocket, n_inputs: 0, _stopper: stopper, _scratch: scratch }
+    }
+
+    /// Whether enough has gathered in it.
+    pub fn is_old(&self) -> bool {
+        self.n_inputs >= OLD
+    }
+
+    /// A connection to the REST API, and the runtime.
+    pub fn wire(&mut self) -> (&Runtime, &mut Option<TcpStream>) {
+        self.n_inputs += 1;
+        if self.wire.is_none() {
+            self.wire = Some(self.runtime.block_on(connect(self.rest)));
+        }
+        (&self.runtime, &mut self.wire)
+    }
+
+    /// A websocket, and the runtime.
+    pub fn socket(&mut self) -> (&Runtime, &mut Option<WebSocketStream<TcpStream>>) {
+        self.n_inputs += 1;
+        if self.socket.is_none() {
+            let address = self.websocket;
+            self.socket = Some(self.runtime.block_on(async {
+                let shaken = tokio_tungstenite::client_async(format!("ws://{address}/"), connect(address).await);
+                shaken.await.expect("the host takes websockets").0
+            }));
+        }
+        (&self.runtime, &mut self.socket)
+    }
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).await.expect("the host takes connections");
+    stream.set_nodelay(true).expect("a socket can be set up");
+    stream
+}
+
+async fn serve(scratch: &Path, stop: Stop) -> (SocketAddr, SocketAddr) {
+    let engine = engine(scratch).await;
+    let (listeners, addresses) = (listen().await, listen().await);
+    let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
+    let metrics = Metrics::new().expect("metrics can be set up");
+    let connections =
+        |name: &str| Connections { max: 16, setting: "none", meter: metrics.connections(name), tls: None };
+    let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
+    tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), PATIENCE * 6, stop.clone()));
+    let limits = ws::Limits { max_unread: 16 << 20, idle_timeout: PATIENCE * 60, ping_interval: PATIENCE * 60 };
+    tokio::spawn(ws::server::run(websocket, "fuzz".to_owned(), engine, connections("websocket"), limits, stop));
+    (rest_address, websocket_address)
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("a listener has an address");
+    (listener, address)
+}
+
+async fn engine(scratch: &Path) -> Arc<Engine> {
+    let clock = TestClock::default();
+    let library = Library::load(&memory(), scratch, clock.services()).expect("the memory plugin loads");
+    let arguments = OpenArgs {
+        which: "memory".to_owned(),
+        uri: "memory:".to_owned(),
+        settings: "{}".to_owned(),
+        data_dir: scratch.to_string_lossy().into_owned(),
+        host_id: "fuzz".to_owned(),
+        records: None,
+        isolate: false,
+    };
+    Engine::start(Parts {
+        catalog: library.open_catalog(arguments.clone()).await.expect("a catalog opens").into(),
+        default_pool: Some(library.open_pool(arguments).await.expect("a pool opens").into()),
+        reloadable: Reloadable {
+            // Who waits for a message would hold up all that follows.
+            limits: Limits { max_wait: 0, ..Limits::default() },
+            api: Api { admin_mode: true, enable_checksum: true, ..Api::default() },
+            url_signer: UrlSigner::new("test-secret"),
+            ..Reloadable::default()
+        },
+        clock: Arc::new(move || clock.now()),
+        observer: Arc::new(()),
+        host_id: "fuzz".to_owned(),
+    })
+}
+
+/// The memory plugin's library: beside this program or above it, else where `cargo build` puts it.
+fn memory() -> PathBuf {
+    let this = std::env::current_exe().expect("a program knows its own path");
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let beside = this.ancestors().skip(1).take(2).map(Path::to_owned);
+    let mut folders = beside.chain(["debug", "release"].map(|profile| target.join(profile)));
+    let library = folders.find_map(|folder| Some(folder.join("libsukkal_memory.so")).filter(|file| file.exists()));
+    library.expect("the memory plugin is built: run `cargo build`")
+}
