@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sukkal_tests::host::alone;
+use sukkal_tests::tls::Authority;
 use sukkal_tests::{Client, programs};
 
 /// Waits for commands at the shell's door, in a machine that is a copy of this one.
@@ -236,7 +237,11 @@ fn each_setting_of_the_default_configuration_is_one() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (file, key) = (folder.path().join("sukkal.toml"), folder.path().join("signing-key"));
     std::fs::write(&key, "a key for signing\n").expect("a file can be written");
-    let set = set.replace("/etc/sukkal/signing-key", &key.to_string_lossy());
+    let mut set = set.replace("/etc/sukkal/signing-key", &key.to_string_lossy());
+    Authority::default().issue(folder.path(), "host");
+    for (name, own) in [("cert.pem", "host.pem"), ("key.pem", "host.key")] {
+        set = set.replace(&format!("/etc/sukkal/{name}"), &folder.path().join(own).to_string_lossy());
+    }
     let set = set.replace("/usr/lib/sukkal/plugins", &programs::folder().to_string_lossy());
     std::fs::write(&file, &set).expect("a file can be written");
     let mut check = Command::new(programs::sukkal());
