@@ -39,14 +39,16 @@ pub async fn run(options: &Options, target: &Target) -> Result<Report, Failure> 
     }
     let progress = tokio::spawn(show(shared.clone()));
     let driven = shared.clone();
-    let driver = std::thread::spawn(move || driven.pace.drive());
+    let driver = tokio::spawn(async move { driven.pace.drive().await });
     let mut drained = false;
     while let Some(joined) = workers.join_next().await {
         drained |= joined.map_err(|error| Failure::new(format!("the load generator broke: {error}")))?;
     }
     progress.abort();
     // It ends with what it drives.
-    let _ = driver.join();
+    if let Ok(Err(error)) = driver.await {
+        return Err(Failure::new(format!("the system gives no timer: {error}")));
+    }
     let tally = shared.tally();
     if tally.n_done() == 0 {
         return Err(nothing(options, &tally));

@@ -18,6 +18,7 @@ mod session;
 mod setup;
 mod tally;
 mod target;
+mod ticks;
 mod work;
 mod ws;
 

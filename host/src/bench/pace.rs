@@ -1,5 +1,6 @@
 //! When the next piece of work is due.
 
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,12 +8,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::Options;
+use super::ticks::Ticks;
 
 /// Not counted: connections are opened, the server's caches fill.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// How often it is looked what has fallen due, where a rate is asked for. The runtime's own timer
-/// knows milliseconds only, which is longer than most answers take.
+/// How often it is looked what has fallen due, where a rate is asked for.
 const TICK: Duration = Duration::from_micros(50);
+/// What is due at the very end may begin so much later. What finds no connection free by then never
+/// begins, and is told.
+const LAST: Duration = Duration::from_millis(20);
 
 /// Hands out pieces of work until the time, or their number, is used up.
 #[derive(Debug)]
@@ -132,18 +136,30 @@ impl Pace {
         }
     }
 
-    /// Where a rate is asked for, lets pieces of work fall due until it is over. Blocks: it has a
-    /// thread of its own, which the system wakes in time however busy the runtime is.
-    pub fn drive(&self) {
-        let Plan::Open(length, rate) = self.plan else { return };
-        let tick = TICK.max(Duration::from_secs_f64(1.0 / rate as f64));
+    /// Where a rate is asked for, lets pieces of work fall due until it is over.
+    ///
+    /// # Errors
+    /// The system gives no timer.
+    pub async fn drive(&self) -> io::Result<()> {
+        let Plan::Open(length, rate) = self.plan else { return Ok(()) };
+        let driven = self.release(length, rate).await;
+        self.due.close();
+        driven
+    }
+
+    async fn release(&self, length: Duration, rate: u64) -> io::Result<()> {
+        let ticks = Ticks::every(TICK.max(Duration::from_secs_f64(1.0 / rate as f64)))?;
         let mut released = 0;
         while self.start.elapsed() < length && !self.due.is_closed() {
-            std::thread::sleep(tick);
+            ticks.tick().await?;
             let due = (self.start.elapsed().min(length).as_secs_f64() * rate as f64) as u64;
             self.due.add_permits(usize::try_from(due - released).unwrap_or(usize::MAX));
             released = due;
         }
-        self.due.close();
+        // What fell due last is begun as well, where connections are free for it.
+        while self.due.available_permits() > 0 && self.start.elapsed() < length + LAST {
+            ticks.tick().await?;
+        }
+        Ok(())
     }
 }
