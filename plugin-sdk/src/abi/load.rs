@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use abi_stable::abi_stability::StableAbi as _;
 use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader};
-use object::{Object as _, ObjectSymbol as _};
+use object::{Object as _, ObjectSymbol as _, ReadCache, ReadRef as _};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::catalog::LoadedCatalog;
@@ -55,18 +55,17 @@ pub struct Library {
 impl Library {
     /// Opens a library, or says in one line why not.
     ///
-    /// A private copy is loaded, made in `scratch` and removed at once, so that replacing the file
-    /// under a running host does no harm.
+    /// A private copy is checked and loaded, made in `scratch` and removed at once, so that replacing
+    /// the file under a running host does no harm. It is never in memory as a whole.
     ///
     /// # Errors
     /// See [`LoadError`]. Nothing about a bad library ends the process, as far as its first bytes,
     /// its symbols and its layout can tell.
     pub fn load(path: &Path, scratch: &Path, services: &'static dyn HostServices) -> Result<Self, LoadError> {
         let refuse = |(fault, mend): Refusal| LoadError { path: path.to_owned(), fault, mend };
-        let bytes = fs::read(path)
-            .map_err(|error| refuse((format!("cannot be read: {error}"), "check its permissions".into())))?;
-        check_file(&bytes).map_err(refuse)?;
-        let header = open_copy(path, &bytes, scratch).map_err(refuse)?;
+        let copy = Copy::make(path, scratch).map_err(refuse)?;
+        copy.check().map_err(refuse)?;
+        let header = open_copy(path, &copy).map_err(refuse)?;
         check_version(header).map_err(refuse)?;
         let root = check_layout(header).map_err(refuse)?;
         let manifest = root.manifest()().into_option().map(Manifest::from_form);
@@ -128,21 +127,22 @@ type Refusal = (String, String);
 
 /// Whether it is a whole library for this machine that exports what a plugin exports. Must come
 /// first: the system's loader can be killed by a file that is cut short.
-fn check_file(bytes: &[u8]) -> Result<(), Refusal> {
+fn check_file(file: &ReadCache<fs::File>, length: u64) -> Result<(), Refusal> {
     let mend = || "build it with `cargo build --release` as a cdylib for this machine and copy it whole".to_owned();
     let not_a_library = |why: &str| (format!("is no shared library ({why})"), mend());
-    if bytes.is_empty() {
+    if length == 0 {
         return Err(not_a_library("the file is empty"));
     }
-    let file = object::File::parse(bytes).map_err(|error| not_a_library(&error.to_string().to_lowercase()))?;
-    if ours().is_some_and(|ours| Some(ours) != machine(bytes)) {
-        return Err((format!("is a library for another machine ({:?})", file.architecture()), mend()));
+    let library = object::File::parse(file).map_err(|error| not_a_library(&error.to_string().to_lowercase()))?;
+    let theirs = file.read_bytes_at(0, HEAD).ok().and_then(machine);
+    if ours().is_some_and(|ours| Some(ours) != theirs) {
+        return Err((format!("is a library for another machine ({:?})", library.architecture()), mend()));
     }
-    if file.kind() != object::ObjectKind::Dynamic {
+    if library.kind() != object::ObjectKind::Dynamic {
         return Err(not_a_library("it is an executable or an object file"));
     }
-    check_whole(bytes).map_err(|why| (format!("is cut short ({why})"), mend()))?;
-    let exported = file.dynamic_symbols().any(|symbol| symbol.name() == Ok(SYMBOL) && symbol.is_definition());
+    check_whole(file, length).map_err(|why| (format!("is cut short ({why})"), mend()))?;
+    let exported = library.dynamic_symbols().any(|symbol| symbol.name() == Ok(SYMBOL) && symbol.is_definition());
     if !exported {
         let fault = format!("is a library, but no Sukkal plugin (it does not export `{SYMBOL}`)");
         return Err((
@@ -153,6 +153,9 @@ fn check_file(bytes: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What of an ELF file tells its machine, in bytes.
+const HEAD: u64 = 20;
+
 /// Word size, byte order and machine, as the head of an ELF file has them.
 fn machine(file: &[u8]) -> Option<[u8; 4]> {
     Some([*file.get(4)?, *file.get(5)?, *file.get(18)?, *file.get(19)?])
@@ -160,24 +163,24 @@ fn machine(file: &[u8]) -> Option<[u8; 4]> {
 
 /// The machine of this very program.
 fn ours() -> Option<[u8; 4]> {
-    let mut head = [0; 20];
+    let mut head = [0; HEAD as usize];
     let mut program = std::env::current_exe().and_then(fs::File::open).ok()?;
     std::io::Read::read_exact(&mut program, &mut head).ok()?;
     machine(&head)
 }
 
 /// Everything that the file's own tables speak of must lie inside it.
-fn check_whole(bytes: &[u8]) -> Result<(), String> {
+fn check_whole(file: &ReadCache<fs::File>, length: u64) -> Result<(), String> {
     use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
-    let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes).map_err(|error| error.to_string())?;
+    let header = object::elf::FileHeader64::<object::Endianness>::parse(file).map_err(|error| error.to_string())?;
     let endian = header.endian().map_err(|error| error.to_string())?;
-    let inside = |offset: u64, size: u64| offset.checked_add(size).is_some_and(|end| end <= bytes.len() as u64);
-    for segment in header.program_headers(endian, bytes).map_err(|error| error.to_string())? {
+    let inside = |offset: u64, size: u64| offset.checked_add(size).is_some_and(|end| end <= length);
+    for segment in header.program_headers(endian, file).map_err(|error| error.to_string())? {
         if !inside(segment.p_offset(endian), segment.p_filesz(endian)) {
             return Err("a segment ends beyond the file".to_owned());
         }
     }
-    for section in header.section_headers(endian, bytes).map_err(|error| error.to_string())? {
+    for section in header.section_headers(endian, file).map_err(|error| error.to_string())? {
         if section.file_range(endian).is_some_and(|(offset, size)| !inside(offset, size)) {
             return Err("a section ends beyond the file".to_owned());
         }
@@ -185,10 +188,7 @@ fn check_whole(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn open_copy(path: &Path, bytes: &[u8], scratch: &Path) -> Result<&'static LibHeader, Refusal> {
-    let copy = Copy::make(path, bytes, scratch).map_err(|error| {
-        (format!("cannot be copied to {}: {error}", scratch.display()), "make room there or set TMPDIR".to_owned())
-    })?;
+fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
     let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
     // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
     // may run code in the host: that is what a plugin is.
@@ -211,7 +211,15 @@ fn open_copy(path: &Path, bytes: &[u8], scratch: &Path) -> Result<&'static LibHe
 struct Copy(PathBuf);
 
 impl Copy {
-    fn make(path: &Path, bytes: &[u8], scratch: &Path) -> std::io::Result<Self> {
+    fn make(path: &Path, scratch: &Path) -> Result<Self, Refusal> {
+        let mut original = fs::File::open(path)
+            .map_err(|error| (format!("cannot be read: {error}"), "check its permissions".to_owned()))?;
+        Copy::of(&mut original, path, scratch).map_err(|error| {
+            (format!("cannot be copied to {}: {error}", scratch.display()), "make room there or set TMPDIR".to_owned())
+        })
+    }
+
+    fn of(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -220,8 +228,17 @@ impl Copy {
         let mut file =
             std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o700).open(&copy)?;
         let copy = Copy(copy);
-        std::io::Write::write_all(&mut file, bytes)?;
+        std::io::copy(original, &mut file)?;
         Ok(copy)
+    }
+
+    /// See [`check_file`].
+    fn check(&self) -> Result<(), Refusal> {
+        let opened = fs::File::open(&self.0).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, file) = opened.map_err(|error| {
+            (format!("its copy {} cannot be read: {error}", self.0.display()), "set TMPDIR to another place".to_owned())
+        })?;
+        check_file(&ReadCache::new(file), length)
     }
 
     /// The system loader's own words, about the file that the operator knows.
