@@ -22,3 +22,8 @@ pub mod running;
 pub mod serve;
 pub mod shutdown;
 pub mod transport;
+
+/// Requests allocate on one thread and free on another, in sizes of a message and more: glibc's
+/// allocator is at its slowest there. Plugins keep glibc's: a library cannot bring one of its own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
