@@ -115,7 +115,7 @@ fn client(request: &mut Request, limits: &Limits, api: &Api) -> Result<()> {
     };
     let client =
         client.ok_or_else(|| Error::new(ErrorKind::BadClientId, bad_client(request.transport(), limits, api)))?;
-    request.set_client(&client);
+    request.set_client(client);
     Ok(())
 }
 
@@ -138,13 +138,13 @@ fn project(request: &mut Request) -> Result<()> {
             headers.get("x-project-id").or_else(|| headers.get("x-tenant-id")).map(str::to_owned)
         }
     };
-    match project.as_deref() {
+    match project {
         None => Err(Error::new(ErrorKind::MissingProject, "The header X-PROJECT-ID was missing")),
-        Some("") => Err(Error::new(
+        Some(project) if project.is_empty() => Err(Error::new(
             ErrorKind::EmptyProject,
             "X-PROJECT-ID cannot be an empty string. Specify the right header X-PROJECT-ID and retry.",
         )),
-        Some(project) if !name::is_project(project) => Err(bad_name(request)),
+        Some(project) if !name::is_project(&project) => Err(bad_name(request)),
         Some(project) => {
             request.set_project(project);
             Ok(())

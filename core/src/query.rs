@@ -35,13 +35,8 @@ pub(crate) fn boolean(params: &Params, name: &str) -> Result<Option<bool>> {
 }
 
 /// A list: separated by commas, repeatable, without its empty elements.
-pub(crate) fn list(params: &Params, name: &str) -> Vec<String> {
-    params
-        .get_all(name)
-        .flat_map(|value| value.split(','))
-        .filter(|element| !element.is_empty())
-        .map(str::to_owned)
-        .collect()
+pub(crate) fn list<'a>(params: &'a Params, name: &str) -> Vec<&'a str> {
+    params.get_all(name).flat_map(|value| value.split(',')).filter(|element| !element.is_empty()).collect()
 }
 
 /// How many items a page has at the most: 1 to `max`, 10 where nothing is said.

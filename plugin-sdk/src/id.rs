@@ -56,13 +56,13 @@ const WIDTH_128: usize = 26;
 impl QueueId {
     /// The 13 characters of the id.
     pub fn text(self) -> String {
-        encode::<WIDTH_64>(u128::from(self.0))
+        text_of(&digits::<WIDTH_64>(u128::from(self.0))).to_owned()
     }
 }
 
 impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        f.write_str(text_of(&digits::<WIDTH_64>(u128::from(self.0))))
     }
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for MessageId {
         let (queue, place) = text.split_at_mut(WIDTH_64);
         encode_into(u128::from(self.queue.0), queue);
         encode_into(u128::from(self.place.0), place);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(text_of(&text))
     }
 }
 
@@ -96,7 +96,7 @@ impl FromStr for MessageId {
 
 impl fmt::Display for ClaimId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&encode::<WIDTH_128>(self.0))
+        f.write_str(text_of(&digits::<WIDTH_128>(self.0)))
     }
 }
 
@@ -123,10 +123,16 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn encode<const WIDTH: usize>(value: u128) -> String {
+/// The digits of a number, without an allocation: ids are written many times in an answer.
+fn digits<const WIDTH: usize>(value: u128) -> [u8; WIDTH] {
     let mut text = [0; WIDTH];
     encode_into(value, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    text
+}
+
+/// Digits are ASCII: nothing else comes here.
+fn text_of(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 fn encode_into(mut value: u128, text: &mut [u8]) {

@@ -1,5 +1,8 @@
 //! JSON written by hand into one buffer: bodies of messages are spliced in as they were posted.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 use serde::Serialize;
 
 /// A growing JSON text. Keys are the caller's own words and need no escapes.
@@ -15,6 +18,13 @@ impl Json {
     /// Adds text as it is.
     pub fn raw(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         self.0.extend_from_slice(text.as_ref());
+        self
+    }
+
+    /// Adds what shows itself as text that needs no escapes: ids, names that passed admission.
+    pub fn shown(&mut self, text: impl Display) -> &mut Self {
+        // Writing to a Vec does not fail.
+        let _ = write!(self.0, "{text}");
         self
     }
 

@@ -17,7 +17,7 @@ pub fn popped<'a>(json: &'a mut Json, views: &[MessageView]) -> &'a mut Json {
 
 /// It has no place any more, and so no href.
 fn popped_one(json: &mut Json, view: &MessageView) {
-    json.raw(r#"{"id":""#).raw(view.id.to_string()).raw(r#"","ttl":"#).number(view.ttl);
+    json.raw(r#"{"id":""#).shown(view.id).raw(r#"","ttl":"#).number(view.ttl);
     json.raw(r#","age":"#).number(view.age).raw(r#","body":"#).raw(&view.body);
     json.raw(r#","claim_id":null,"claim_count":"#).number(u64::from(view.claims));
     checksum(json, view);

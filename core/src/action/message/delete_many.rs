@@ -13,9 +13,9 @@ use crate::stop::Stop;
 
 /// What a deletion asks for.
 #[derive(Clone, Debug, PartialEq)]
-enum Asked {
+enum Asked<'a> {
     /// These messages; with claims, only if each is held by one of them.
-    Ids { ids: Vec<String>, claims: Option<Vec<String>> },
+    Ids { ids: Vec<&'a str>, claims: Option<Vec<&'a str>> },
     /// So many of the oldest.
     Pop(u32),
 }
@@ -30,8 +30,8 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
 async fn delete(
     context: &Context<'_>,
     request: &Request,
-    ids: &[String],
-    claims: Option<Vec<String>>,
+    ids: &[&str],
+    claims: Option<Vec<&str>>,
 ) -> Result<Answer, Stop> {
     let (directory, call) = (&context.service.directory, context.call);
     let Some(queue) = directory.find(call, Named::of(request)).await? else { return Ok(Answer::Deleted) };
@@ -56,7 +56,7 @@ async fn delete(
     }
 }
 
-fn decode(request: &Request, limits: &Limits, api: &Api) -> Result<Asked> {
+fn decode<'a>(request: &'a Request, limits: &Limits, api: &Api) -> Result<Asked<'a>> {
     let params = request.params();
     let ids = query::list(params, "ids");
     let claims = query::list(params, "claim_ids");
@@ -95,7 +95,7 @@ fn pop_limit(pop: i64, limits: &Limits) -> Result<u32> {
         .ok_or_else(|| Error::value(format!("Pop value must be at least 1 and may not be greater than {max}.")))
 }
 
-fn check_count(ids: &[String], limits: &Limits) -> Result<()> {
+fn check_count(ids: &[&str], limits: &Limits) -> Result<()> {
     let max = limits.max_messages_per_page;
     if u32::try_from(ids.len()).is_ok_and(|count| (1..=max).contains(&count)) {
         return Ok(());
@@ -109,37 +109,37 @@ mod tests {
 
     use super::*;
 
-    fn decoded(pairs: &[(&str, &str)], with_claims: bool) -> Result<Asked, String> {
-        decoded_over(Transport::Rest, pairs, with_claims)
-    }
-
-    fn decoded_over(transport: Transport, pairs: &[(&str, &str)], with_claims: bool) -> Result<Asked, String> {
+    fn request(transport: Transport, pairs: &[(&str, &str)]) -> Request {
         let mut request = Request::new(RequestId(1), Action::MessageDeleteMany, transport);
         pairs.iter().for_each(|(name, value)| request.params_mut().add(name, value));
+        request
+    }
+
+    fn decoded(request: &Request, with_claims: bool) -> Result<Asked<'_>, String> {
         let api = Api { message_delete_with_claim_id: with_claims, ..Api::default() };
-        decode(&request, &Limits::default(), &api).map_err(|error| error.message)
+        decode(request, &Limits::default(), &api).map_err(|error| error.message)
     }
 
     #[test]
     fn claims_are_asked_for_only_where_that_is_configured() {
-        let ids = vec!["a".to_owned()];
-        let claims = vec!["c".to_owned()];
-        let both = [("ids", "a"), ("claim_ids", "c")];
+        let (ids, claims) = (vec!["a"], vec!["c"]);
+        let both = request(Transport::Rest, &[("ids", "a"), ("claim_ids", "c")]);
         assert_eq!(decoded(&both, false), Ok(Asked::Ids { ids: ids.clone(), claims: None }));
         assert_eq!(decoded(&both, true), Ok(Asked::Ids { ids, claims: Some(claims) }));
-        assert!(decoded(&[("ids", "a")], true).is_err());
-        assert!(decoded(&[("pop", "1"), ("claim_ids", "c")], true).is_err());
-        assert_eq!(decoded(&[("pop", "1"), ("claim_ids", "c")], false), Ok(Asked::Pop(1)));
+        assert!(decoded(&request(Transport::Rest, &[("ids", "a")]), true).is_err());
+        let pop = request(Transport::Rest, &[("pop", "1"), ("claim_ids", "c")]);
+        assert!(decoded(&pop, true).is_err());
+        assert_eq!(decoded(&pop, false), Ok(Asked::Pop(1)));
     }
 
     #[test]
     fn either_ids_or_pop() {
         for pairs in [&[("ids", "a"), ("pop", "1")][..], &[], &[("ids", ",")], &[("pop", "0")], &[("pop", "21")]] {
-            assert!(decoded(pairs, false).is_err(), "{pairs:?}");
+            assert!(decoded(&request(Transport::Rest, pairs), false).is_err(), "{pairs:?}");
         }
         let many = ["x"; 21].join(",");
-        assert!(decoded(&[("ids", &many)], false).is_err_and(|text| text.starts_with("ids parameter")));
-        let none = decoded_over(Transport::Websocket, &[("ids", "")], false);
-        assert!(none.is_err_and(|text| text.starts_with("ids parameter")));
+        for request in [request(Transport::Rest, &[("ids", &many)]), request(Transport::Websocket, &[("ids", "")])] {
+            assert!(decoded(&request, false).is_err_and(|text| text.starts_with("ids parameter")));
+        }
     }
 }

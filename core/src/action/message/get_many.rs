@@ -45,13 +45,13 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     }
 }
 
-fn check_count(ids: &[String], limits: &Limits) -> Result<()> {
+fn check_count(ids: &[&str], limits: &Limits) -> Result<()> {
     let max = limits.max_messages_per_page;
     let within = u32::try_from(ids.len()).is_ok_and(|count| (1..=max).contains(&count));
     if within { Ok(()) } else { Err(Error::value(message_limit(max))) }
 }
 
-fn none_found(request: &Request, ids: &[String]) -> Error {
+fn none_found(request: &Request, ids: &[&str]) -> Error {
     let ids = ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
     let (Named { kind, name }, project) = (Named::of(request), request.project());
     Error::not_found(format!("No messages with IDs: [{ids}] found in the {kind} {name} for project {project}."))

@@ -14,7 +14,7 @@ pub(super) mod view;
 use sukkal_plugin_sdk::{MessageId, Place, QueueId};
 
 /// The places of those ids that are a queue's. What is no id, or another queue's, names nothing here.
-fn places(ids: &[String], queue: QueueId) -> Vec<Place> {
+fn places(ids: &[&str], queue: QueueId) -> Vec<Place> {
     ids.iter().filter_map(|id| place(id, queue)).collect()
 }
 

@@ -100,6 +100,9 @@ fn presented(head: &Head) -> Presented {
 /// The parameters of a query, in their order.
 pub fn params(query: &str) -> Params {
     let mut params = Params::new();
+    if !query.is_empty() {
+        params.reserve(1 + query.bytes().filter(|byte| *byte == b'&').count(), query.len());
+    }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         params.add(&percent(name, true), &percent(value, true));

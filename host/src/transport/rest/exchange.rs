@@ -1,6 +1,7 @@
 //! One request and its answer.
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +146,10 @@ fn http(mut response: sdk::Response) -> Response {
 
 fn with_id(id: RequestId, mut response: Response) -> Response {
     static NAME: HeaderName = HeaderName::from_static("x-openstack-request-id");
-    if let Ok(value) = HeaderValue::try_from(format!("req-{id}")) {
+    const LENGTH: usize = "req-00000000-0000-0000-0000-000000000000".len();
+    let mut text = Vec::with_capacity(LENGTH);
+    let written = write!(text, "req-{id}");
+    if let (Ok(()), Ok(value)) = (written, HeaderValue::from_maybe_shared(Bytes::from(text))) {
         response.headers_mut().insert(NAME.clone(), value);
     }
     response

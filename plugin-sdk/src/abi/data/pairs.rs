@@ -108,6 +108,11 @@ impl Params {
         Params::default()
     }
 
+    /// Makes room for so many parameters of so many bytes in all, names and values.
+    pub fn reserve(&mut self, params: usize, bytes: usize) {
+        self.0.reserve(params, bytes);
+    }
+
     /// Adds one, beside others of its name.
     pub fn add(&mut self, name: &str, value: &str) {
         self.0.add(name, value);

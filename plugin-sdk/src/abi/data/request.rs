@@ -93,8 +93,8 @@ impl Request {
     }
 
     /// Sets the project.
-    pub fn set_project(&mut self, project: &str) {
-        self.project = project.into();
+    pub fn set_project(&mut self, project: impl Into<String>) {
+        self.project = project.into().into();
     }
 
     /// The client's id in the one spelling by which clients are compared; empty before admission.
@@ -103,8 +103,8 @@ impl Request {
     }
 
     /// Sets the client's id.
-    pub fn set_client(&mut self, client: &str) {
-        self.client = client.into();
+    pub fn set_client(&mut self, client: impl Into<String>) {
+        self.client = client.into().into();
     }
 
     /// Who sends it, if an authenticating filter said so.

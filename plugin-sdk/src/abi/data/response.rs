@@ -27,6 +27,8 @@ impl Response {
     /// An answer with a JSON body.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
         let mut response = Response::new(status);
+        // For this one and a location, and what a filter may add.
+        response.headers.reserve(4, 160);
         response.headers.add("content-type", "application/json");
         response.body = body.into().into();
         response

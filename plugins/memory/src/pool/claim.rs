@@ -38,8 +38,15 @@ impl Visit<'_> {
     }
 
     fn oldest(&self, limit: u32) -> Vec<Place> {
-        let entries = self.contents.lane(Lane::Main);
-        entries.merged(&[State::Ready], Place(0), None).take(limit as usize).collect()
+        let ready = self.contents.lane(Lane::Main).in_state(State::Ready);
+        let limit = usize::try_from(ready.len()).unwrap_or(usize::MAX).min(limit as usize);
+        let mut places = Vec::with_capacity(limit);
+        let mut next = ready.first();
+        while let Some(place) = next.filter(|_| places.len() < limit) {
+            places.push(place);
+            next = place.0.checked_add(1).and_then(|from| ready.next(Place(from), None));
+        }
+        places
     }
 
     fn hold(&mut self, new: &NewClaim, places: &[Place]) -> Vec<Message> {

@@ -29,7 +29,13 @@ impl Visit<'_> {
         let entries = self.contents.lane(delete.lane);
         let held =
             delete.places.iter().filter_map(|place| entries.get(*place)).filter(|entry| entry.state == State::Claimed);
-        let mut claims: Vec<_> = held.map(|entry| entry.claim).collect();
+        let mut claims = Vec::new();
+        for claim in held.map(|entry| entry.claim) {
+            // Mostly all are held by the same one.
+            if claims.last() != Some(&claim) {
+                claims.push(claim);
+            }
+        }
         claims.sort_unstable();
         claims.dedup();
         claims

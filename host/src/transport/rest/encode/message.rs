@@ -19,10 +19,9 @@ pub fn listed(status: u16, path: &str, views: &[MessageView]) -> Response {
 
 /// A message. No other key than these: clients refuse what they do not know (spec: REST §4).
 pub fn message<'a>(json: &'a mut Json, path: &str, view: &MessageView) -> &'a mut Json {
-    let id = view.id.to_string();
-    json.raw(r#"{"id":""#).raw(&id).raw(r#"","href":""#).raw(path).raw("/messages/").raw(&id);
+    json.raw(r#"{"id":""#).shown(view.id).raw(r#"","href":""#).raw(path).raw("/messages/").shown(view.id);
     if let Some(claim) = view.claim {
-        json.raw("?claim_id=").raw(claim.to_string());
+        json.raw("?claim_id=").shown(claim);
     }
     json.raw(r#"","ttl":"#).number(view.ttl).raw(r#","age":"#).number(view.age).raw(r#","body":"#).raw(&view.body);
     extras(json, view);
@@ -32,7 +31,7 @@ pub fn message<'a>(json: &'a mut Json, path: &str, view: &MessageView) -> &'a mu
 /// A claim as it is read.
 pub fn claim<'a>(json: &'a mut Json, path: &str, view: &ClaimView) -> &'a mut Json {
     json.raw(r#"{"age":"#).number(view.age).raw(r#","ttl":"#).number(view.ttl);
-    json.raw(r#","href":""#).raw(path).raw("/claims/").raw(view.id.to_string()).raw(r#"","messages":"#);
+    json.raw(r#","href":""#).raw(path).raw("/claims/").shown(view.id).raw(r#"","messages":"#);
     let add = |json: &mut Json, view: &MessageView| {
         message(json, path, view);
     };

@@ -5,8 +5,10 @@ mod message;
 mod paging;
 mod subscription;
 
+use std::fmt::Write as _;
+
 use sukkal_core::{Answer, Error, Limits, MessagePage, Named, QueuePage, QueueStats, SignedUrl, with_reserved};
-use sukkal_plugin_sdk::{Request, Response};
+use sukkal_plugin_sdk::{MessageId, Request, Response};
 
 pub use self::failure::failure;
 use self::message::{claim, listed, message};
@@ -51,7 +53,7 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {} does not exist", named.name))),
         Answer::Stats(stats) => json(200, 256, |json| counts(json, named, stats.as_ref())),
         Answer::Shared(url) => signed_url(&url),
-        Answer::Posted(ids) => posted(named, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Answer::Posted(ids) => posted(named, &ids),
         Answer::Messages(page) => messages(request, &page),
         Answer::MessagesById(found) => listed(200, &path(named), &found),
         Answer::Message(view) => json(200, view.body.len() + 256, |json| message(json, &path(named), &view)),
@@ -100,7 +102,7 @@ fn path(Named { kind, name }: Named<'_>) -> String {
 fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
     let kind = Named::of(request).kind;
     json(200, 256 + 96 * page.queues.len(), |json| {
-        json.raw(r#"{""#).raw(kind.to_string()).raw(r#"s":"#).list(&page.queues, |json, queue| {
+        json.raw(r#"{""#).shown(kind).raw(r#"s":"#).list(&page.queues, |json, queue| {
             json.raw(r#"{"name":"#).value(&queue.name);
             json.raw(r#","href":"#).value(&path(Named { kind, name: &queue.name }));
             if page.detailed {
@@ -119,7 +121,7 @@ fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
 
 fn counts<'a>(json: &'a mut Json, named: Named<'_>, stats: Option<&QueueStats>) -> &'a mut Json {
     shared::counts(json, stats, |json, id| {
-        json.raw(r#""href":""#).raw(path(named)).raw("/messages/").raw(id.to_string()).raw("\"");
+        json.raw(r#""href":""#).raw(path(named)).raw("/messages/").shown(id).raw("\"");
     })
 }
 
@@ -132,15 +134,21 @@ fn signed_url(url: &SignedUrl) -> Response {
     })
 }
 
-fn posted(named: Named<'_>, ids: &[String]) -> Response {
-    let path = format!("{}/messages", path(named));
-    let response = json(201, 32 + ids.len() * (path.len() + 32), |json| {
-        let add = |json: &mut Json, id: &String| {
-            json.raw("\"").raw(&path).raw("/").raw(id).raw("\"");
+fn posted(named: Named<'_>, ids: &[MessageId]) -> Response {
+    let path = path(named);
+    let response = json(201, 32 + ids.len() * (path.len() + 48), |json| {
+        let add = |json: &mut Json, id: &MessageId| {
+            json.raw("\"").raw(&path).raw("/messages/").shown(id).raw("\"");
         };
         json.raw(r#"{"resources":"#).list(ids, add).raw("}")
     });
-    located(response, &format!("{path}?ids={}", ids.join(",")))
+    let mut location = String::with_capacity(path.len() + 16 + 28 * ids.len());
+    location.push_str(&path);
+    for (index, id) in ids.iter().enumerate() {
+        // Writing to a String does not fail.
+        let _ = write!(location, "{}{id}", if index == 0 { "/messages?ids=" } else { "," });
+    }
+    located(response, &location)
 }
 
 fn messages(request: &Request, page: &MessagePage) -> Response {
