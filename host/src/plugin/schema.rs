@@ -17,6 +17,9 @@ pub fn check(library: &Library, section: &str, settings: &Settings, mistakes: &m
         Ok(schema) => schema,
         Err(error) => return mistakes.push(broken(&error)),
     };
+    if settings.object.is_empty() && takes_nothing(&schema) {
+        return;
+    }
     let validator = match jsonschema::validator_for(&schema) {
         Ok(validator) => validator,
         Err(error) => return mistakes.push(broken(&error)),
@@ -31,6 +34,19 @@ pub fn check(library: &Library, section: &str, settings: &Settings, mistakes: &m
             _ => mistakes.push(Mistake::new(&settings.origin(&pointer), dotted(section, &pointer), masked(&error), "")),
         }
     }
+}
+
+/// Whether a schema takes settings that set nothing, as can be seen at a glance: it asks for an
+/// object, and nothing else that an empty one could lack. Most plugins run so; a host of such has
+/// no need of the validator, which takes megabytes once it is made.
+fn takes_nothing(schema: &Value) -> bool {
+    let asks_nothing = |(key, value): (&String, &Value)| match key.as_str() {
+        "type" => value == "object",
+        "properties" | "$defs" => value.is_object(),
+        "$schema" | "title" | "description" | "default" | "additionalProperties" => true,
+        _ => false,
+    };
+    schema.as_object().is_some_and(|schema| schema.iter().all(asks_nothing))
 }
 
 fn masked(error: &jsonschema::ValidationError<'_>) -> String {
@@ -53,4 +69,29 @@ fn unknown(section: &str, settings: &Settings, schema: &Value, pointer: &str, ke
         None => format!("known here: {}", known.join(", ")),
     };
     Mistake::new(&settings.origin(&path), dotted(section, &path), "is not known", mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_seen_at_a_glance_is_what_the_validator_says() {
+        for (schema, seen) in [
+            (json!({}), true),
+            (json!({ "type": "object", "title": "t", "additionalProperties": false }), true),
+            (json!({ "type": "object", "properties": { "a": { "type": "string" } }, "$defs": {} }), true),
+            (json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] }), false),
+            (json!({ "type": "array" }), false),
+            (json!({ "type": ["object", "null"] }), false),
+            (json!({ "type": "object", "minProperties": 1 }), false),
+            (json!({ "allOf": [{ "required": ["a"] }] }), false),
+            (json!(false), false),
+        ] {
+            assert_eq!(takes_nothing(&schema), seen, "{schema}");
+            assert!(!seen || jsonschema::is_valid(&schema, &json!({})), "{schema}");
+        }
+    }
 }
