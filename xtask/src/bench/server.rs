@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use crate::dist::parts::{Parts, READ, put};
 use crate::failure::Failure;
 use crate::project;
 
@@ -62,11 +63,12 @@ impl Setup {
         Setup { admin: true, ..self }
     }
 
-    fn text(&self, folder: &Path) -> String {
+    fn text(&self, folder: &Path, plugins: &Path) -> String {
         let Setup { catalog, pool, pipeline, rate_limit, websocket, admin } = self;
         let listen = |wanted: &bool| if *wanted { "127.0.0.1:0" } else { "" };
         let data = folder.join("data");
         let mut text = format!("data_dir = {data:?}\ncatalog = {catalog:?}\ndefault_pool = {pool:?}\n");
+        text += &format!("plugin_dirs = [{plugins:?}]\n");
         text += &format!("pipeline = {pipeline:?}\n[rest]\nlisten = \"127.0.0.1:0\"\n");
         text += &format!("[websocket]\nlisten = {:?}\n[admin]\nlisten = {:?}\n", listen(websocket), listen(admin));
         if pipeline.contains(&"rate-limit") {
@@ -96,11 +98,16 @@ impl Server {
         Server::start(command, parent.join("ceiling"))
     }
 
-    /// A host with an empty data directory.
+    /// A host with an empty data directory, and with the plugins that are installed with it: not
+    /// with the examples that lie beside them where they are built.
     pub fn host(folder: &Path, setup: &Setup) -> Result<Server, Failure> {
         empty(folder)?;
+        let plugins = folder.join("plugins");
+        for library in Parts::find(&project::target().join("release"))?.libraries {
+            put(&library, &plugins.join(library.file_name().unwrap_or_default()), READ)?;
+        }
         let config = folder.join("sukkal.toml");
-        let written = std::fs::write(&config, setup.text(folder));
+        let written = std::fs::write(&config, setup.text(folder, &plugins));
         written.map_err(Failure::io(format!("cannot write {}", config.display())))?;
         let mut command = Command::new(project::target().join("release").join("sukkal"));
         command.args(["serve", "--config"]).arg(config);

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what is handed to operators, a tarball and a Debian package.
 
 mod debian;
-mod parts;
+pub mod parts;
 mod shell;
 mod tarball;
 
