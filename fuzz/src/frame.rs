@@ -130,9 +130,12 @@ fn check(text: &[u8], sent: Option<&str>) {
     }
 }
 
+/// How deep answers in MessagePack are read. The reader recurses, and the host does not.
+const DEEPEST: usize = 64;
+
 /// An answer in MessagePack, read in full unless it is nested deeper than its reader goes.
 pub fn unpacked(mut packed: &[u8]) {
-    match rmpv::decode::read_value(&mut packed) {
+    match rmpv::decode::read_value_with_max_depth(&mut packed, DEEPEST) {
         Ok(answer) => {
             let status = answer["headers"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
             self::answer::status(status.expect("an answer has a status"), answer.to_string().as_bytes());

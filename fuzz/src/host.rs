@@ -89,7 +89,7 @@ async fn serve(scratch: &Path, stop: Stop) -> (SocketAddr, SocketAddr) {
     let engine = engine(scratch).await;
     let (listeners, addresses) = (listen().await, listen().await);
     let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
-    let metrics = Metrics::new().expect("metrics can be set up");
+    let metrics = Metrics::new(false).expect("metrics can be set up");
     let connections =
         |name: &str| Connections { max: 16, setting: "none", meter: metrics.connections(name), tls: None };
     let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
