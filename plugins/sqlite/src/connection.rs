@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sukkal_plugin_sdk::Result;
 
@@ -83,6 +84,9 @@ fn tune(connection: &Connection, settings: &Settings, cache_kib: u32) -> rusqlit
     // A negative number counts KiB.
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Plans must not depend on what is bound: else a statement with a bound LIMIT is prepared anew
+    // each time that it is run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
@@ -95,4 +99,27 @@ fn bound(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
         mib => (i64::from(mib) << 20) / page_size.max(1),
     };
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::schema::POOL;
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = writer(&dir.path().join("p.db"), POOL, &Settings::default()).unwrap();
+        for limit in [1, 2, 3] {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT count(*) FROM (SELECT 1 FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 LIMIT ?3)",
+                )
+                .unwrap();
+            let found: i64 = statement.query_row([1, 2, limit], |row| row.get(0)).unwrap();
+            assert_eq!((found, statement.get_status(StatementStatus::RePrepare)), (0, 0));
+        }
+    }
 }

@@ -130,12 +130,12 @@ impl Block {
         self.position(offset).ok().map(|index| &mut self.entries[index])
     }
 
-    /// Takes out the message at an offset; see [`Block::take_gone`].
-    pub fn remove(&mut self, offset: u8) -> Option<Entry> {
-        let index = self.position(offset).ok()?;
-        let entry = self.entries.remove(index);
-        self.gone.push(entry.body);
-        Some(entry)
+    /// Takes out the messages at some offsets, a bit each; see [`Block::take_gone`].
+    pub fn remove(&mut self, offsets: u64) -> Vec<Entry> {
+        let removed = self.entries.extract_if(.., |entry| offsets >> entry.offset & 1 == 1);
+        let removed: Vec<_> = removed.collect();
+        self.gone.extend(removed.iter().map(|entry| entry.body));
+        removed
     }
 
     /// Where the bodies lie whose messages have been taken out since this was asked last.
@@ -343,7 +343,9 @@ mod tests {
                 prop_assert_eq!(block.client(put), client);
             }
             block.take_gone();
-            let removed: Vec<_> = gone.into_iter().filter_map(|offset| block.remove(offset)).collect();
+            let removed = block.remove(gone.iter().fold(0, |offsets, offset| offsets | 1 << offset));
+            prop_assert!(removed.iter().all(|entry| gone.contains(&entry.offset)));
+            prop_assert!(gone.iter().all(|offset| block.get(*offset).is_none()));
             let bodies: Vec<_> = removed.iter().map(|entry| entry.body).collect();
             prop_assert_eq!(block.take_gone(), bodies);
             let mut data = Vec::new();

@@ -1,45 +1,24 @@
 //! Claiming, renewing, releasing, popping.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::params;
 use sukkal_plugin_sdk::{
-    Batch, ClaimId, Claimed, Error, ErrorKind, Extensions, Lane, NewClaim, Place, QueueId, QueueRef, Release, Renewal,
-    Timestamp, millis,
+    Batch, ClaimId, Claimed, Error, ErrorKind, Lane, NewClaim, Place, QueueRef, Release, Renewal, Timestamp, millis,
 };
 
 use super::block::{Entry, State};
 use super::body::Pick;
+use super::claim_row::{self, Kept};
 use super::count;
-use super::id::{LaneKey, block_of, id_in, offset_of, place_of, queue_key};
+use super::id::{LaneKey, block_of, id_in, offset_of, offsets_of, place_of};
 use super::ledger::Ledger;
-use super::queue::{self, Queue};
+use super::queue::Queue;
 use super::settle::{self, Step};
 use crate::error::{Fail, Outcome};
-
-pub const GET: &str = "SELECT queue, generation, renewed, ttl, ends, places, extensions FROM claim WHERE id = ?1";
-pub const PUT: &str = "INSERT OR REPLACE INTO claim (id, queue, generation, renewed, ttl, ends, places, extensions) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-pub const RENEW: &str = "UPDATE claim SET renewed = ?2, ttl = ?3, ends = ?4 WHERE id = ?1";
-pub const PROLONG: &str = "UPDATE claim SET ends = max(ends, ?2) WHERE id = ?1";
-pub const DELETE: &str = "DELETE FROM claim WHERE id = ?1";
-pub const DELETE_ENDED: &str =
-    "DELETE FROM claim WHERE id IN (SELECT id FROM claim WHERE ends <= ?1 ORDER BY ends LIMIT ?2)";
-
-/// What the table says of a claim.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    pub queue: QueueId,
-    pub generation: i64,
-    pub renewed: Timestamp,
-    pub ttl: i64,
-    pub ends: Timestamp,
-    pub places: Vec<Place>,
-    pub extensions: Extensions,
-}
 
 /// Claims the oldest available messages.
 pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<Step<Claimed>> {
     ledger.with(queue, |ledger, queue| {
-        if let Some(kept) = get(&ledger.connection, new.id)?.filter(|kept| kept.ends > ledger.now) {
+        if let Some(kept) = claim_row::get(&ledger.connection, new.id)?.filter(|kept| kept.ends > ledger.now) {
             if kept.queue != queue.id {
                 let message = "a claim of another queue has this id; draw another";
                 return Err(Fail::Refused(Error::new(ErrorKind::Conflict, message)));
@@ -75,13 +54,14 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
         }
         let ids = oldest(ledger, queue, limit)?;
         let mut picks = Vec::with_capacity(ids.len());
-        for id in &ids {
-            let key = block_of(*id);
+        for ids in ids.chunk_by(|one, next| block_of(*one) == block_of(*next)) {
+            let Some(key) = ids.first().map(|id| block_of(*id)) else { continue };
             let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
-            let Some(entry) = block.get(offset_of(*id)).cloned() else { continue };
-            picks.push(Pick::new(key, block, &entry));
-            block.remove(entry.offset);
-            count::removed(ledger, queue, Lane::Main, entry.state);
+            let removed = block.remove(offsets_of(ids));
+            picks.extend(removed.iter().map(|entry| Pick::new(key, block, entry)));
+            for entry in removed {
+                count::removed(ledger, queue, Lane::Main, entry.state);
+            }
         }
         let messages = ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)?;
         Ok(Step::Done(Batch { now: ledger.now, messages, ..Batch::default() }))
@@ -92,7 +72,9 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
 pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renewal) -> Outcome<bool> {
     ledger.with(queue, |ledger, queue| {
         let generation = queue.tally.generation;
-        let Some(kept) = live(&ledger.connection, queue.id, generation, id, ledger.now)? else { return Ok(false) };
+        let Some(kept) = claim_row::live(&ledger.connection, queue.id, generation, id, ledger.now)? else {
+            return Ok(false);
+        };
         let end = ledger.now.after(renewal.ttl);
         let (ttl, grace) = (millis(renewal.ttl), millis(renewal.grace));
         each_held(ledger, queue, id, &kept, renewal.places.as_deref(), |queue, entry, _| {
@@ -103,8 +85,10 @@ pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renew
         let blob = &id.0.to_be_bytes()[..];
         match renewal.places {
             // The claim itself lives on as it did, but not shorter than what it holds.
-            Some(_) => ledger.connection.prepare_cached(PROLONG)?.execute(params![blob, end.0])?,
-            None => ledger.connection.prepare_cached(RENEW)?.execute(params![blob, ledger.now.0, ttl, end.0])?,
+            Some(_) => ledger.connection.prepare_cached(claim_row::PROLONG)?.execute(params![blob, end.0])?,
+            None => {
+                ledger.connection.prepare_cached(claim_row::RENEW)?.execute(params![blob, ledger.now.0, ttl, end.0])?
+            }
         };
         Ok(true)
     })
@@ -114,7 +98,9 @@ pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renew
 pub fn release(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, release: &Release) -> Outcome<()> {
     ledger.with(queue, |ledger, queue| {
         let generation = queue.tally.generation;
-        let Some(kept) = live(&ledger.connection, queue.id, generation, id, ledger.now)? else { return Ok(()) };
+        let Some(kept) = claim_row::live(&ledger.connection, queue.id, generation, id, ledger.now)? else {
+            return Ok(());
+        };
         let (now, delay) = (ledger.now, millis(release.delay));
         let due = now.after(release.delay);
         each_held(ledger, queue, id, &kept, release.places.as_deref(), |queue, entry, key| {
@@ -130,7 +116,7 @@ pub fn release(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, release: &Rel
             queue.stir(key);
         })?;
         if release.places.is_none() {
-            ledger.connection.prepare_cached(DELETE)?.execute([&id.0.to_be_bytes()[..]])?;
+            ledger.connection.prepare_cached(claim_row::DELETE)?.execute([&id.0.to_be_bytes()[..]])?;
         }
         Ok(())
     })
@@ -153,62 +139,6 @@ pub fn exhausted(queue: &Queue, entry: &Entry) -> bool {
     queue.rule.as_ref().is_some_and(|rule| entry.claims >= rule.max_claims)
 }
 
-/// A claim of this queue, if it lives.
-///
-/// # Errors
-/// The driver's.
-pub fn live(
-    connection: &Connection,
-    queue: QueueId,
-    generation: i64,
-    id: ClaimId,
-    now: Timestamp,
-) -> Outcome<Option<Kept>> {
-    let kept = get(connection, id)?;
-    Ok(kept.filter(|kept| kept.queue == queue && kept.generation == generation && kept.ends > now))
-}
-
-/// What the table says of a claim.
-///
-/// # Errors
-/// The driver's.
-pub fn get(connection: &Connection, id: ClaimId) -> Outcome<Option<Kept>> {
-    let mut statement = connection.prepare_cached(GET)?;
-    Ok(statement.query_row([&id.0.to_be_bytes()[..]], kept).optional()?)
-}
-
-fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
-    let places = row.get_ref(5)?.as_blob()?;
-    Ok(Kept {
-        queue: super::id::queue_id(row.get(0)?),
-        generation: row.get(1)?,
-        renewed: Timestamp(row.get(2)?),
-        ttl: row.get(3)?,
-        ends: Timestamp(row.get(4)?),
-        places: places.as_chunks::<8>().0.iter().map(|place| Place(u64::from_le_bytes(*place))).collect(),
-        extensions: row.get_ref(6)?.as_blob_or_null()?.map(Extensions::from_bytes).unwrap_or_default(),
-    })
-}
-
-/// Writes a claim.
-///
-/// # Errors
-/// The driver's.
-pub fn put(connection: &Connection, id: ClaimId, claim: &Kept) -> Outcome<()> {
-    let places: Vec<u8> = claim.places.iter().flat_map(|place| place.0.to_le_bytes()).collect();
-    connection.prepare_cached(PUT)?.execute(params![
-        &id.0.to_be_bytes()[..],
-        queue_key(claim.queue),
-        claim.generation,
-        claim.renewed.0,
-        claim.ttl,
-        claim.ends.0,
-        places,
-        queue::extensions(&claim.extensions),
-    ])?;
-    Ok(())
-}
-
 /// The keys of the oldest ready messages. Those that have used up their claims, by a rule that came
 /// later than the claims, are marked so in passing.
 fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64>> {
@@ -219,7 +149,7 @@ fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64
         return Ok(ids);
     }
     let mut from = lane.first_block().max(queue.head);
-    while let Some(key) = ledger.blocks.next_ready(&ledger.connection, from, lane.last_block())? {
+    while let Some(key) = ledger.blocks.next_ready(&ledger.connection, from, queue.open_block())? {
         queue.head = key;
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { break };
         let mut worn = Vec::new();
@@ -303,7 +233,7 @@ fn keep(ledger: &Ledger, queue: &Queue, new: &NewClaim, ids: &[i64]) -> Outcome<
         places: ids.iter().map(|id| place_of(*id)).collect(),
         extensions: new.extensions.clone(),
     };
-    put(&ledger.connection, new.id, &kept)
+    claim_row::put(&ledger.connection, new.id, &kept)
 }
 
 /// The messages that a claim still holds.
@@ -352,6 +282,7 @@ fn next_due(ledger: &mut Ledger, queue: &Queue) -> Outcome<Option<Timestamp>> {
     const LOOKED_INTO: usize = 32;
     let lane = LaneKey::new(queue.slot, Lane::Main);
     let mut next = Timestamp::MAX;
+    let lane = (lane, Some(queue.open_block()));
     for key in ledger.blocks.waking(&ledger.connection, lane, Timestamp::MAX, LOOKED_INTO)? {
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { continue };
         let hidden = |entry: &&Entry| matches!(entry.state, State::Claimed | State::Delayed);

@@ -4,9 +4,9 @@ use sukkal_plugin_sdk::{ClaimId, Lane, MessageId, Origin, Place, Reason, Swept, 
 
 use super::block::{Entry, State};
 use super::count;
-use super::id::{END_OF_PLACES, LaneKey, block_of, id_in, offset_of, place_of};
+use super::id::{END_OF_PLACES, LaneKey, block_of, id_in, offset_of, offsets_of, place_of};
 use super::ledger::Ledger;
-use super::queue::Queue;
+use super::queue::{self, Queue};
 use super::settle::TRY_AGAIN;
 use crate::error::Outcome;
 
@@ -41,7 +41,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
     let place = Place(to.tally.next_place);
     let Some(new) = LaneKey::new(to.slot, Lane::Main).id(place) else { return Ok(()) };
     let Some(block) = ledger.blocks.change(&ledger.connection, block_of(old))? else { return Ok(()) };
-    let Some(entry) = block.remove(offset_of(old)) else { return Ok(()) };
+    let Some(entry) = block.remove(offsets_of(&[old])).pop() else { return Ok(()) };
     let client = block.client(&entry).to_owned();
     let origin = Origin {
         label: from.label.clone(),
@@ -64,7 +64,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
     };
     to.wake_by(letter.wakes());
     ledger.blocks.make(&ledger.connection, block_of(new))?.put(letter, &client);
-    to.tally.next_place += 1;
+    queue::give_places(ledger, to, place.0 + 1)?;
     to.stir(block_of(new));
     count::removed(ledger, from, Lane::Main, entry.state);
     count::added(ledger, to, Lane::Main, State::Ready);

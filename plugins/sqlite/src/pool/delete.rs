@@ -3,11 +3,11 @@
 use rusqlite::Connection;
 use sukkal_plugin_sdk::{Budget, ClaimId, Delete, Deleted, Guard, Lane, Place, Progress, QueueRef, Refused};
 
-use super::block::{Entry, View};
-use super::id::{LaneKey, block_of, offset_of, queue_key};
+use super::block::View;
+use super::id::{LaneKey, block_of, offset_of, offsets_of, queue_key};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::{claim, count, lane};
+use super::{claim_row, count, lane};
 use crate::error::Outcome;
 
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
@@ -33,12 +33,15 @@ pub fn delete(ledger: &mut Ledger, queue: &QueueRef, delete: &Delete) -> Outcome
 /// Removes messages; answers how many were there. What has expired is removed and not counted.
 pub fn remove(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, places: &[Place]) -> Outcome<u32> {
     let keys = LaneKey::new(queue.slot, lane);
+    let ids: Vec<_> = places.iter().filter_map(|place| keys.id(*place)).collect();
     let mut n_there = 0;
-    for id in places.iter().filter_map(|place| keys.id(*place)) {
-        let Some(block) = ledger.blocks.change(&ledger.connection, block_of(id))? else { continue };
-        let Some(entry) = block.remove(offset_of(id)) else { continue };
-        n_there += u32::from(entry.view(ledger.now) != View::Gone);
-        count::removed(ledger, queue, lane, entry.state);
+    for ids in ids.chunk_by(|one, next| block_of(*one) == block_of(*next)) {
+        let Some(key) = ids.first().map(|id| block_of(*id)) else { continue };
+        let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { continue };
+        for entry in block.remove(offsets_of(ids)) {
+            n_there += u32::from(entry.view(ledger.now) != View::Gone);
+            count::removed(ledger, queue, lane, entry.state);
+        }
     }
     Ok(n_there)
 }
@@ -69,7 +72,7 @@ fn refusal(ledger: &mut Ledger, queue: &Queue, delete: &Delete) -> Outcome<Optio
 
 fn other_claim(ledger: &Ledger, queue: &Queue, named: &[ClaimId]) -> Outcome<Refused> {
     for claim in named {
-        if claim::live(&ledger.connection, queue.id, queue.tally.generation, *claim, ledger.now)?.is_some() {
+        if claim_row::live(&ledger.connection, queue.id, queue.tally.generation, *claim, ledger.now)?.is_some() {
             return Ok(Refused::OtherClaim);
         }
     }
@@ -131,12 +134,10 @@ fn clear(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, items: u32) -> Outc
         if left == 0 {
             break;
         }
-        let entries: Vec<Entry> = block.entries().iter().take(left).cloned().collect();
-        for entry in &entries {
-            block.remove(entry.offset);
-        }
-        gone += entries.len();
-        for entry in entries {
+        let first = block.entries().iter().take(left);
+        let removed = block.remove(first.fold(0, |offsets, entry| offsets | 1 << entry.offset));
+        gone += removed.len();
+        for entry in removed {
             count::removed(ledger, queue, lane, entry.state);
         }
     }

@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::queue::{self, Queue};
 use super::run::{Location, Part};
 use super::snapshot::Snapshot;
-use super::{claim, count, list};
+use super::{claim_row, count, list};
 use crate::error::{Fail, Outcome};
 
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
@@ -62,7 +62,7 @@ fn claims(
     ids.dedup();
     let mut claims = Vec::with_capacity(ids.len());
     for id in ids {
-        let Some(kept) = claim::live(connection, queue.id(), generation, id, now)? else { continue };
+        let Some(kept) = claim_row::live(connection, queue.id(), generation, id, now)? else { continue };
         claims.push(Claim {
             id,
             renewed: kept.renewed,
@@ -89,9 +89,8 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
             import_claim(ledger, queue, claim, &page.messages)?;
         }
         let after_last = page.messages.iter().map(|message| message.place.0 + 1).max().unwrap_or(0);
-        queue.tally.next_place = queue.tally.next_place.max(page.next_place.0).max(after_last);
-        queue.changed = true;
-        Ok(())
+        let next = queue.tally.next_place.max(page.next_place.0).max(after_last);
+        queue::give_places(ledger, queue, next)
     })
 }
 
@@ -142,13 +141,13 @@ fn import_claim(ledger: &Ledger, queue: &Queue, claim: &Claim, messages: &[Messa
         places.push(message.place);
     }
     // A claim can have messages on several pages.
-    if let Some(before) = claim::get(&ledger.connection, claim.id)?.filter(|before| before.queue == queue.id) {
+    if let Some(before) = claim_row::get(&ledger.connection, claim.id)?.filter(|before| before.queue == queue.id) {
         ends = ends.max(before.ends);
         places.extend(before.places);
         places.sort_unstable();
         places.dedup();
     }
-    let kept = claim::Kept {
+    let kept = claim_row::Kept {
         queue: queue.id,
         generation: queue.tally.generation,
         renewed: claim.renewed,
@@ -157,5 +156,5 @@ fn import_claim(ledger: &Ledger, queue: &Queue, claim: &Claim, messages: &[Messa
         places,
         extensions: claim.extensions.clone(),
     };
-    claim::put(&ledger.connection, claim.id, &kept)
+    claim_row::put(&ledger.connection, claim.id, &kept)
 }

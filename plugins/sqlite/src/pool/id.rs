@@ -41,6 +41,11 @@ impl LaneKey {
         Some(self.0 << PLACE_BITS | place)
     }
 
+    /// The key of the block of a place.
+    pub fn block(self, place: Place) -> i64 {
+        self.first_block() | ((place.0 >> OFFSET_BITS).cast_signed() & ((1 << BLOCK_BITS) - 1))
+    }
+
     /// The first key of a block that the lane could have.
     pub fn first_block(self) -> i64 {
         self.0 << BLOCK_BITS
@@ -60,6 +65,11 @@ pub fn block_of(id: i64) -> i64 {
 /// Where in its block a message stands.
 pub fn offset_of(id: i64) -> u8 {
     (id & i64::from(LAST_OFFSET)) as u8
+}
+
+/// Where in their block messages stand, a bit each. All are of one block.
+pub fn offsets_of(ids: &[i64]) -> u64 {
+    ids.iter().fold(0, |offsets, id| offsets | 1 << offset_of(*id))
 }
 
 /// The message at an offset of a block.
@@ -100,6 +110,7 @@ mod tests {
         assert_eq!(id_in(block_of(id), offset_of(id)), id);
         assert_eq!(lane_of(block_of(id)), Lane::Retry);
         assert_eq!(block_of(id), lane.last_block());
+        assert_eq!(lane.block(Place(END_OF_PLACES - 1)), lane.last_block());
         assert_eq!(lane.id(Place(END_OF_PLACES)), None);
         assert_eq!(lane.id(Place(u64::MAX)), None);
         assert_eq!(block_of(id) >> BLOCK_BITS, lane.number());

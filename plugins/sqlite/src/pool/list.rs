@@ -1,7 +1,7 @@
 //! Reading messages: listings and reads by place. Both are right whether or not what has fallen due
 //! is settled yet.
 
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, QueueRef, Timestamp};
 
 use super::block::{Block, Entry, View};
@@ -10,7 +10,7 @@ use super::id::{LaneKey, block_of, id_in, offset_of};
 use super::own_run::{OwnRuns, Walk};
 use super::settle::{self, Crowded, Step};
 use super::snapshot::Snapshot;
-use super::{claim, lane, queue};
+use super::{claim_row, lane, queue};
 use crate::error::Outcome;
 
 pub const ALL: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
@@ -18,6 +18,7 @@ pub const READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND
 // What is neither ready nor hidden: exhausted, or due and not settled yet. Few, as a rule.
 pub const OTHERS: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 \
     UNION SELECT key FROM block WHERE key >> 34 = ?3 AND wakes <= ?4 AND key >= ?1 ORDER BY key";
+pub const LAST: &str = "SELECT key, ready IS NULL FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1";
 pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
@@ -90,6 +91,8 @@ struct Candidates<'c> {
     /// How many are read ahead the next time: few at first, since most listings end in a block or two.
     n_ahead: usize,
     exhausted: bool,
+    /// Where the open block is still to be looked for: the last of all.
+    open_in: Option<(&'c Connection, LaneKey)>,
 }
 
 /// Keys read ahead in one go, at first and at the most.
@@ -108,7 +111,10 @@ impl<'c> Candidates<'c> {
         };
         let ready = connection.prepare_cached(if hidden { ALL } else { READY })?;
         let others = others.into_iter().peekable();
-        Ok(Candidates { ready, to, from, others, ahead: Default::default(), n_ahead: AHEAD, exhausted: false })
+        // Where hidden ones are wanted, all blocks are walked over, and the open one is among them.
+        let open_in = (!hidden).then_some((connection, lane));
+        let ahead = std::collections::VecDeque::new();
+        Ok(Candidates { ready, to, from, others, ahead, n_ahead: AHEAD, exhausted: false, open_in })
     }
 
     fn next(&mut self) -> Outcome<Option<i64>> {
@@ -116,7 +122,12 @@ impl<'c> Candidates<'c> {
         let next = match (self.ahead.front().copied(), self.others.peek().copied()) {
             (Some(ready), Some(other)) => ready.min(other),
             (Some(key), None) | (None, Some(key)) => key,
-            (None, None) => return Ok(None),
+            (None, None) => {
+                return match self.open_in.take() {
+                    Some((connection, lane)) => open_block(connection, lane, self.from),
+                    None => Ok(None),
+                };
+            }
         };
         self.ahead.pop_front_if(|key| *key == next);
         self.others.next_if_eq(&next);
@@ -160,7 +171,7 @@ pub fn claim_get(snapshot: &Snapshot<'_>, queue: &QueueRef, id: ClaimId) -> Outc
     let Snapshot { connection, now, .. } = *snapshot;
     let slot = queue::slot(connection, queue)?;
     let generation = connection.prepare_cached(GENERATION)?.query_row([slot], |row| row.get(0))?;
-    let Some(kept) = claim::live(connection, queue.id(), generation, id, now)? else { return Ok(None) };
+    let Some(kept) = claim_row::live(connection, queue.id(), generation, id, now)? else { return Ok(None) };
     let picks = find(connection, slot, &kept.places, now, |entry| entry.held_by(id, now))?;
     Ok(Some(Claim {
         id,
@@ -193,6 +204,17 @@ fn find(
         }
     }
     Ok(picks)
+}
+
+/// The open block of a lane, if it is there and not before a block.
+///
+/// # Errors
+/// The driver's.
+pub fn open_block(connection: &Connection, lane: LaneKey, from: i64) -> Outcome<Option<i64>> {
+    let mut statement = connection.prepare_cached(LAST)?;
+    let last = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let last: Option<(i64, bool)> = statement.query_row([from, lane.last_block()], last).optional()?;
+    Ok(last.filter(|(_, is_open)| *is_open).map(|(key, _)| key))
 }
 
 /// Reads a block.

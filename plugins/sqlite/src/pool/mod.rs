@@ -7,7 +7,7 @@
 //! | `body`, `run`, `runs`, `bodies` | what never changes of a message; in one row with others; in memory; the writer's side |
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
-//! | `post`, `key`, `claim`, `delete`, `lane` | what clients and hosts ask for |
+//! | `post`, `key`, `claim`, `claim_row`, `delete`, `lane` | what clients and hosts ask for |
 //! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
 //! | `snapshot`, `list`, `own_run`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
@@ -18,6 +18,7 @@ mod blocks;
 mod bodies;
 mod body;
 mod claim;
+mod claim_row;
 mod count;
 mod dead_letter;
 mod delete;

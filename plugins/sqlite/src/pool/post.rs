@@ -5,7 +5,7 @@ use sukkal_plugin_sdk::{Error, ErrorKind, Lane, NewMessage, Place, Post, Posted,
 use super::block::{Entry, State};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
-use super::queue::Queue;
+use super::queue::{self, Queue};
 use super::run::{Location, Part};
 use super::{body, count, delete, key, lane};
 use crate::error::{Fail, Outcome};
@@ -33,8 +33,7 @@ pub fn post(ledger: &mut Ledger, queue: &QueueRef, post: &Post) -> Outcome<Poste
         if post.outbox && post.lane != Lane::Outbox {
             store(ledger, queue, post, &places, Lane::Outbox)?;
         }
-        queue.tally.next_place = next;
-        queue.changed = true;
+        queue::give_places(ledger, queue, next)?;
         if let Some(key) = &post.key {
             key::keep(&ledger.connection, queue.id, key, &places, ledger.now)?;
         }

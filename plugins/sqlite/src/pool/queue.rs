@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{
-    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
+    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, Lane, Place, QueueId, QueueRef, Timestamp,
+    millis,
 };
 
-use super::id::{END_OF_SLOTS, queue_id, queue_key};
+use super::id::{END_OF_SLOTS, LaneKey, queue_id, queue_key};
 use super::ledger::Ledger;
 use super::settle::TRY_AGAIN;
 use crate::error::{Fail, Outcome};
@@ -79,6 +80,12 @@ impl Queue {
     pub fn stir(&mut self, block: i64) {
         self.stirred = true;
         self.head = self.head.min(block);
+    }
+
+    /// The block of the main lane in which the last place lies that was given out: the open one, which
+    /// no index names.
+    pub fn open_block(&self) -> i64 {
+        LaneKey::new(self.slot, Lane::Main).block(Place(self.tally.next_place.saturating_sub(1)))
     }
 
     /// The dead letter rule of a queue.
@@ -171,6 +178,22 @@ pub fn slot(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
     let row = rows.next()?.ok_or_else(gone)?;
     admit(queue.epoch(), row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?)?;
     Ok(row.get(0)?)
+}
+
+/// Says that all places before this one are given out; their messages are in their blocks by now.
+///
+/// # Errors
+/// The driver's; `Corrupt`.
+pub fn give_places(ledger: &mut Ledger, queue: &mut Queue, next: u64) -> Outcome<()> {
+    let before = queue.open_block();
+    queue.tally.next_place = next;
+    queue.changed = true;
+    let open = queue.open_block();
+    if before != open {
+        ledger.blocks.close(&ledger.connection, before)?;
+    }
+    ledger.blocks.open(open);
+    Ok(())
 }
 
 /// Makes or replaces a header.

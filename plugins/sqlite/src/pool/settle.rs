@@ -11,7 +11,7 @@ use super::block::{Entry, State, View};
 use super::id::{LaneKey, queue_id};
 use super::ledger::Ledger;
 use super::queue::Queue;
-use super::{claim, count, dead_letter, garbage, key};
+use super::{claim, claim_row, count, dead_letter, garbage, key};
 use crate::error::Outcome;
 
 pub const DUE: &str = "SELECT q.id FROM tally AS t JOIN queue AS q ON q.slot = t.slot \
@@ -82,8 +82,7 @@ fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut
     let due = ledger.now.max(queue.look_ahead);
     let mut left = limit;
     for lane in Lane::ALL {
-        let lane_key = LaneKey::new(queue.slot, lane);
-        let keys = ledger.blocks.waking(&ledger.connection, lane_key, due, left)?;
+        let keys = ledger.blocks.waking(&ledger.connection, with_open(queue, lane), due, left)?;
         left -= keys.len().min(left);
         for key in keys {
             settle_block(ledger, queue, lane, key, swept)?;
@@ -94,7 +93,7 @@ fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut
     }
     let mut next = Timestamp::MAX;
     for lane in Lane::ALL {
-        next = next.min(ledger.blocks.first_wake(&ledger.connection, LaneKey::new(queue.slot, lane))?);
+        next = next.min(ledger.blocks.first_wake(&ledger.connection, with_open(queue, lane))?);
     }
     queue.tally.wakes = next;
     queue.look_ahead = Timestamp(0);
@@ -102,16 +101,21 @@ fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut
     Ok(true)
 }
 
+/// A lane of a queue, and the open block if it has that.
+fn with_open(queue: &Queue, lane: Lane) -> (LaneKey, Option<i64>) {
+    (LaneKey::new(queue.slot, lane), (lane == Lane::Main).then(|| queue.open_block()))
+}
+
 fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
     let now = ledger.now;
     let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
-    let mut expired = Vec::new();
+    let mut expired = 0;
     let mut turned = Vec::new();
     let mut exhausted = Vec::new();
     for entry in block.entries_mut() {
         let before = entry.state;
         if entry.view(now) == View::Gone {
-            expired.push((entry.offset, before));
+            expired |= 1 << entry.offset;
             continue;
         }
         bring_up_to_date(queue, entry, now);
@@ -122,9 +126,7 @@ fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, sw
             exhausted.push(entry.offset);
         }
     }
-    for (offset, _) in &expired {
-        block.remove(*offset);
-    }
+    let expired = block.remove(expired);
     for (before, after) in turned {
         count::turned(queue, lane, before, after);
         swept.freed += u64::from(before == State::Claimed);
@@ -133,8 +135,8 @@ fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, sw
         }
     }
     swept.expired += expired.len() as u64;
-    for (_, before) in expired {
-        count::removed(ledger, queue, lane, before);
+    for entry in expired {
+        count::removed(ledger, queue, lane, entry.state);
     }
     if !exhausted.is_empty() {
         dead_letter::move_all(ledger, queue, key, &exhausted, swept)?;
@@ -172,7 +174,7 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
         }
     }
     let connection = &ledger.connection;
-    let ended = connection.prepare_cached(claim::DELETE_ENDED)?.execute([ledger.now.0, ROWS as i64])?;
+    let ended = connection.prepare_cached(claim_row::DELETE_ENDED)?.execute([ledger.now.0, ROWS as i64])?;
     let forgotten = connection.prepare_cached(key::DELETE_EXPIRED)?.execute([ledger.now.0, ROWS as i64])?;
     swept.more |= ended >= ROWS || forgotten >= ROWS;
     swept.more |= garbage::sweep(ledger)?;

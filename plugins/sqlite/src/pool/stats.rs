@@ -6,7 +6,7 @@ use sukkal_plugin_sdk::{Lane, QueueRef, Spot, Stats, Timestamp, Usage};
 use super::block::{Block, Entry, State, View};
 use super::count::Totals;
 use super::id::{LaneKey, id_in, place_of};
-use super::list::block;
+use super::list::{self, block};
 use super::settle::{self, Crowded, Step};
 use super::snapshot::Snapshot;
 use super::{body, queue};
@@ -30,7 +30,8 @@ pub fn stats(snapshot: &Snapshot<'_>, queue: &QueueRef, crowded: Crowded) -> Out
     let tally = connection.prepare_cached(queue::GET_TALLY)?.query_row([slot], queue::tally)?;
     let (mut total, mut claimed, mut exhausted) = (tally.total, tally.claimed, tally.exhausted);
     let max_claims = max_claims(connection, queue)?;
-    for key in due(connection, lane, now)? {
+    let open = list::open_block(connection, lane, lane.first_block())?;
+    for key in due(connection, lane, now)?.into_iter().chain(open) {
         let Some(block) = block(connection, key)? else { continue };
         for entry in block.entries() {
             let view = entry.view(now);

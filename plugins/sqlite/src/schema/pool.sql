@@ -34,14 +34,16 @@ CREATE INDEX tally_wakes ON tally (wakes) WHERE wakes < 9223372036854775807;
 -- key = slot (21 bits) | lane (2 bits) | place / 64 (34 bits)
 CREATE TABLE block (
     key   INTEGER PRIMARY KEY,
-    ready INTEGER NOT NULL, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither
-    wakes INTEGER NOT NULL, -- nothing in it falls due before
-    avail INTEGER,          -- of other lanes than the main one: from when on something is due
+    ready INTEGER, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither; null: it is open
+    wakes INTEGER, -- nothing in it falls due before; null: it is open
+    avail INTEGER, -- of other lanes than the main one: from when on something is due
     data  BLOB NOT NULL
 );
+-- The last block of a main lane is open: the next message comes into it, and no index names it.
+-- So a queue of a few messages, of which there may be many, has no place in them.
 CREATE INDEX block_ready ON block (key) WHERE ready = 1;
 CREATE INDEX block_exhausted ON block (key) WHERE ready = 2;
-CREATE INDEX block_wakes ON block (key >> 34, wakes);
+CREATE INDEX block_wakes ON block (key >> 34, wakes) WHERE wakes IS NOT NULL;
 CREATE INDEX block_avail ON block ((key >> 34) & 3, avail) WHERE avail IS NOT NULL;
 
 -- What never changes of messages that one commit brought, in the order in which they came,
@@ -69,7 +71,7 @@ CREATE TABLE claim (
     renewed    INTEGER NOT NULL,
     ttl        INTEGER NOT NULL,
     ends       INTEGER NOT NULL,
-    places     BLOB NOT NULL,
+    places     BLOB NOT NULL, -- pool/claim_row.rs
     extensions BLOB
 ) WITHOUT ROWID;
 CREATE INDEX claim_ends ON claim (ends);

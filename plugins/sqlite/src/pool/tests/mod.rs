@@ -9,6 +9,7 @@ mod keys;
 mod lanes;
 mod lifecycle;
 mod messages;
+mod open_block;
 mod plan;
 mod speed;
 mod watching;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::{
-    blocks, bodies, claim, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats,
+    blocks, bodies, claim_row, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats,
 };
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
@@ -43,12 +43,12 @@ fn the_pools_statements_use_their_indexes() {
             blocks::NEXT_READY,
             blocks::WAKING,
             blocks::FIRST_WAKE,
-            claim::GET,
-            claim::PUT,
-            claim::RENEW,
-            claim::PROLONG,
-            claim::DELETE,
-            claim::DELETE_ENDED,
+            claim_row::GET,
+            claim_row::PUT,
+            claim_row::RENEW,
+            claim_row::PROLONG,
+            claim_row::DELETE,
+            claim_row::DELETE_ENDED,
             delete::BLOCKS,
             delete::DROP_QUEUE,
             delete::DROP_TALLY,
@@ -67,6 +67,7 @@ fn the_pools_statements_use_their_indexes() {
             list::ALL,
             list::READY,
             list::OTHERS,
+            list::LAST,
             list::GET,
             list::GENERATION,
             queue::GET,
