@@ -53,7 +53,7 @@ impl Default for Settings {
             readers: 2,
             cache_kib: 8 * 1024,
             reader_cache_kib: 2 * 1024,
-            body_cache_kib: 4 * 1024,
+            body_cache_kib: 2 * 1024,
             page_size: 4096,
             max_mib: 0,
             checkpoint_mib: 8,
