@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A queue's incarnation: 64 random bits, drawn by the service when the queue is made.
 ///
 /// A queue that is deleted and made anew under its old name has another id, so nothing of the old
@@ -14,7 +16,7 @@ use std::str::FromStr;
 pub struct QueueId(pub u64);
 
 /// Where a message stands in its queue. Given by the store when it commits, ascending, never reused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place(pub u64);
 
 /// A message's identity: its queue and its place there. 26 characters as text.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::conformance::{self, CatalogBench, PoolBench, Reopen, Verdict};
+use sukkal_plugin_sdk::conformance::{self, CatalogBench, Effort, PoolBench, Reopen, Verdict};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 use sukkal_tests::host::alone;
@@ -53,7 +53,7 @@ impl Broken {
             let (library, arguments) = (library.clone(), arguments.clone());
             Box::pin(async move { library.open_pool(arguments).await })
         });
-        PoolBench { pool, clock, reopen: Some(reopen), depth: DEEP }
+        PoolBench { pool, clock, reopen: Some(reopen), effort: Effort { depth: DEEP, ..Effort::default() } }
     }
 
     async fn catalog(self) -> CatalogBench {
@@ -127,6 +127,73 @@ fn verify_names_the_promise_that_a_store_breaks() {
         assert_eq!(output.status.code(), Some(1), "{case}: {told}");
         let line = told.lines().find(|line| line.starts_with("FAIL")).unwrap_or_default();
         assert!(line.contains(case) && line.contains(promise), "{told}");
+    }
+}
+
+/// Verifies the broken stores with the break of a case (empty for none, and for every case that draws
+/// histories), and returns what was told and the status.
+fn verify(case: &str, more: &[&str]) -> (String, Option<i32>) {
+    let mut command = Command::new(programs::sukkal());
+    let cases = if case.is_empty() { "pool.history.*" } else { case };
+    command.args(["plugin", "verify"]).arg(programs::bad_library("broken_stores")).args(["--case", cases]);
+    command.arg("--settings").arg(format!("{{\"break\":\"{case}\"}}")).args(more);
+    alone(&mut command);
+    let output = command.output().expect("the program can be started");
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+/// The failure of a case: its line, the seed, and the steps that show it.
+fn failure(told: &str, case: &str) -> (String, String, Vec<String>) {
+    let mut lines = told.lines().skip_while(|line| !line.starts_with(&format!("FAIL  {case} ")));
+    let first = lines.next().unwrap_or_else(|| panic!("{case} does not fail:\n{told}")).to_owned();
+    let seed = lines.next().and_then(|line| line.trim().strip_prefix("seed ")?.split_once(':'));
+    let seed = seed.unwrap_or_else(|| panic!("no seed:\n{told}")).0.to_owned();
+    let steps = lines.map(str::trim).take_while(|line| !line.starts_with("again:"));
+    let steps = steps.filter_map(|line| line.split_once(". ")).map(|(_, step)| step.to_owned()).collect();
+    (first, seed, steps)
+}
+
+/// A store that fails by chance is told with its promise, a seed and the shortest sequence; and the
+/// seed finds it again.
+fn verify_tells_the_shortest_sequence(case: &str, promise: &str, most: usize, least: &[&str]) {
+    let (told, status) = verify(case, &[]);
+    assert_eq!(status, Some(1), "{told}");
+    let (first, seed, steps) = failure(&told, case);
+    assert!(first.contains(promise), "{first}");
+    assert!(steps.len() <= most, "not the shortest:\n{told}");
+    for step in least {
+        assert!(steps.iter().any(|told| told.contains(step)), "no `{step}`:\n{told}");
+    }
+    let (told, status) = verify(case, &["--seed", &seed, "--histories", "1"]);
+    assert_eq!(status, Some(1), "{told}");
+    assert_eq!(failure(&told, case).1, seed, "{told}");
+}
+
+#[test]
+fn a_pool_that_returns_expired_messages_is_shown_by_a_shortest_sequence() {
+    let promise = "what has expired is never returned";
+    verify_tells_the_shortest_sequence("pool.history.one_by_one", promise, 3, &["post 1, to live ", " s pass"]);
+}
+
+#[test]
+fn a_pool_that_gives_a_message_to_two_claims_at_once_is_shown_by_a_shortest_sequence() {
+    let promise = "two live claims never hold one message";
+    verify_tells_the_shortest_sequence("pool.history.at_once", promise, 10, &["post 1,", ": claim up to 1 "]);
+}
+
+#[test]
+fn a_pool_that_forgets_posts_at_a_kill_is_shown_by_a_shortest_sequence() {
+    let promise = "what was acknowledged is there after any history with kills in it";
+    let least = ["post 1, to live 86400 s", "the process is killed, and the pool opened again"];
+    verify_tells_the_shortest_sequence("pool.history.over_kills", promise, 2, &least);
+}
+
+#[test]
+fn a_sound_pool_lives_through_every_history() {
+    let (told, status) = verify("", &["--histories", "30"]);
+    assert_eq!(status, Some(0), "{told}");
+    for case in ["one_by_one", "at_once", "over_kills"] {
+        assert!(told.lines().any(|line| line.starts_with(&format!("ok    pool.history.{case} ("))), "{told}");
     }
 }
 

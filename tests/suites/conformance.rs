@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, DEPTH, PoolBench, Verdict};
+use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, Effort, PoolBench, Verdict};
 use sukkal_plugin_sdk::testing::TestClock;
 use sukkal_tests::stores::{STORES, Store};
 
@@ -56,7 +56,7 @@ fn run_pool(store: Store, case: Case<PoolBench>, clock: TestClock, directory: &P
                 Box::pin(async move { library.open_pool(arguments).await })
             })
         });
-        Ok(conformance::run(&case, PoolBench { pool, clock, reopen, depth: DEPTH }).await.verdict)
+        Ok(conformance::run(&case, PoolBench { pool, clock, reopen, effort: effort() }).await.verdict)
     })
 }
 
@@ -73,6 +73,15 @@ fn run_catalog(store: Store, case: Case<CatalogBench>, clock: TestClock, directo
         });
         Ok(conformance::run(&case, CatalogBench { catalog, clock, reopen }).await.verdict)
     })
+}
+
+/// More histories, or those of a seed, where the environment asks for them.
+fn effort() -> Effort {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let effort = Effort::default();
+    let histories = number("SUKKAL_HISTORIES").and_then(|histories| histories.try_into().ok());
+    let seed = number("SUKKAL_SEED").unwrap_or(effort.seed);
+    Effort { histories: histories.unwrap_or(effort.histories), seed, ..effort }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {

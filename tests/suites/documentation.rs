@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use sukkal_plugin_sdk::conformance::crash;
+use sukkal_plugin_sdk::conformance::{crash, history::killed};
 use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, programs, reference};
 
@@ -120,13 +120,14 @@ fn keep(path: &Path, page: &str, due: &str, test: &str) {
 /// What the conformance tests hold each store to.
 fn table() -> String {
     let pools = sukkal_plugin_sdk::conformance::pool_cases().into_iter().map(|case| (case.name, case.promise));
-    let kill = (crash::NAME, crash::PROMISE);
+    let kills = [(crash::NAME, crash::PROMISE), (killed::NAME, killed::PROMISE)];
     let catalogs = sukkal_plugin_sdk::conformance::catalog_cases().into_iter().map(|case| (case.name, case.promise));
     let heads = STORES.map(|store| format!(" {} |", store.scheme)).concat();
     let mut table = format!("| case | holds a store to |{heads}\n|---|---|{}\n", "---|".repeat(STORES.len()));
-    for (name, promise) in pools.chain([kill]).chain(catalogs) {
+    for (name, promise) in pools.chain(kills).chain(catalogs) {
         let kept = STORES.map(|store| {
-            let offered = store.reopens || ![".restart.", ".crash."].iter().any(|part| name.contains(part));
+            let offered =
+                store.reopens || ![".restart.", ".crash.", ".over_kills"].iter().any(|part| name.contains(part));
             if offered { " kept |" } else { " not offered |" }
         });
         table.push_str(&format!("| `{name}` | {promise} |{}\n", kept.concat()));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::conformance::{self, DEPTH, PoolBench, Reopen, Verdict};
+use sukkal_plugin_sdk::conformance::{self, Effort, PoolBench, Reopen, Verdict};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 use sukkal_tests::{Host, programs};
@@ -53,7 +53,7 @@ async fn open((library, arguments, clock): (Library, OpenArgs, TestClock)) -> Po
         let (library, arguments) = (library.clone(), arguments.clone());
         Box::pin(async move { library.open_pool(arguments).await })
     });
-    PoolBench { pool, clock, reopen: Some(reopen), depth: DEPTH }
+    PoolBench { pool, clock, reopen: Some(reopen), effort: Effort::default() }
 }
 
 /// Both bundle SQLite. Their cases run at the same time, each on a store of its own.
@@ -64,7 +64,7 @@ async fn both_keep_their_promises(stores: [(PathBuf, &str); 2]) {
     let (first, second) = (open(first).await, open(second).await);
     for case in conformance::pool_cases() {
         // What restarts needs the pool for itself; what measures, the machine.
-        if [".restart.", ".depth.", ".watch."].iter().any(|part| case.name.contains(part)) {
+        if [".restart.", ".history.", ".depth.", ".watch."].iter().any(|part| case.name.contains(part)) {
             continue;
         }
         let (one, other) = (conformance::run(&case, first.clone()), conformance::run(&case, second.clone()));

@@ -3,9 +3,11 @@
 mod child;
 mod discover;
 pub mod inspect;
+mod kills;
 mod list;
 pub mod new;
 mod open;
+mod options;
 mod records;
 mod registry;
 pub mod run_case;

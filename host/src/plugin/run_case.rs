@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, PoolBench, Reopen, Report, Verdict, crash};
+use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, Failure, PoolBench, Reopen, Report, Verdict, history};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 
 use super::child::{self, Lost};
+use super::kills;
+use super::options::{Effort, Opening};
 use crate::config::scheme;
 
 /// The sub-command of `plugin` that runs a case.
@@ -20,23 +22,8 @@ pub const NAME: &str = "run-case";
 /// How long starting and loading may take beside what the kit itself allows a case.
 const STARTING: Duration = Duration::from_secs(30);
 
-/// How a store is opened.
-#[derive(Clone, clap::Args)]
-pub struct Opening {
-    /// The plugin's settings, as a JSON object.
-    #[arg(long, default_value = "{}")]
-    settings: String,
-    /// Nothing of the store outlives its closing: leave out the cases about restarts.
-    #[arg(long)]
-    volatile: bool,
-    /// How many messages a deep queue holds, in the cases of cost: 1000000 for a long run.
-    #[arg(long, value_name = "MESSAGES", default_value_t = conformance::DEPTH,
-        value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
-    depth: u32,
-}
-
 /// A case, and the store that it is run on.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct OneCase {
     /// The library.
     pub file: PathBuf,
@@ -52,22 +39,30 @@ pub struct OneCase {
     /// How it is opened.
     #[command(flatten)]
     pub opening: Opening,
-    /// Of a case about a kill: the second half, on what the first has left.
+    /// How much is done.
+    #[command(flatten)]
+    pub effort: Effort,
+    /// Of a case about kills: what comes after one, with what was noted down before it.
     #[arg(long)]
     pub after_kill: bool,
 }
 
 /// How a case went, as one process tells another.
 #[derive(Serialize, Deserialize)]
-struct Outcome {
-    verdict: Told,
+pub struct Outcome {
+    /// How it went.
+    pub told: Told,
     ms: u64,
 }
 
+/// A verdict on its way.
 #[derive(Serialize, Deserialize)]
-enum Told {
+pub enum Told {
+    /// The promise held.
     Passed,
+    /// It did not; why.
     Failed(String),
+    /// The store does not offer what the case is about; what.
     NotOffered(String),
 }
 
@@ -81,55 +76,59 @@ impl From<Verdict> for Told {
     }
 }
 
-impl From<Told> for Verdict {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Passed => Verdict::Passed,
-            Told::Failed(reason) => Verdict::Failed(reason),
-            Told::NotOffered(what) => Verdict::NotOffered(what),
+impl Told {
+    /// As a case ends.
+    pub fn outcome(self) -> Result<(), Failure> {
+        match self {
+            Told::Passed => Ok(()),
+            Told::Failed(reason) => Err(Failure::Broken(reason)),
+            Told::NotOffered(what) => Err(Failure::NotOffered(what)),
         }
     }
 }
 
 impl OneCase {
-    /// Runs the case in a process of its own. The store's logs are on standard error.
+    /// Runs the case in a process of its own, or in several where it is about kills. The store's logs
+    /// are on standard error.
     ///
     /// # Errors
     /// The process could not be started.
     pub fn ask(&self) -> Result<(Verdict, Duration), std::io::Error> {
-        let outcome = match self.ask_once(self.after_kill) {
-            // That is how the first half ends when it has noted down what the second is to find.
-            Err(Lost::Ended(_)) if self.notes().exists() => self.ask_once(true),
-            outcome => outcome,
-        };
-        match outcome {
-            Ok(Outcome { verdict, ms }) => Ok((verdict.into(), Duration::from_millis(ms))),
+        let begun = Instant::now();
+        if self.case == history::killed::NAME {
+            return Ok((kills::search(self)?, begun.elapsed()));
+        }
+        match kills::ask(self) {
+            Ok(Outcome { told, ms }) => Ok((told.outcome().into(), Duration::from_millis(ms))),
             Err(Lost::System(error)) => Err(error),
-            Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), Duration::ZERO)),
+            Err(lost) => Ok((Verdict::Failed(format!("the library {lost}")), begun.elapsed())),
         }
     }
 
-    fn ask_once(&self, after_kill: bool) -> Result<Outcome, Lost> {
+    /// Runs the case, or what is left of it after a kill, in one process.
+    ///
+    /// # Errors
+    /// See [`Lost`].
+    pub fn ask_once(&self, after_kill: bool) -> Result<Outcome, Lost> {
         let mut arguments: Vec<OsString> = ["plugin", NAME].map(OsString::from).into();
         arguments.push(self.file.clone().into());
-        for (option, value) in [("--uri", &self.uri), ("--case", &self.case), ("--settings", &self.opening.settings)] {
+        for (option, value) in [("--uri", &self.uri), ("--case", &self.case)] {
             arguments.push(format!("{option}={value}").into());
         }
         arguments.extend([OsString::from("--data-dir"), self.data_dir.clone().into()]);
-        arguments.push(format!("--depth={}", self.opening.depth).into());
-        arguments.extend(self.opening.volatile.then(|| OsString::from("--volatile")));
+        arguments.extend(self.opening.arguments());
+        arguments.extend(self.effort.arguments());
         arguments.extend(after_kill.then(|| OsString::from("--after-kill")));
-        let patience = STARTING + conformance::patience(self.opening.depth);
-        child::ask(&arguments, Stdio::inherit(), patience)
+        child::ask(&arguments, Stdio::inherit(), STARTING + self.effort.of_the_kit().patience())
     }
 
     /// Runs the case in this process, and answers the one that asked.
     pub fn run(&self) {
-        let (verdict, took) = match self.report() {
+        let (told, took) = match self.report() {
             Ok(report) => (report.verdict.into(), report.took),
             Err(reason) => (Told::Failed(reason), Duration::ZERO),
         };
-        child::answer(&Outcome { verdict, ms: took.as_millis() as u64 });
+        child::answer(&Outcome { told, ms: took.as_millis() as u64 });
     }
 
     fn report(&self) -> Result<Report, String> {
@@ -140,8 +139,8 @@ impl OneCase {
         let runtime = builder.worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
         let report = runtime.block_on(async {
-            if self.case == crash::NAME {
-                return self.run_over_a_kill(library, clock).await;
+            if let Some(kills) = kills::find(&self.case) {
+                return kills.run(self, library, clock).await;
             }
             if let Some(case) = find(conformance::pool_cases(), &self.case) {
                 return self.run_pool(&case, library, clock).await;
@@ -165,7 +164,7 @@ impl OneCase {
                 Box::pin(async move { library.open_pool(arguments).await })
             })
         });
-        Ok(conformance::run(case, PoolBench { pool, clock, reopen, depth: self.opening.depth }).await)
+        Ok(conformance::run(case, PoolBench { pool, clock, reopen, effort: self.effort.of_the_kit() }).await)
     }
 
     async fn run_catalog(
@@ -185,38 +184,8 @@ impl OneCase {
         Ok(conformance::run(case, CatalogBench { catalog, clock, reopen }).await)
     }
 
-    /// One half of the case: works until it ends this process, or looks at what is left.
-    async fn run_over_a_kill(&self, library: Library, clock: TestClock) -> Result<Report, String> {
-        let begun = Instant::now();
-        let pool = library.open_pool(self.arguments()).await.map_err(|error| unopened(&error))?;
-        let bench = PoolBench { pool, clock, reopen: None, depth: self.opening.depth };
-        let verdict = match self.after_kill {
-            _ if self.opening.volatile => Verdict::NotOffered("nothing outlives a restart".to_owned()),
-            false => crash::work(bench, |noted| self.note_and_end(noted)).await.into(),
-            true => crash::check(bench, &self.noted()?).await.into(),
-        };
-        Ok(Report { name: crash::NAME, promise: crash::PROMISE, verdict, took: begun.elapsed() })
-    }
-
-    /// Ends the process as a kill does: nothing of it runs any more.
-    fn note_and_end(&self, noted: &crash::Acknowledged) {
-        if let Err(error) = serde_json::to_vec(noted).map(|notes| std::fs::write(self.notes(), notes)) {
-            eprintln!("what was acknowledged cannot be noted down: {error}");
-        }
-        std::process::abort();
-    }
-
-    fn noted(&self) -> Result<crash::Acknowledged, String> {
-        let notes = std::fs::read(self.notes()).map_err(|error| format!("the notes cannot be read: {error}"))?;
-        serde_json::from_slice(&notes).map_err(|error| format!("the notes are spoilt: {error}"))
-    }
-
-    /// Where the first half of a case about a kill notes down what was acknowledged.
-    fn notes(&self) -> PathBuf {
-        self.data_dir.join("acknowledged.json")
-    }
-
-    fn arguments(&self) -> OpenArgs {
+    /// What the store is opened with.
+    pub fn arguments(&self) -> OpenArgs {
         OpenArgs {
             which: scheme(&self.uri).unwrap_or_default().to_owned(),
             uri: self.uri.clone(),
@@ -233,6 +202,7 @@ fn find<B: Clone>(cases: Vec<Case<B>>, name: &str) -> Option<Case<B>> {
     cases.into_iter().find(|case| case.name == name)
 }
 
-fn unopened(error: &sukkal_plugin_sdk::Error) -> String {
+/// Why a store that cannot be opened fails its case.
+pub fn unopened(error: &sukkal_plugin_sdk::Error) -> String {
     format!("it cannot be opened: {error}")
 }

@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use sukkal_plugin_sdk::conformance::{self, Report, Verdict, crash};
+use sukkal_plugin_sdk::conformance::{self, Report, Verdict};
 
 use super::child::tell;
 use super::inspect::inspect;
+use super::kills;
+use super::options::{Effort, Opening};
 use super::registry::Kind;
-use super::run_case::{OneCase, Opening};
+use super::run_case::OneCase;
 use crate::config::scheme;
 
 /// What is verified, and how.
@@ -27,6 +29,8 @@ pub struct Options {
     case: Option<glob::Pattern>,
     #[command(flatten)]
     opening: Opening,
+    #[command(flatten)]
+    effort: Effort,
     /// Tell each case as a line of JSON.
     #[arg(long)]
     json: bool,
@@ -99,7 +103,7 @@ fn cases(kind: Kind) -> Vec<(&'static str, &'static str)> {
     match kind {
         Kind::Pool => {
             let cases = conformance::pool_cases().into_iter().map(|case| (case.name, case.promise));
-            cases.chain([(crash::NAME, crash::PROMISE)]).collect()
+            cases.chain(kills::CASES).collect()
         }
         Kind::Catalog => conformance::catalog_cases().iter().map(|case| (case.name, case.promise)).collect(),
         Kind::Filter | Kind::Notifier => Vec::new(),
@@ -117,6 +121,7 @@ impl Options {
             case: name.to_owned(),
             data_dir: directory.path().to_owned(),
             opening: self.opening.clone(),
+            effort: self.effort,
             after_kill: false,
         };
         let (verdict, took) = case.ask().map_err(|error| format!("no process can be started: {error}"))?;

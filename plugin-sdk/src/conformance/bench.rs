@@ -38,28 +38,54 @@ pub struct PoolBench {
     pub clock: TestClock,
     /// Opens it again; none where nothing outlives its closing.
     pub reopen: Option<Reopen<LoadedPool>>,
-    /// How many messages a deep queue holds; [`DEPTH`] unless a longer run is wanted.
+    /// How much is done to find a fault.
+    pub effort: Effort,
+}
+
+/// How much is done to find a fault: more takes longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How many messages a deep queue holds, in the cases of cost.
     pub depth: u32,
+    /// How many random histories a case looks at.
+    pub histories: u32,
+    /// What they are drawn from: the same seed draws the same ones, and the next history is that of
+    /// the next seed.
+    pub seed: u64,
+}
+
+impl Default for Effort {
+    /// A short run, with a seed of its own.
+    fn default() -> Self {
+        // A short one: people type it.
+        Effort { depth: DEPTH, histories: HISTORIES, seed: unique() >> 44 }
+    }
 }
 
 /// How many messages a deep queue holds by default: enough to tell a scan from a look-up, few enough
 /// to be posted in a moment.
 pub const DEPTH: u32 = 16_000;
 
-/// How long a case may take: a store that does not answer fails it. Filling a deep queue takes a while.
-pub fn patience(depth: u32) -> Duration {
-    MINUTE + Duration::from_millis(depth.into())
+/// How many random histories a case looks at by default: a few seconds' worth.
+pub const HISTORIES: u32 = 100;
+
+impl Effort {
+    /// How long a case may take: a store that does not answer fails it. Filling a deep queue takes a
+    /// while, and so do many histories.
+    pub fn patience(&self) -> Duration {
+        2 * MINUTE + Duration::from_millis(self.depth.into()) + self.histories * Duration::from_secs(2)
+    }
 }
 
 impl Bench for CatalogBench {
     fn patience(&self) -> Duration {
-        patience(0)
+        Effort { depth: 0, histories: 0, seed: 0 }.patience()
     }
 }
 
 impl Bench for PoolBench {
     fn patience(&self) -> Duration {
-        patience(self.depth)
+        self.effort.patience()
     }
 }
 
@@ -130,9 +156,9 @@ impl PoolBench {
     pub async fn restart(self) -> Result<Self, Failure> {
         let reopen = self.reopen.clone().ok_or_else(|| Failure::NotOffered("nothing outlives a restart".to_owned()))?;
         self.pool.shutdown(&self.call()).await?;
-        let PoolBench { pool, clock, depth, .. } = self;
+        let PoolBench { pool, clock, effort, .. } = self;
         drop(pool);
-        Ok(PoolBench { pool: reopen().await?, clock, reopen: Some(reopen), depth })
+        Ok(PoolBench { pool: reopen().await?, clock, reopen: Some(reopen), effort })
     }
 }
 

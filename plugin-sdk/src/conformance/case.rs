@@ -110,7 +110,11 @@ impl fmt::Display for Report {
         match &self.verdict {
             Verdict::Passed => write!(f, "ok    {} ({took} ms)", self.name),
             Verdict::Failed(reason) => {
-                write!(f, "FAIL  {} ({took} ms): {reason} (promised: {})", self.name, self.promise)
+                // Further lines are a sequence that shows it.
+                let mut lines = reason.lines();
+                let first = lines.next().unwrap_or_default();
+                write!(f, "FAIL  {} ({took} ms): {first} (promised: {})", self.name, self.promise)?;
+                lines.try_for_each(|line| write!(f, "\n      {line}"))
             }
             Verdict::NotOffered(what) => write!(f, "-     {}: {what}", self.name),
         }
@@ -140,6 +144,7 @@ macro_rules! ensure_eq {
 /// Lists the cases of a file: name, promise, function.
 macro_rules! cases {
     ($bench:ty: $($name:literal $run:ident $promise:literal)+) => {
+        /// The cases of this file.
         pub fn cases() -> Vec<$crate::conformance::Case<$bench>> {
             vec![$($crate::conformance::Case::new($name, $promise, |bench| Box::pin($run(bench)))),+]
         }

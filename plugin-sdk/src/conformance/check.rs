@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CatalogBench, DEPTH, PoolBench, Report, Verdict, catalog_cases, pool_cases, run};
+use super::{CatalogBench, Effort, PoolBench, Report, Verdict, catalog_cases, pool_cases, run};
 use crate::Result;
 use crate::testing::{Bench, LoadedCatalog, LoadedPool};
 
@@ -43,7 +43,10 @@ pub async fn check_pool(open: impl AsyncFn(&Bench) -> Result<LoadedPool>) -> std
     for case in pool_cases() {
         let bench = Bench::new();
         reports.push(match open(&bench).await {
-            Ok(pool) => run(&case, PoolBench { pool, clock: bench.clock().clone(), reopen: None, depth: DEPTH }).await,
+            Ok(pool) => {
+                let (clock, effort) = (bench.clock().clone(), Effort::default());
+                run(&case, PoolBench { pool, clock, reopen: None, effort }).await
+            }
             Err(error) => case.unopened(&error),
         });
     }

@@ -153,7 +153,7 @@ struct Pair {
 
 impl Pair {
     async fn of(bench: &PoolBench) -> Result<Pair, Failure> {
-        let depth = bench.depth.max(TIMES);
+        let depth = bench.effort.depth.max(TIMES);
         Ok(Pair { shallow: bench.queue().await?, deep: bench.queue().await?, depth })
     }
 
@@ -250,7 +250,7 @@ async fn fall_due(bench: PoolBench) -> Result<(), Failure> {
 async fn swept(bench: PoolBench) -> Result<(), Failure> {
     const BUDGET: Budget = Budget { items: 640, time: Duration::from_secs(5) };
     let queue = bench.queue().await?;
-    post_many(&queue, bench.depth, MINUTE, Duration::ZERO).await?;
+    post_many(&queue, bench.effort.depth, MINUTE, Duration::ZERO).await?;
     bench.clock.advance(2 * MINUTE);
     let (mut expired, mut steps) = (0, 0);
     loop {
@@ -260,12 +260,16 @@ async fn swept(bench: PoolBench) -> Result<(), Failure> {
         ensure!(count <= 2 * u64::from(BUDGET.items), "a step with a budget of {} settled {count}", BUDGET.items);
         expired += step.expired;
         steps += 1;
-        ensure!(steps <= 10 + 10 * bench.depth / BUDGET.items, "{steps} steps have swept {expired} of {}", bench.depth);
+        ensure!(
+            steps <= 10 + 10 * bench.effort.depth / BUDGET.items,
+            "{steps} steps have swept {expired} of {}",
+            bench.effort.depth
+        );
         if !step.more {
             break;
         }
     }
-    ensure_eq!(expired, u64::from(bench.depth), "messages swept");
+    ensure_eq!(expired, u64::from(bench.effort.depth), "messages swept");
     Ok(())
 }
 
@@ -278,7 +282,7 @@ async fn own(bench: PoolBench) -> Result<(), Failure> {
 
 /// Here the number of queues is what grows: first there are few beside the one that is worked on, then many.
 async fn queues(bench: PoolBench) -> Result<(), Failure> {
-    let many = (bench.depth / TIMES).max(TIMES);
+    let many = (bench.effort.depth / TIMES).max(TIMES);
     let queue = bench.queue().await?;
     queue.post_as(post_of("other", "alive", ALIVE, HOUR, Duration::ZERO)).await?;
     add_queues(&bench, many / TIMES).await?;

@@ -1,5 +1,6 @@
 //! The pool: each method is SQLite's, or goes by the file that breaks it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
@@ -20,17 +21,21 @@ pub struct BrokenPool {
     pub inner: pool::Pool,
     /// What it remembers to be wrong about it.
     pub state: State,
+    /// The file that tells that it was closed, and not killed.
+    orderly: PathBuf,
 }
 
 impl BrokenPool {
     /// Opens it.
     pub async fn open(open: Open<Breaking>) -> Result<BrokenPool> {
         let inner = pool::Pool::open(breaking::sound(&open)).await?;
-        if open.settings.case == "pool.crash.acknowledged" {
+        let orderly = open.host.data_dir().join("orderly");
+        let killed = std::fs::remove_file(&orderly).is_err();
+        if killed && matches!(open.settings.case.as_str(), "pool.crash.acknowledged" | "pool.history.over_kills") {
             let call = Call::new(RequestId(0), "", open.host.now().after(Duration::from_secs(60)));
             steps::forget_the_last(&inner, &call).await?;
         }
-        Ok(BrokenPool { case: open.settings.case, inner, state: State::default() })
+        Ok(BrokenPool { case: open.settings.case, inner, state: State::default(), orderly })
     }
 
     /// The case that must fail.
@@ -159,5 +164,7 @@ impl Pool for BrokenPool {
 
     async fn shutdown(&self) {
         self.inner.shutdown().await;
+        // Without it the next opening takes this for a kill.
+        let _ = std::fs::write(&self.orderly, "");
     }
 }

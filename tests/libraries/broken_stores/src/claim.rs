@@ -21,6 +21,13 @@ pub async fn claim(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut claim: 
         "pool.delay.many" => claim.limit = claim.limit.min(50),
         _ => {}
     }
+    if pool.case() == "pool.history.at_once" {
+        // Who asks while another is being answered gets the same answer.
+        let answer = pool.state.answer(queue);
+        let claimed = answer.get_or_try_init(|| pool.inner.claim(call, queue, claim)).await.cloned();
+        pool.state.answered(queue);
+        return claimed;
+    }
     let id = claim.id;
     let mut claimed = pool.inner.claim(call, queue, claim).await?;
     let first = claimed.batch.messages.first().map(|message| message.place);

@@ -36,6 +36,7 @@ pub async fn list(pool: &BrokenPool, call: &Call, queue: &QueueRef, list: List) 
     match pool.case() {
         "pool.delay.old_place" => batch.messages.sort_by_key(|message| message.due > message.posted),
         "pool.order.same_clock" => batch.now = batch.messages.first().map_or(batch.now, |message| message.posted),
+        "pool.history.one_by_one" => pool.state.read_before(queue, &mut batch),
         "pool.dead_letter.new_message" => batch.messages.iter_mut().for_each(|message| message.origin = None),
         _ => {}
     }

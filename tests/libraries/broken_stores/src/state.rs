@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sukkal_plugin_sdk::{Lane, Place, QueueId, QueueRef};
+use sukkal_plugin_sdk::{Batch, Claimed, Lane, Message, Place, QueueId, QueueRef};
+use tokio::sync::OnceCell;
 
 /// What the broken pool remembers.
 #[derive(Default)]
@@ -21,6 +22,8 @@ struct Queues {
     epochs: HashMap<QueueId, u64>,
     fences: HashMap<(QueueId, u32), u64>,
     newest: HashMap<QueueId, Place>,
+    answers: HashMap<QueueId, Arc<OnceCell<Claimed>>>,
+    read: HashMap<QueueId, Vec<Message>>,
 }
 
 impl State {
@@ -48,6 +51,27 @@ impl State {
     /// The last place that a message was posted to.
     pub fn newest(&self, queue: &QueueRef) -> Place {
         self.queues().newest.get(&queue.id()).copied().unwrap_or_default()
+    }
+
+    /// The answer that claims from a queue wait for at present.
+    pub fn answer(&self, queue: &QueueRef) -> Arc<OnceCell<Claimed>> {
+        self.queues().answers.entry(queue.id()).or_default().clone()
+    }
+
+    /// The next claim is answered anew.
+    pub fn answered(&self, queue: &QueueRef) {
+        self.queues().answers.remove(&queue.id());
+    }
+
+    /// Adds what was read before and is not there any more since it has expired.
+    pub fn read_before(&self, queue: &QueueRef, batch: &mut Batch) {
+        let mut queues = self.queues();
+        let read = queues.read.entry(queue.id()).or_default();
+        read.retain(|message| !batch.messages.iter().any(|known| known.place == message.place));
+        let expired = read.iter().filter(|message| message.expires <= batch.now).cloned().collect::<Vec<_>>();
+        read.extend(batch.messages.iter().cloned());
+        batch.messages.extend(expired);
+        batch.messages.sort_unstable_by_key(|message| message.place);
     }
 
     /// All queues with a header.

@@ -1,0 +1,81 @@
+//! A history that shows a fault, made as short as it still shows it: steps are left out, many at
+//! first, and then what is left is made simpler, step by step.
+
+use super::step::Step;
+
+/// A search for a shorter history: [`Shrinking::candidate`] proposes, [`Shrinking::told`] is told
+/// whether the fault still shows.
+pub struct Shrinking {
+    best: Vec<Step>,
+    stage: Stage,
+    /// Whether this round has found something: then there is another.
+    found: bool,
+}
+
+/// What is tried next.
+enum Stage {
+    /// So many steps less, from this one on.
+    Without { count: usize, from: usize },
+    /// This step's simpler form of this number.
+    Simpler { at: usize, form: usize },
+}
+
+impl Shrinking {
+    /// Shrinks a history that shows a fault.
+    pub fn new(steps: Vec<Step>) -> Shrinking {
+        let count = steps.len().div_ceil(2);
+        Shrinking { best: steps, stage: Stage::Without { count, from: 0 }, found: false }
+    }
+
+    /// The shortest so far.
+    pub fn best(&self) -> &[Step] {
+        &self.best
+    }
+
+    /// What is to be tried; none: it gets no shorter.
+    pub fn candidate(&mut self) -> Option<Vec<Step>> {
+        loop {
+            match self.stage {
+                Stage::Without { count, from } if from < self.best.len() => {
+                    let end = (from + count).min(self.best.len());
+                    return Some([&self.best[..from], &self.best[end..]].concat());
+                }
+                Stage::Without { count, .. } if count > 1 => {
+                    self.stage = Stage::Without { count: count.div_ceil(2), from: 0 };
+                }
+                Stage::Simpler { at, form } if at < self.best.len() => {
+                    if let Some(event) = self.best[at].event.simpler().get(form) {
+                        let mut steps = self.best.clone();
+                        steps[at].event = *event;
+                        return Some(steps);
+                    }
+                    self.stage = Stage::Simpler { at: at + 1, form: 0 };
+                }
+                Stage::Without { .. } => self.stage = Stage::Simpler { at: 0, form: 0 },
+                // What could not be left out before may be now.
+                Stage::Simpler { .. } if self.found => {
+                    self.stage = Stage::Without { count: 1, from: 0 };
+                    self.found = false;
+                }
+                Stage::Simpler { .. } => return None,
+            }
+        }
+    }
+
+    /// Whether what was proposed last shows the fault.
+    pub fn told(&mut self, candidate: Vec<Step>, shows: bool) {
+        match &mut self.stage {
+            _ if shows => {
+                // The next steps have come to where those were that are gone; a simpler step may
+                // become simpler yet.
+                if let Stage::Simpler { form, .. } = &mut self.stage {
+                    *form = 0;
+                }
+                self.best = candidate;
+                self.found = true;
+            }
+            Stage::Without { count, from } => *from += *count,
+            Stage::Simpler { form, .. } => *form += 1,
+        }
+    }
+}
