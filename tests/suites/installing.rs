@@ -28,6 +28,8 @@ exec chroot "$1/root" /bin/sh -e
 
 /// How long a command may take in the copy.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a crate may be built in it.
+const BUILDING: Duration = Duration::from_secs(200);
 /// Ends the output of a command.
 const END: &str = "--- ended with ";
 
@@ -63,13 +65,13 @@ impl Machine {
     }
 
     /// Gives the shell a command, and returns its output and status.
-    fn try_run(&mut self, command: &str) -> (String, i32) {
+    fn try_run(&mut self, patience: Duration, command: &str) -> (String, i32) {
         use std::io::Write;
         let input = self.shell.stdin.as_mut().expect("it is piped");
         writeln!(input, "({command}) < /dev/null 2>&1 && echo '{END}0' || echo \"{END}$?\"").expect("the shell reads");
         let mut told = String::new();
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{command}: no end of:\n{told}"));
+            let line = self.lines.recv_timeout(patience).unwrap_or_else(|_| panic!("{command}: no end of:\n{told}"));
             match line.rsplit_once(END) {
                 Some((last, status)) => return (told + last, status.parse().expect("a status")),
                 None => told.push_str(&(line + "\n")),
@@ -80,14 +82,20 @@ impl Machine {
     /// The output of a command that must succeed.
     #[track_caller]
     fn run(&mut self, command: &str) -> String {
-        let (told, status) = self.try_run(command);
+        self.run_for(PATIENCE, command)
+    }
+
+    /// The same with another patience.
+    #[track_caller]
+    fn run_for(&mut self, patience: Duration, command: &str) -> String {
+        let (told, status) = self.try_run(patience, command);
         assert_eq!(status, 0, "{command}: {told}");
         told
     }
 
     /// Whether a command succeeds.
     fn holds(&mut self, command: &str) -> bool {
-        self.try_run(command).1 == 0
+        self.try_run(PATIENCE, command).1 == 0
     }
 
     /// The first line of a file that has a text in it, once it is there.
@@ -152,6 +160,7 @@ async fn the_package_is_installed_serves_is_upgraded_and_purged() {
         ("/usr/lib/sukkal/plugins/libsukkal_sqlite.so", "root:root", "644"),
         ("/usr/lib/systemd/system/sukkal.service", "root:root", "644"),
         ("/usr/share/doc/sukkal/docs/operating.md", "root:root", "644"),
+        ("/usr/share/sukkal/sdk/plugin-sdk/src/lib.rs", "root:root", "644"),
         ("/usr/share/man/man1/sukkal.1.gz", "root:root", "644"),
         ("/usr/share/bash-completion/completions/sukkal", "root:root", "644"),
         ("/etc/sukkal/sukkal.toml", "root:sukkal", "640"),
@@ -175,14 +184,29 @@ async fn the_package_is_installed_serves_is_upgraded_and_purged() {
     machine.run("sed -i 's/^level = .*/#level = \"info\"/' /etc/sukkal/sukkal.toml");
     assert_eq!(serve_and_post(&mut machine, sent).await, sent + 1);
 
+    an_author_makes_a_plugin(&mut machine);
+
     machine.run("dpkg --remove sukkal");
     assert!(!machine.holds("test -e /usr/bin/sukkal"));
     assert!(machine.holds(&format!("test -e {DATA}/pool.db && test -e /etc/sukkal/sukkal.toml")), "they outlive it");
     machine.run("dpkg --purge sukkal");
-    for gone in [DATA, "/etc/sukkal", "/usr/lib/sukkal", "/usr/share/doc/sukkal"] {
+    for gone in [DATA, "/etc/sukkal", "/usr/lib/sukkal", "/usr/share/sukkal", "/usr/share/doc/sukkal"] {
         assert!(!machine.holds(&format!("test -e {gone}")), "{gone} is left");
     }
     assert!(!machine.holds("getent passwd sukkal"), "the user is left");
+}
+
+/// Makes a filter from nothing but the package, builds it against the package's SDK, and loads it.
+fn an_author_makes_a_plugin(machine: &mut Machine) {
+    let made = machine.run("mkdir /tmp/author; cd /tmp/author; /usr/bin/sukkal plugin new filter stamp");
+    assert!(made.contains("its SDK: /usr/share/sukkal/sdk/plugin-sdk\n"), "{made}");
+    // What the tests of this checkout have built of other crates is not built again.
+    let built = programs::folder().parent().map(|target| target.join("libraries")).unwrap_or_default();
+    let as_there = "CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=target";
+    let build = format!("env {as_there} CARGO_BUILD_BUILD_DIR={} cargo build --offline", built.display());
+    machine.run_for(BUILDING, &format!("cd /tmp/author/stamp; {build}"));
+    let told = machine.run("/usr/bin/sukkal plugin inspect /tmp/author/stamp/target/debug/libsukkal_stamp.so");
+    assert!(told.contains("filters    stamp"), "{told}");
 }
 
 /// Starts the service as its unit does, finds the messages of before, posts one, and stops it.

@@ -45,6 +45,7 @@ fn lay_out(parts: &Parts, tree: &Path) -> Result<(), Failure> {
     put(&unit, &tree.join("usr/lib/systemd/system/sukkal.service"), READ)?;
     write(&tree.join("etc/sukkal/sukkal.toml"), configuration()?.as_bytes(), READ)?;
     shell::put_pages(&parts.program, tree)?;
+    parts.put_sdk(&tree.join("usr/share/sukkal/sdk"))?;
     let documents = tree.join("usr/share/doc/sukkal");
     parts.put_documents(&documents)?;
     put(&project::root().join("packaging/debian/copyright"), &documents.join("copyright"), READ)

@@ -18,6 +18,8 @@ pub struct Parts {
     pub libraries: Vec<PathBuf>,
     /// Documentation, by its path in the checkout.
     pub documents: Vec<PathBuf>,
+    /// The SDK's sources, by their path in the checkout.
+    sdk: Vec<PathBuf>,
 }
 
 /// Mode of what is run.
@@ -41,7 +43,15 @@ impl Parts {
         let names = plugins.filter_map(|package| package["name"].as_str()).map(|name| name.replace('-', "_"));
         let libraries = names.map(|name| existing(built.join(format!("lib{name}.so"))));
         let (program, libraries) = (existing(built.join("sukkal"))?, libraries.collect::<Result<_, _>>()?);
-        Ok(Parts { version, program, libraries, documents: documents()? })
+        Ok(Parts { version, program, libraries, documents: documents()?, sdk: tracked("plugin-sdk")? })
+    }
+
+    /// Puts the SDK's sources below a folder, as a workspace of their own: what `sukkal plugin new` refers to where there is no checkout.
+    pub fn put_sdk(&self, folder: &Path) -> Result<(), Failure> {
+        self.sdk.iter().try_for_each(|path| put(&project::root().join(path), &folder.join(path), READ))?;
+        let root = project::root().join("Cargo.toml");
+        let text = std::fs::read_to_string(&root).map_err(Failure::io(format!("cannot read {}", root.display())))?;
+        write(&folder.join("Cargo.toml"), workspace_of_the_sdk(&text)?.as_bytes(), READ)
     }
 
     /// Puts the documentation below a folder; its links between pages stay alive.
@@ -56,11 +66,31 @@ fn is_plugin(package: &Value) -> bool {
     package["manifest_path"].as_str().is_some_and(|path| Path::new(path).starts_with(plugins))
 }
 
+/// The workspace's manifest, with the SDK alone in it: it inherits versions and lints from there.
+fn workspace_of_the_sdk(manifest: &str) -> Result<String, Failure> {
+    let members = manifest.lines().filter(|line| line.starts_with("members = ")).count();
+    if members != 1 {
+        return Err(Failure::Found(format!("Cargo.toml has {members} lines that begin with `members = `, not one")));
+    }
+    let line = |line: &str| match line {
+        line if line.starts_with("members = ") => "members = [\"plugin-sdk\"]\n".to_owned(),
+        line if line.starts_with("default-members = ") => String::new(),
+        line => format!("{line}\n"),
+    };
+    Ok(manifest.lines().map(line).collect())
+}
+
 /// The pages for operators, authors and clients.
 fn documents() -> Result<Vec<PathBuf>, Failure> {
-    let listed = project::output(&mut project::command("git", "ls-files -z README.md CHANGELOG.md docs plugins"))?;
-    let paths = listed.split(|byte| *byte == 0).map(|path| PathBuf::from(String::from_utf8_lossy(path).as_ref()));
-    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect())
+    let paths = tracked("README.md CHANGELOG.md docs plugins")?;
+    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect())
+}
+
+/// The files of the checkout below some paths (separated by blanks).
+fn tracked(paths: &str) -> Result<Vec<PathBuf>, Failure> {
+    let listed = project::output(project::command("git", "ls-files -z").args(paths.split(' ')))?;
+    let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    Ok(paths.map(|path| PathBuf::from(String::from_utf8_lossy(path).as_ref())).collect())
 }
 
 /// Copies a file, whose folder is made where it is missing.

@@ -18,6 +18,7 @@ pub fn pack(parts: &Parts, out: &Path, small: bool) -> Result<(), Failure> {
         put(&project::root().join("packaging").join(file), &folder.join(file), READ)?;
     }
     parts.put_documents(&folder)?;
+    parts.put_sdk(&folder.join("sdk"))?;
     let compressor = if small { "gzip -9" } else { "gzip -1" };
     let mut tar = project::command("tar", "--create --owner=0 --group=0 --numeric-owner --sort=name");
     tar.arg(format!("--use-compress-program={compressor}"));

@@ -20,8 +20,9 @@ pub struct Options {
     /// Its name, which the folder gets too: a filter is called by it in the configuration; of a pool,
     /// catalog or notifier it is the URI scheme. Lower-case letters, digits and hyphens.
     name: Name,
-    /// Where the SDK is: a checkout of Sukkal, or the URL of its git repository. By default the
-    /// checkout that this program was built in; else a version, for when the SDK is published.
+    /// Where the SDK is: a checkout of Sukkal, or the URL of its git repository. By default the one
+    /// that came with this program, in its package, tarball or checkout; else a version, for when the
+    /// SDK is published.
     #[arg(long, value_name = "PATH|URL")]
     sdk: Option<String>,
 }
@@ -55,7 +56,7 @@ pub fn new(options: Options) -> Result<Made, String> {
     let Options { kind: what, name, sdk } = options;
     let sdk = match sdk {
         Some(text) => Sdk::parse(&text)?,
-        None => Sdk::of_this_build(),
+        None => Sdk::of_this_program(),
     };
     let folder = PathBuf::from(name.as_str());
     std::fs::create_dir(&folder).map_err(|error| match error.kind() {

@@ -8,6 +8,10 @@ use sukkal_plugin_sdk::load::SDK_VERSION;
 /// The package.
 const PACKAGE: &str = "sukkal-plugin-sdk";
 
+/// Where the SDK lies, seen from a folder that the program lies in: in a checkout, a tarball's folder,
+/// and below `/usr`.
+const COMES_IN: [&str; 3] = ["plugin-sdk", "sdk/plugin-sdk", "share/sukkal/sdk/plugin-sdk"];
+
 /// Where the SDK is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sdk {
@@ -36,10 +40,11 @@ impl Sdk {
         })
     }
 
-    /// The checkout in which this program was built, if it still lies there.
-    pub fn of_this_build() -> Self {
+    /// The SDK that came with this program: of the checkout that it was built in, beside it in a
+    /// tarball's folder, or where the package puts it.
+    pub fn of_this_program() -> Self {
         let program = std::env::current_exe().unwrap_or_default();
-        let mut folders = program.ancestors().map(|folder| folder.join("plugin-sdk"));
+        let mut folders = program.ancestors().flat_map(|folder| COMES_IN.map(|path| folder.join(path)));
         folders.find(|folder| holds_sdk(folder)).map_or(Sdk::Published, Sdk::Path)
     }
 
@@ -56,12 +61,10 @@ impl Sdk {
     /// What the author should know of it, for the crate's manifest.
     pub fn remark(&self) -> &'static str {
         match self {
-            Sdk::Path(_) => {
-                "# The SDK of a checkout on this machine. Elsewhere: `git = \"URL\"` of a repository of Sukkal."
-            }
+            Sdk::Path(_) => "# The SDK on this machine. Elsewhere: `git = \"URL\"` of a repository of Sukkal.",
             Sdk::Git(_) => "# A plugin loads where the host's SDK is of this major version, and not older.",
             Sdk::Published => {
-                "# The SDK is not published yet: write `path = \"CHECKOUT/plugin-sdk\"` or `git = \"URL\"` for `version`."
+                "# The SDK is not published yet: write `path = \"FOLDER/plugin-sdk\"` or `git = \"URL\"` for `version`."
             }
         }
     }
