@@ -153,7 +153,7 @@ fn project(request: &mut Request) -> Result<()> {
 }
 
 fn names(request: &Request) -> Result<()> {
-    let named = !request.queue().is_empty() || request.item().is_empty() && names_a_queue(request.action());
+    let named = !request.queue().is_empty() || names_a_queue(request.action());
     if named && !name::is_queue_name(request.queue()) { Err(bad_name(request)) } else { Ok(()) }
 }
 

@@ -77,6 +77,18 @@ fn assert_whole(report: &Value, done: u64) {
 }
 
 #[tokio::test]
+async fn the_server_may_be_named_by_the_variable_that_queues_read() {
+    let host = Host::start().await;
+    let mut command = Command::new(programs::sukkal());
+    alone(&mut command);
+    command.args(["bench", "post", "--count", "3", "--json"]).env("SUKKAL_URL", host.base());
+    let output = command.output().expect("it can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["done"], 3);
+}
+
+#[tokio::test]
 async fn claims_end_when_the_queues_are_empty() {
     let host = Host::start().await;
     let report = measured(&host, "claim --fill 200 --queues 4 --size 100 -c 2 --count 1000");

@@ -133,6 +133,7 @@ fn the_settings_in_force_are_shown_with_where_they_come_from() {
         ("on_error = \"refuse\"", "default"),
         ("max_projects = 100000", "default"),
         ("readers = 2", "default"),
+        ("synchronous = \"full\"", "default"),
     ] {
         let line = shown.lines().find(|line| line.starts_with(setting));
         assert!(line.is_some_and(|line| line.ends_with(&format!("# {origin}"))), "{setting}, {origin} in:\n{shown}");

@@ -1,6 +1,7 @@
 //! Queues and their metadata.
 
 use serde_json::{Value, json};
+use sukkal_tests::Host;
 use sukkal_tests::stores::STORES;
 
 #[tokio::test]
@@ -219,5 +220,22 @@ async fn deleting_a_queue_under_load_fails_nobody() {
         assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
         host.queue("orders").post(["new"]).await;
         assert_eq!(host.queue("orders").list("?echo=true&include_claimed=true").await.bodies(), ["new"]);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_without_a_name_is_a_bad_name_whatever_is_asked_of_it() {
+    let host = Host::start().await;
+    for (method, path) in [
+        ("GET", "/v2/queues/"),
+        ("GET", "/v2/queues//stats"),
+        ("GET", "/v2/queues//messages"),
+        ("GET", "/v2/queues//messages/m"),
+        ("DELETE", "/v2/queues//messages/m"),
+        ("GET", "/v2/queues//claims/c"),
+        ("GET", "/v2/queues//subscriptions/s"),
+    ] {
+        let answer = host.client().request(method, path).send().await.expect(400).json();
+        assert_eq!(answer["title"], "Invalid queue identification", "{method} {path}");
     }
 }

@@ -136,4 +136,6 @@ async fn a_topic_has_no_claims_and_is_not_shared() {
     assert_eq!(wrong.header("allow"), "GET, PUT, PATCH, DELETE, OPTIONS");
     let nameless = client.get("/v2/topics/").await.expect(400).json();
     assert_eq!(nameless["title"], "Invalid topic identification");
+    let nameless = client.get("/v2/topics//messages/m").await.expect(400).json();
+    assert_eq!(nameless["title"], "Invalid topic identification");
 }

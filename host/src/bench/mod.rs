@@ -39,7 +39,7 @@ pub struct Options {
     #[arg(value_enum, default_value_t = Work::Post)]
     work: Work,
     /// The server: http://… for REST, ws://… for the websocket. Default: that of a host on this machine.
-    #[arg(long)]
+    #[arg(long, env = "SUKKAL_URL")]
     url: Option<String>,
     /// What is measured where no --url is given.
     #[arg(long, value_enum)]

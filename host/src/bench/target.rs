@@ -68,7 +68,8 @@ impl Target {
     /// Finds the server of the options, and connects to nothing yet.
     pub async fn new(options: &Options) -> Result<Target, Failure> {
         let url = options.url.clone().unwrap_or_else(|| default_url(options).to_owned());
-        let wrong = |why: &str| Failure::new(format!("--url {url}: {why}; give one like http://127.0.0.1:8888"));
+        let mend = "give one like http://127.0.0.1:8888 with --url or in SUKKAL_URL";
+        let wrong = |why: &str| Failure::new(format!("{url}: {why}; {mend}"));
         let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         let transport = match uri.scheme_str() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result};
+use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result, Serialize};
 
 /// Settings of SQLite catalogs and pools. A URI can override each of them for one file:
 /// `sqlite:pool.db?synchronous=normal`.
@@ -36,7 +36,7 @@ pub struct Settings {
 }
 
 /// When a commit counts as done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "sukkal_plugin_sdk::serde", rename_all = "lowercase")]
 #[schemars(crate = "sukkal_plugin_sdk::schemars")]
 pub enum Synchronous {
