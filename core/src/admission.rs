@@ -153,6 +153,14 @@ fn project(request: &mut Request) -> Result<()> {
 }
 
 fn names(request: &Request) -> Result<()> {
+    let kind = match request.action().code() {
+        61..=69 => Some((ErrorKind::BadPoolName, "pool")),
+        71..=79 => Some((ErrorKind::BadFlavorName, "flavor")),
+        _ => None,
+    };
+    if let Some((kind, what)) = kind.filter(|_| !name::is_queue_name(request.item())) {
+        return Err(Error::new(kind, format!("The format of the submitted {what} name is not valid.")));
+    }
     let named = !request.queue().is_empty() || names_a_queue(request.action());
     if named && !name::is_queue_name(request.queue()) { Err(bad_name(request)) } else { Ok(()) }
 }
@@ -188,5 +196,10 @@ fn is_administrator(request: &Request) -> bool {
 
 /// Whether an action is one that only administrators have (spec: auth and policy, Policy).
 fn is_for_administrators(action: Action) -> bool {
-    matches!(action, Action::Health) || matches!(action.code(), 60..=79)
+    match action {
+        // Whoever makes a queue may look for its flavor.
+        Action::FlavorList | Action::FlavorGet => false,
+        Action::Health => true,
+        _ => matches!(action.code(), 60..=79),
+    }
 }

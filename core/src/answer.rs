@@ -1,10 +1,13 @@
 //! What an action returns: typed, without status and without JSON. Each transport encodes it.
 
+mod pools;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sukkal_plugin_sdk::{ClaimId, MessageId, Place, QueueId, Stats, Timestamp};
 
+pub use self::pools::{FlavorPage, FlavorView, PoolPage, PoolView};
 use crate::limits::Api;
 use crate::signed_url::SignedUrl;
 
@@ -82,6 +85,22 @@ pub enum Answer {
     SubscriptionDeleted,
     /// A subscriber has said whether it wants to be notified.
     SubscriptionConfirmed,
+    /// A page of pools.
+    Pools(PoolPage),
+    /// One pool.
+    Pool(PoolView),
+    /// A pool is registered, be it anew.
+    PoolCreated,
+    /// A pool is gone.
+    PoolDeleted,
+    /// A page of flavors.
+    Flavors(FlavorPage),
+    /// One flavor.
+    Flavor(FlavorView),
+    /// A flavor is there, be it with other pools.
+    FlavorCreated,
+    /// A flavor is gone.
+    FlavorDeleted,
 }
 
 /// What was found when a subscription was to be made.
@@ -166,6 +185,8 @@ pub struct Paging {
     /// The others, name and value, in the order of the link, `limit` first where it was given.
     /// Values are not percent-encoded yet.
     pub params: Vec<(String, String)>,
+    /// Those that come last, after a marker that the request did not have.
+    pub last: Vec<(String, String)>,
     /// The last item's marker; none: the page is empty, and so are the links.
     pub next_marker: Option<String>,
 }

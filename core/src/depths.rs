@@ -64,7 +64,7 @@ impl Service {
     async fn depth(&self, call: &Call, name: String) -> Result<Option<Depth>> {
         let Some(queue) = self.directory.find(call, Named::queue(&name)).await? else { return Ok(None) };
         let counting =
-            self.directory.on(call, queue, |queue| async move { queue.pool.stats(call, &queue.reference).await });
+            self.directory.on(call, queue, |queue| async move { queue.pool()?.stats(call, &queue.reference).await });
         let stats = counting.await?;
         Ok(stats.map(|stats| Depth {
             queue: name,

@@ -19,7 +19,7 @@ use crate::janitor::Janitor;
 use crate::limits::{Api, Limits};
 use crate::observer::{Observer, Outcome, Watch};
 use crate::pipeline::Passage;
-use crate::pools::Pools;
+use crate::pools::{Member, PoolOpener, Pools};
 use crate::post_order::Turn;
 use crate::probe::Probe;
 use crate::service::{Clock, Service};
@@ -37,6 +37,8 @@ pub struct Parts {
     pub catalog: OpenCatalog,
     /// Where queues without a flavor live as long as no pool is registered.
     pub default_pool: Option<OpenPool>,
+    /// What opens the pools that are registered.
+    pub pools: Arc<dyn PoolOpener>,
     /// What can be changed later.
     pub reloadable: Reloadable,
     /// The host's clock.
@@ -92,7 +94,7 @@ impl Engine {
     /// Starts the service. Called within a tokio runtime.
     pub fn start(parts: Parts) -> Arc<Engine> {
         let wake = Arc::new(tokio::sync::Notify::new());
-        let pools = Arc::new(Pools::new(parts.default_pool));
+        let pools = Arc::new(Pools::new(parts.default_pool, parts.catalog.clone(), parts.pools));
         let (snapshot, filters) = Snapshot::new(parts.reloadable);
         let service = Arc::new(Service {
             directory: Directory::new(parts.catalog.clone(), pools.clone(), parts.clock.clone(), wake.clone()),
@@ -122,6 +124,11 @@ impl Engine {
     /// Why the service cannot be of use now: the catalog or the default pool does not answer.
     pub async fn unready(&self) -> Option<String> {
         self.service.unready().await
+    }
+
+    /// The pools of this host, open or not; the default pool first.
+    pub fn pools(&self) -> Vec<Arc<Member>> {
+        self.service.pools.all()
     }
 
     /// How deep a project's queues are: a page of at most `limit`, after a name.
@@ -251,10 +258,7 @@ impl Engine {
         self.service.waits.stop().await;
         let call = self.service.own_call(ENDING);
         self.end_filters(&call).await;
-        for (name, pool) in self.service.pools.all() {
-            let name = if name.is_empty() { "default pool" } else { name };
-            ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
-        }
+        self.service.pools.close().await;
         ended("catalog", tokio::time::timeout(ENDING, self.service.catalog.shutdown(&call)).await);
     }
 

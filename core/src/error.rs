@@ -49,6 +49,10 @@ pub enum ErrorKind {
     BadQueueName,
     /// A topic's name out of form (spec: REST §1.10).
     BadTopicName,
+    /// A pool's name out of form (spec: REST §1.10).
+    BadPoolName,
+    /// A flavor's name out of form (spec: REST §1.10).
+    BadFlavorName,
     /// A value or limit: `Invalid API request`.
     BadValue,
     /// The form of the body: `Invalid request body`.
@@ -67,6 +71,14 @@ pub enum ErrorKind {
     NotDeleted(Refused),
     /// A deletion of several messages is refused.
     UnableToDelete,
+    /// A pool that does not fit its flavor (spec: REST §8).
+    PoolNotCreated,
+    /// A flavor that cannot have its pools (spec: REST §8).
+    FlavorNotCreated,
+    /// A flavor that cannot have other pools (spec: REST §8).
+    FlavorNotUpdated,
+    /// A pool that is needed (spec: REST §8; pools and flavors).
+    PoolInUse,
     /// No valid identity.
     Unauthorized,
     /// The identity may not do this.

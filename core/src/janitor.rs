@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{Budget, Change, ErrorKind, Expect, Record};
+use sukkal_plugin_sdk::{self as sdk, Budget, Change, ErrorKind, Expect, Record};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::directory::{DROPPING, Dropping};
 use crate::error::Result;
+use crate::pools::Member;
 use crate::service::Service;
 
 /// How often every store is swept.
@@ -30,14 +31,16 @@ impl Janitor {
     pub fn start(service: Arc<Service>, wake: Arc<Notify>) -> Self {
         let (end, mut ending) = watch::channel(false);
         let task = tokio::spawn(async move {
+            let mut sweeps = JoinSet::new();
             loop {
+                round(&service, &mut sweeps).await;
                 tokio::select! {
                     () = tokio::time::sleep(PERIOD) => {}
                     () = wake.notified() => {}
-                    _ = ending.changed() => return,
+                    _ = ending.changed() => break,
                 }
-                round(&service).await;
             }
+            while sweeps.join_next().await.is_some() {}
         });
         Janitor { end, task: tokio::sync::Mutex::new(Some(task)) }
     }
@@ -52,11 +55,17 @@ impl Janitor {
 }
 
 /// One round: each part on its own, so that a store that is down holds up no other.
-async fn round(service: &Service) {
-    for (name, pool) in service.pools.all() {
-        if let Err(error) = sweep(service, pool).await {
-            tracing::warn!(%error, pool = name, "a sweep failed");
-        }
+async fn round(service: &Arc<Service>, sweeps: &mut JoinSet<()>) {
+    while sweeps.try_join_next().is_some() {}
+    if let Err(error) = service.pools.refresh_if_old(&service.own_call(PATIENCE)).await {
+        tracing::debug!(%error, "the registered pools could not be looked up");
+    }
+    for member in service.pools.all().into_iter().filter(|member| member.begin_sweep()) {
+        let service = service.clone();
+        sweeps.spawn(async move {
+            sweep_member(&service, &member).await;
+            member.end_sweep();
+        });
     }
     if let Err(error) = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await {
         tracing::warn!(%error, "a sweep of the catalog failed");
@@ -66,8 +75,20 @@ async fn round(service: &Service) {
     }
 }
 
+/// Sweeps a pool if it is open, and notes whether it answers.
+async fn sweep_member(service: &Service, member: &Member) {
+    let Ok(pool) = member.pool() else { return };
+    let late = |_| Err(sdk::Error::new(ErrorKind::TimedOut, "no answer in time"));
+    let swept = tokio::time::timeout(PATIENCE, sweep(service, &pool)).await.unwrap_or_else(late);
+    let silent = |error: &sdk::Error| matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut);
+    member.set_well(!swept.as_ref().is_err_and(silent));
+    if let Err(error) = swept {
+        tracing::warn!(%error, pool = member.title(), "a sweep failed");
+    }
+}
+
 /// Sweeps a pool: a few steps a round, the rest in the next.
-async fn sweep(service: &Service, pool: &OpenPool) -> Result<()> {
+async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
     const STEPS: usize = 20;
     for _ in 0..STEPS {
         let swept = pool.sweep(&service.own_call(PATIENCE), STEP).await?;
@@ -101,23 +122,32 @@ async fn drop_queues(service: &Service) -> Result<()> {
     }
 }
 
-/// Removes what a deleted queue held: some steps a round, the rest in the next.
+/// Removes what a deleted queue held: some steps a round, the rest in the next. Where its pool has been
+/// deleted as well, all that is left of it is in the catalog.
 async fn drop_queue(service: &Service, record: Record) -> Result<()> {
     const STEPS: usize = 20;
     let dropping = Dropping::from_bytes(&record.value)?;
-    let (pool, queue) = (service.pools.get(&dropping.pool)?, dropping.reference()?);
-    let call = service.own_call(PATIENCE);
-    // The host that deleted it may have died before it could tell the pool.
-    match pool.configure(&call, &queue, dropping.header()).await {
-        Err(error) if error.kind != ErrorKind::Stale => return Err(error.into()),
-        _ => {}
+    let queue = dropping.reference()?;
+    let member = service.pools.get(&service.own_call(PATIENCE), &dropping.pool).await?;
+    let pool = if member.exists() { Some(member.pool()?) } else { None };
+    if let Some(pool) = &pool {
+        // The host that deleted it may have died before it could tell the pool.
+        match pool.configure(&service.own_call(PATIENCE), &queue, dropping.header()).await {
+            Err(error) if error.kind != ErrorKind::Stale => return Err(error.into()),
+            _ => {}
+        }
     }
     for _ in 0..STEPS {
         let call = service.own_call(PATIENCE);
-        if service.directory.remove_subscriptions(&call, &dropping.project, queue.id()).await? {
+        // Those of a queue that has moved to another pool live on.
+        if !dropping.moved && service.directory.remove_subscriptions(&call, &dropping.project, queue.id()).await? {
             continue;
         }
-        if pool.drop_queue(&service.own_call(PATIENCE), &queue, STEP).await?.done {
+        let done = match &pool {
+            Some(pool) => pool.drop_queue(&service.own_call(PATIENCE), &queue, STEP).await?.done,
+            None => true,
+        };
+        if done {
             let gone = Change::delete(record.key, Expect::Any);
             service.catalog.commit(&service.own_call(PATIENCE), vec![gone]).await?;
             return Ok(());

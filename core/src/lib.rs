@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! - Core knows no HTTP: an [`Answer`] and an [`Error`] are typed, and each transport words them.
-//! - Core opens no library: it is handed catalogs, pools and filters that are open already.
+//! - Core opens no library: it is handed what is open, and what opens the pools that are registered.
 //! - A request that has entered runs to its end, whether or not its client still waits.
 //! - The catalog's record of a queue is the truth about it. What is cached of it is never wrong for
 //!   the messages: the pool refuses whoever acts on an old epoch.
@@ -31,6 +31,7 @@ mod metadata;
 mod name;
 mod observer;
 mod pipeline;
+mod placement;
 mod pools;
 mod post_order;
 mod probe;
@@ -56,6 +57,7 @@ pub use metadata::with_reserved;
 pub use name::{Kind, Named};
 pub use observer::{Ended, Observer, Outcome};
 pub use pipeline::{FilterSpec, OnError};
+pub use pools::{Member, Opening, PoolOpener, PoolSpec, State as PoolState, Terms as PoolTerms};
 pub use post_order::{PostOrder, Turn};
 pub use session::Session;
 pub use signed_url::{Grant, Presented, SignedUrl, UrlSigner};

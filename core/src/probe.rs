@@ -37,6 +37,16 @@ impl Silent {
         self.pool.as_deref().is_none_or(|pool| pool == pools::DEFAULT)
     }
 
+    /// Whether it is the catalog.
+    pub(crate) fn is_catalog(&self) -> bool {
+        self.pool.is_none()
+    }
+
+    /// Whether it is the pool of a name.
+    pub(crate) fn is_pool(&self, name: &str) -> bool {
+        self.pool.as_deref() == Some(name)
+    }
+
     fn name(&self) -> String {
         match self.pool.as_deref() {
             None => "the catalog".to_owned(),
@@ -59,7 +69,7 @@ impl Service {
     }
 
     /// The stores that do not answer. Whoever asks while another is asking waits for its answer.
-    async fn silent(&self) -> Arc<Vec<Silent>> {
+    pub(crate) async fn silent(&self) -> Arc<Vec<Silent>> {
         let mut seen = self.probe.0.lock().await;
         if let Some(seen) = &*seen
             && seen.at.elapsed() < FRESH
@@ -74,19 +84,19 @@ impl Service {
     async fn ask_all(&self) -> Vec<Silent> {
         let mut asking = JoinSet::new();
         let (catalog, call) = (self.catalog.clone(), self.own_call(PATIENCE));
-        asking.spawn(async move { answers(None, catalog.health(&call)).await });
-        for (name, pool) in self.pools.all() {
-            let (name, pool, call) = (name.to_owned(), pool.clone(), self.own_call(PATIENCE));
-            asking.spawn(async move { answers(Some(name), pool.health(&call)).await });
+        asking.spawn(answers(None, async move { catalog.health(&call).await.map(|_| ()) }));
+        for member in self.pools.all() {
+            let (name, call) = (member.name().to_owned(), self.own_call(PATIENCE));
+            asking.spawn(answers(Some(name), async move { member.health(&call).await }));
         }
         asking.join_all().await.into_iter().flatten().collect()
     }
 }
 
-async fn answers(pool: Option<String>, health: impl Future<Output = sdk::Result<sdk::Health>>) -> Option<Silent> {
+async fn answers(pool: Option<String>, health: impl Future<Output = sdk::Result<()>>) -> Option<Silent> {
     let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer in time"));
     match tokio::time::timeout(PATIENCE, health).await.unwrap_or_else(late) {
-        Ok(_) => None,
+        Ok(()) => None,
         Err(error) => {
             let silent = Silent { pool };
             tracing::warn!(%error, "{} does not answer", silent.name());

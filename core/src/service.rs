@@ -25,7 +25,7 @@ pub struct Service {
     pub current: ArcSwap<Snapshot>,
     /// What the catalog's records mean.
     pub directory: Directory,
-    /// The open pools.
+    /// The pools.
     pub pools: Arc<Pools>,
     /// Who waits for what.
     pub waits: Waits,

@@ -120,6 +120,7 @@ async fn engine(scratch: &Path) -> Arc<Engine> {
     Engine::start(Parts {
         catalog: library.open_catalog(arguments.clone()).await.expect("a catalog opens").into(),
         default_pool: Some(library.open_pool(arguments).await.expect("a pool opens").into()),
+        pools: Arc::new(()),
         reloadable: Reloadable {
             // Who waits for a message would hold up all that follows.
             limits: Limits { max_wait: 0, ..Limits::default() },

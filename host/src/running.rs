@@ -17,7 +17,7 @@ pub struct Running {
     /// The service.
     pub engine: Arc<Engine>,
     /// The plugins.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The settings that it was started with.
     pub started: Arc<Config>,
     /// What is counted.

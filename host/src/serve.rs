@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::admin::Admin;
 use crate::config::{Config, Mistake};
 use crate::metrics::Metrics;
-use crate::plugin::{self, Registry, Services};
+use crate::plugin::{self, PoolPlugins, Registry, Services};
 use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
 use crate::transport::rest::cors::Cors;
@@ -242,16 +242,23 @@ async fn start(
     let host_id = format!("{:032x}", rand::random::<u128>());
     let opened = plugin::open(&config, &registry, &host_id, &metrics).await?;
     let catalog = opened.catalog.clone();
+    let (registry, started) = (Arc::new(registry), Arc::new(config));
+    let pools = PoolPlugins {
+        registry: registry.clone(),
+        config: started.clone(),
+        host_id: host_id.clone(),
+        metrics: metrics.clone(),
+    };
     let engine = Engine::start(Parts {
         catalog: opened.catalog,
         default_pool: opened.default_pool,
-        reloadable: reloadable(&config, opened.filters, opened.services),
+        pools: Arc::new(pools),
+        reloadable: reloadable(&started, opened.filters, opened.services),
         clock: Arc::new(move || services.now()),
         observer: metrics.requests(),
         host_id: host_id.clone(),
     });
-    let tls = TlsListeners::of(&config);
-    let started = Arc::new(config);
+    let tls = TlsListeners::of(&started);
     let last = ArcSwap::new(started.clone());
     Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, tls, last }))
 }

@@ -1,5 +1,6 @@
 //! `check_node_health`: every pool is used as clients use it (spec: REST §2).
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -10,29 +11,61 @@ use sukkal_plugin_sdk::{
     self as sdk, Budget, Call, ClaimId, Delete, Extensions, Guard, Header, List, NewClaim, NewMessage, Place, Post,
     QueueId, QueueRef, Release,
 };
+use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Object};
 use crate::engine::Context;
+use crate::pools::{DEFAULT, Member};
 
 /// How long what a trial stores would live, if the host died meanwhile.
 const LIFE: Duration = Duration::from_secs(60);
+/// How long one operation may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// One step of removing it.
 const STEP: Budget = Budget { items: 100, time: Duration::from_millis(50) };
 
 pub(crate) async fn run(context: &Context<'_>) -> Answer {
-    let reachable = context.service.ping().await;
+    let service = context.service;
+    let silent = service.silent().await;
+    let mut trials = JoinSet::new();
+    for member in service.pools.all() {
+        let call = Call::new(context.call.request_id(), "", context.call.deadline());
+        let reachable = !silent.iter().any(|store| store.is_pool(member.name()));
+        trials.spawn(async move { (member.name().to_owned(), tried(&member, &call, reachable).await) });
+    }
+    let mut pools: BTreeMap<String, Object> = trials.join_all().await.into_iter().collect();
+    if !service.pools.is_pooled() {
+        let none = || Object::from_iter([("operation_status".to_owned(), Object::new().into())]);
+        let mut health = pools.remove(DEFAULT).unwrap_or_else(none);
+        health.insert("storage_reachable".to_owned(), silent.is_empty().into());
+        return Answer::Health(health);
+    }
     let mut health = Object::new();
-    health.insert("storage_reachable".to_owned(), reachable.into());
+    health.insert("catalog_reachable".to_owned(), silent.iter().all(|store| !store.is_catalog()).into());
+    for (name, pool) in pools {
+        let name = if name == DEFAULT { "default_pool".to_owned() } else { name };
+        health.insert(name, pool.into());
+    }
+    Answer::Health(health)
+}
+
+/// How a pool is, and how it does each operation.
+async fn tried(member: &Member, call: &Call, reachable: bool) -> Object {
     let mut operations = Object::new();
-    // All that is open is the default pool, as long as none can be registered.
-    for (name, pool) in context.service.pools.all() {
-        let mut trial = Trial::of(pool, name, context.call);
+    if let Ok(pool) = member.pool() {
+        let mut trial = Trial::of(&pool, member.title(), call);
         // What failed is told; whatever was made is removed all the same.
         let _ = trial.run().await;
         operations = trial.operations;
     }
+    let mut health = Object::new();
+    health.insert("storage_reachable".to_owned(), reachable.into());
     health.insert("operation_status".to_owned(), operations.into());
-    Answer::Health(health)
+    let warnings = member.warnings();
+    if !warnings.is_empty() {
+        health.insert("warnings".to_owned(), warnings.to_vec().into());
+    }
+    health
 }
 
 /// A queue of its own in one pool, which no catalog knows.
@@ -65,7 +98,7 @@ impl<'a> Trial<'a> {
         };
         match used {
             Some(()) => self.step("delete_queue", dropped).await,
-            None => dropped.await.ok(),
+            None => tokio::time::timeout(PATIENCE, dropped).await.ok()?.ok(),
         }
     }
 
@@ -96,7 +129,8 @@ impl<'a> Trial<'a> {
     /// which the log says why.
     async fn step<T>(&mut self, operation: &str, doing: impl Future<Output = sdk::Result<T>>) -> Option<T> {
         let begun = Instant::now();
-        let outcome = doing.await;
+        let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer in time"));
+        let outcome = tokio::time::timeout(PATIENCE, doing).await.unwrap_or_else(late);
         let seconds = begun.elapsed().as_secs_f64();
         let reference = outcome.as_ref().err().map(|error| {
             let reference = format!("{:032x}", rand::random::<u128>());

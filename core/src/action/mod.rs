@@ -4,8 +4,10 @@
 //! does what it asks.
 
 mod claim;
+mod flavor;
 mod health;
 mod message;
+mod pool;
 mod queue;
 mod subscription;
 #[cfg(test)]
@@ -64,6 +66,16 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::SubscriptionUpdate => Box::pin(subscription::update::run(context, request)),
         Action::SubscriptionDelete => Box::pin(subscription::delete::run(context, request)),
         Action::SubscriptionConfirm => Box::pin(subscription::confirm::run(context, request)),
+        Action::PoolList => Box::pin(pool::list::run(context, request)),
+        Action::PoolCreate => Box::pin(pool::create::run(context, request)),
+        Action::PoolGet => Box::pin(pool::get::run(context, request)),
+        Action::PoolUpdate => Box::pin(pool::update::run(context, request)),
+        Action::PoolDelete => Box::pin(pool::delete::run(context, request)),
+        Action::FlavorList => Box::pin(flavor::list::run(context, request)),
+        Action::FlavorCreate => Box::pin(flavor::create::run(context, request)),
+        Action::FlavorGet => Box::pin(flavor::get::run(context, request)),
+        Action::FlavorUpdate => Box::pin(flavor::update::run(context, request)),
+        Action::FlavorDelete => Box::pin(flavor::delete::run(context, request)),
         _ => Box::pin(ready(Err(Error::new(ErrorKind::UnknownPath, "").into()))),
     }
 }

@@ -1,8 +1,9 @@
 //! Dead letter queues: made when metadata name them, and found again when they are made anew
 //! (spec: semantics, Dead letters).
 
-use std::time::Duration;
-use sukkal_plugin_sdk::load::OpenPool;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef, RecordKey};
 
 use super::Directory;
@@ -11,6 +12,7 @@ use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of, to_hex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
+use crate::pools::Member;
 
 /// Makes the dead letter queue that metadata name, beside its source, unless it is there.
 ///
@@ -21,13 +23,12 @@ pub async fn ensure(
     call: &Call,
     metadata: &Metadata,
     refusal: ErrorKind,
-    pool_name: &str,
-    pool: &OpenPool,
+    member: &Arc<Member>,
     source: &QueueRef,
 ) -> Result<()> {
     let Some(rule) = &metadata.dead_letter else { return Ok(()) };
     if let Some(queue) = directory.read(call, Named::queue(&rule.queue)).await? {
-        let beside = queue.pool_name == pool_name && queue.reference.placement() == source.placement();
+        let beside = queue.member.name() == member.name() && queue.reference.placement() == source.placement();
         return if beside {
             Ok(())
         } else {
@@ -38,19 +39,27 @@ pub async fn ensure(
         };
     }
     let id = QueueId(rand::random());
-    let placement = pool.place(id, Some(source.clone())).unwrap_or_default();
+    let placement = member.pool()?.place(id, Some(source.clone())).unwrap_or_default();
     let record = QueueRecord {
         id: id.text(),
         epoch: 1,
-        pool: pool_name.to_owned(),
+        pool: member.name().to_owned(),
         placement: to_hex(&placement),
         metadata: serde_json::value::RawValue::from_string("{}".to_owned())
             .map_err(|error| Error::value(error.to_string()))?,
         subscribed: false,
+        moving: None,
     };
     let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
     // Whoever else makes it at this moment makes it as well as we do.
-    directory.commit(call, vec![Change::put(key, Expect::Absent, record.to_bytes()?)]).await?;
+    let mut changes = vec![Change::put(key, Expect::Absent, record.to_bytes()?)];
+    changes.extend(Directory::moves_in(member, id));
+    let made = directory.commit(call, changes).await?;
+    if !made && directory.read(call, Named::queue(&rule.queue)).await?.is_none() {
+        // The pool has changed, or is being deleted: whoever tries again finds out.
+        directory.pools.refresh(call, Instant::now()).await?;
+        return Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."));
+    }
     directory.configured(call, Named::queue(&rule.queue)).await?;
     Box::pin(reconnect(directory, call, Named::queue(&rule.queue))).await
 }
@@ -81,6 +90,14 @@ pub fn sources(project: &str, name: &str, before: Option<&Metadata>, after: Opti
     let removed = before.map(|target| Change::delete(key(&target), Expect::Any));
     let added = after.map(|target| Change::put(key(&target), Expect::Any, Vec::new()));
     removed.into_iter().chain(added).collect()
+}
+
+/// Whether any queue names one as its dead letter queue.
+pub async fn is_named(directory: &Directory, call: &Call, named: Named<'_>) -> Result<bool> {
+    let prefix = format!("{}\0", named.name);
+    let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
+    let first = directory.catalog.list(call, kind, project, Some(prefix.clone()), 1).await?;
+    Ok(named.kind == Kind::Queue && first.first().is_some_and(|record| record.key.name.starts_with(&prefix)))
 }
 
 /// Tells the pools of all queues that name a queue as theirs that it is (again) there.

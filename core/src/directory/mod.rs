@@ -6,8 +6,11 @@
 
 mod cache;
 mod dead_letter;
+mod flavors;
+mod pools;
 mod queues;
 mod record;
+mod relocate;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -18,6 +21,10 @@ use sukkal_plugin_sdk::{Call, Change, Commit};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+pub use self::flavors::{Flavor, Unfit, flavor_exists};
+pub use self::pools::{
+    Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
+};
 pub use self::queues::Queue;
 pub use self::record::{DROPPING, Dropping};
 pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};

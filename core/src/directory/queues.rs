@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Write};
+use sukkal_plugin_sdk::{
+    self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
+};
 
 use super::cache::Known;
 use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
@@ -15,6 +16,7 @@ use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
+use crate::pools::{DEFAULT, Member, Opened};
 
 /// How often a change is tried when others are quicker. The request's deadline mostly comes first.
 pub(super) const TRIES: u64 = 100;
@@ -29,14 +31,14 @@ pub struct Queue {
     pub name: String,
     /// How its pool knows it.
     pub reference: QueueRef,
-    /// The pool where it lives.
-    pub pool: OpenPool,
-    /// The pool's name.
-    pub pool_name: String,
+    /// The pool where it lives, be it open or not.
+    pub member: Arc<Member>,
     /// Its metadata.
     pub metadata: Metadata,
     /// Whether anybody has ever subscribed to it.
     pub subscribed: bool,
+    /// Since when it has been moving to another pool.
+    pub moving: Option<Timestamp>,
     /// The record's revision.
     pub revision: u64,
 }
@@ -55,20 +57,29 @@ impl Queue {
         self.reference.id()
     }
 
+    /// The pool where it lives.
+    ///
+    /// # Errors
+    /// Those of [`Member::pool`].
+    pub fn pool(&self) -> sdk::Result<Arc<Opened>> {
+        self.member.pool()
+    }
+
     /// Its record with the next epoch, and otherwise as it is.
-    fn next_record(&self) -> Result<QueueRecord> {
+    pub(super) fn next_record(&self) -> Result<QueueRecord> {
         Ok(QueueRecord {
             id: self.id().text(),
             epoch: self.reference.epoch() + 1,
-            pool: self.pool_name.clone(),
+            pool: self.member.name().to_owned(),
             placement: to_hex(self.reference.placement()),
             metadata: raw(&self.metadata.object)?,
             subscribed: self.subscribed,
+            moving: None,
         })
     }
 
     /// The change to another record, if nobody has changed it meanwhile.
-    fn changed_to(&self, record: &QueueRecord) -> Result<Change> {
+    pub(super) fn changed_to(&self, record: &QueueRecord) -> Result<Change> {
         Ok(Change::put(self.key(), Expect::Revision(self.revision), record.to_bytes()?))
     }
 
@@ -113,8 +124,11 @@ impl Directory {
             self.cache.remove(call.project(), named);
             return Ok(None);
         };
-        let queue = Arc::new(self.queue(named.kind, record)?);
-        self.cache.put(queue.clone());
+        let queue = Arc::new(self.queue(call, named.kind, record).await?);
+        // One that is served again as soon as its pool is registered again is not remembered.
+        if queue.member.exists() {
+            self.cache.put(queue.clone());
+        }
         Ok(Some(queue))
     }
 
@@ -125,21 +139,23 @@ impl Directory {
             if let Some(queue) = self.read(call, named).await? {
                 return Ok((queue, false));
             }
-            let (pool_name, pool) = self.pools.choose(metadata.flavor.as_deref())?;
+            let member = self.pools.choose(call, metadata.flavor.as_deref()).await?;
             let id = QueueId(rand::random());
-            let placement = pool.place(id, None).unwrap_or_default();
+            let placement = member.pool()?.place(id, None).unwrap_or_default();
             let reference = QueueRef::new(id, 1, placement);
-            dead_letter::ensure(self, call, &metadata, ErrorKind::BadValue, &pool_name, &pool, &reference).await?;
+            dead_letter::ensure(self, call, &metadata, ErrorKind::BadValue, &member, &reference).await?;
             let record = QueueRecord {
                 id: id.text(),
                 epoch: 1,
-                pool: pool_name,
+                pool: member.name().to_owned(),
                 placement: to_hex(reference.placement()),
                 metadata: raw(&metadata.object)?,
                 subscribed: false,
+                moving: None,
             };
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
+            changes.extend(Self::moves_in(&member, id));
             // Deleted again before its pool was told: then it is made once more.
             if self.commit(call, changes).await?
                 && let Some(queue) = self.configured(call, named).await?
@@ -147,6 +163,10 @@ impl Directory {
                 dead_letter::reconnect(self, call, named).await?;
                 self.made.notify_waiters();
                 return Ok((queue, true));
+            }
+            if member.name() != DEFAULT {
+                // It may be the pool that has changed.
+                self.pools.refresh(call, Instant::now()).await?;
             }
             Self::pause(tries).await;
         }
@@ -163,16 +183,14 @@ impl Directory {
         for tries in 1..=TRIES {
             let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let metadata = Metadata::of(named.kind, change(&queue.metadata.object)?);
-            dead_letter::ensure(
-                self,
-                call,
-                &metadata,
-                ErrorKind::BadBody,
-                &queue.pool_name,
-                &queue.pool,
-                &queue.reference,
-            )
-            .await?;
+            if let Some(target) = self.elsewhere(call, &queue, &metadata).await? {
+                if self.relocate(call, &queue, metadata, target).await? {
+                    return self.read(call, named).await;
+                }
+                Self::pause(tries).await;
+                continue;
+            }
+            dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, &queue.member, &queue.reference).await?;
             let record = QueueRecord { metadata: raw(&metadata.object)?, ..queue.next_record()? };
             let mut changes = vec![queue.changed_to(&record)?];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
@@ -192,17 +210,19 @@ impl Directory {
             let dropping = Dropping {
                 id: queue.id().text(),
                 epoch: queue.reference.epoch() + 1,
-                pool: queue.pool_name.clone(),
+                pool: queue.member.name().to_owned(),
                 placement: to_hex(queue.reference.placement()),
                 project: queue.project.clone(),
                 name: queue.name.clone(),
                 kind: queue.kind,
+                moved: false,
             };
             let mut changes = vec![
                 Change::delete(key(call, named), Expect::Revision(queue.revision)),
                 Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?),
             ];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), None));
+            changes.extend(Self::moves_out(queue.member.name(), queue.id()));
             if self.commit(call, changes).await? {
                 self.cache.remove(call.project(), named);
                 self.close(call, &queue, &dropping).await;
@@ -216,9 +236,9 @@ impl Directory {
 
     /// Tells the pool that a queue is deleted, so that hosts that still know it are refused. A pool
     /// that is down does not hold up the answer: the janitor tells it later.
-    async fn close(&self, call: &Call, queue: &Queue, dropping: &Dropping) {
+    pub(super) async fn close(&self, call: &Call, queue: &Queue, dropping: &Dropping) {
         let Ok(reference) = dropping.reference() else { return };
-        let configure = queue.pool.configure(call, &reference, dropping.header());
+        let configure = async { queue.pool()?.configure(call, &reference, dropping.header()).await };
         if let Err(error) = tokio::time::timeout(Duration::from_secs(2), configure)
             .await
             .unwrap_or_else(|_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer")))
@@ -260,6 +280,13 @@ impl Directory {
             if tries > 1 {
                 Self::pause(tries).await;
             }
+            if let Some(since) = queue.moving {
+                match self.arrived(call, &queue, since).await.map_err(unavailable)? {
+                    Some(again) => queue = again,
+                    None => return Ok(None),
+                }
+                continue;
+            }
             match operation(queue.clone()).await {
                 Err(error) if matches!(error.kind, sdk::ErrorKind::Stale | sdk::ErrorKind::Gone) => {
                     match self.refreshed(call, &queue, error).await? {
@@ -278,7 +305,7 @@ impl Directory {
             sdk::ErrorKind::Gone => self.configured(call, queue.named()).await,
             _ => self.read(call, queue.named()).await,
         };
-        again.map_err(|error| sdk::Error::unavailable(error.message).detail(error.detail))
+        again.map_err(unavailable)
     }
 
     /// Tells a queue's pool what the catalog says now, and gives the queue.
@@ -291,7 +318,8 @@ impl Directory {
                 dead_letter: dead_letter::rule(self, call, &queue).await?,
                 ..Header::default()
             };
-            match queue.pool.configure(call, &queue.reference, header).await {
+            let configured = async { queue.pool()?.configure(call, &queue.reference, header).await };
+            match configured.await {
                 Ok(()) => return Ok(Some(queue)),
                 // Somebody was quicker with a later change: read that one.
                 Err(error) if error.kind == sdk::ErrorKind::Stale => Self::pause(tries).await,
@@ -301,17 +329,17 @@ impl Directory {
         Err(contended())
     }
 
-    fn queue(&self, kind: Kind, record: Record) -> Result<Queue> {
+    async fn queue(&self, call: &Call, kind: Kind, record: Record) -> Result<Queue> {
         let stored = QueueRecord::from_bytes(&record.value)?;
         Ok(Queue {
             reference: stored.reference()?,
             metadata: Metadata::of(kind, stored.object()?),
-            pool: self.pools.get(&stored.pool)?,
-            pool_name: stored.pool,
+            member: self.pools.get(call, &stored.pool).await?,
             project: record.key.project,
             kind,
             name: record.key.name,
             subscribed: stored.subscribed,
+            moving: stored.moving.map(Timestamp),
             revision: record.revision,
         })
     }
@@ -322,11 +350,15 @@ fn key(call: &Call, named: Named<'_>) -> RecordKey {
     RecordKey::new(kind_of(named.kind), call.project(), named.name)
 }
 
-fn raw(object: &Object) -> Result<Box<RawValue>> {
+fn unavailable(error: Error) -> sdk::Error {
+    sdk::Error::unavailable(error.message).detail(error.detail)
+}
+
+pub(super) fn raw(object: &Object) -> Result<Box<RawValue>> {
     serde_json::value::to_raw_value(object)
         .map_err(|error| Error::new(ErrorKind::Internal, "The metadata cannot be stored.").detail(error))
 }
 
-fn contended() -> Error {
+pub(super) fn contended() -> Error {
     Error::new(ErrorKind::Unavailable, "The queue is being changed by others.")
 }

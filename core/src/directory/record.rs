@@ -16,7 +16,8 @@ pub fn kind_of(kind: Kind) -> &'static str {
     }
 }
 
-/// The kind of records of queues that are being dropped: no project, named by the queue's id.
+/// The kind of records of queues that are being dropped: no project, named by the queue's id, and the
+/// pool's name where it lives on in another pool.
 pub const DROPPING: &str = "dropping";
 
 /// The kind of records that say which queues name a dead letter queue: the project is theirs, the
@@ -39,6 +40,9 @@ pub struct QueueRecord {
     /// Whether anybody has ever subscribed to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub subscribed: bool,
+    /// Since when it has been moving to another pool, in ms: until it has, nothing is done in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<i64>,
 }
 
 /// What is left to know of a queue that is being dropped.
@@ -59,6 +63,9 @@ pub struct Dropping {
     /// What it was.
     #[serde(default)]
     pub kind: Kind,
+    /// Whether it lives on in another pool.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
 }
 
 impl QueueRecord {
@@ -86,7 +93,9 @@ impl QueueRecord {
 impl Dropping {
     /// The record's key.
     pub fn key(&self) -> RecordKey {
-        RecordKey::new(DROPPING, "", self.id.clone())
+        // A queue that has moved may be deleted before it is gone from where it was.
+        let name = if self.moved { format!("{}@{}", self.id, self.pool) } else { self.id.clone() };
+        RecordKey::new(DROPPING, "", name)
     }
 
     /// The stored form.

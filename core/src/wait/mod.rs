@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Action, Request};
+use sukkal_plugin_sdk::{self as sdk, Action, Request};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -37,6 +37,8 @@ pub(crate) const WAIT: &str = "wait";
 
 /// How often a queue that is not there is looked for: another host may have made it.
 const LOOK_FOR_QUEUE: Duration = Duration::from_secs(1);
+/// The pause before a pool is looked for that takes the place of another.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Watchers by the names of their pools, each with its task.
 type Watchers = HashMap<String, (Arc<Watcher>, JoinHandle<()>)>;
@@ -56,7 +58,7 @@ impl Waits {
 
     /// Tells those who wait for a queue that it is deleted: they wait for one of its name.
     pub(crate) fn deleted(&self, queue: &Queue) {
-        if let Some((watcher, _)) = self.lock().get(&queue.pool_name) {
+        if let Some((watcher, _)) = self.lock().get(queue.member.name()) {
             watcher.deleted(queue.id());
         }
     }
@@ -78,12 +80,15 @@ impl Waits {
     /// The watcher of a queue's pool.
     fn watcher(&self, queue: &Queue) -> Arc<Watcher> {
         let mut watchers = self.lock();
-        if let Some((watcher, _)) = watchers.get(&queue.pool_name) {
+        if let Some((watcher, _)) = watchers.get(queue.member.name())
+            && watcher.is_of(&queue.member)
+        {
             return watcher.clone();
         }
-        let watcher = Arc::new(Watcher::new(queue.pool.clone(), self.clock.clone()));
+        // The watcher of a pool that was closed for good ends by itself.
+        let watcher = Arc::new(Watcher::new(queue.member.clone(), self.clock.clone()));
         let task = tokio::spawn(watcher.clone().run(self.ending.subscribe()));
-        watchers.insert(queue.pool_name.clone(), (watcher.clone(), task));
+        watchers.insert(queue.member.name().to_owned(), (watcher.clone(), task));
         watcher
     }
 
@@ -156,7 +161,16 @@ where
             }
             continue;
         };
-        let seat = service.waits.watcher(&queue).seat(call, &queue.reference).await.map_err(Error::from)?;
+        let seat = match service.waits.watcher(&queue).seat(call, &queue.reference).await {
+            Ok(seat) => seat,
+            // The pool was closed, and another may have taken its place.
+            Err(error) if error.kind == sdk::ErrorKind::Stale => {
+                service.directory.read(call, named).await?;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(Error::from(error).into()),
+        };
         let mut told = pin!(seat.told(what));
         told.as_mut().enable();
         let id = queue.id();

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{Call, Hints, QueueId, QueueRef, RequestId, Result, WatchChange};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, RwLock, watch};
 
+use crate::pools::{Member, Opened};
 use crate::service::Clock;
 
 /// How often queues that nobody waits for any more are looked for. Each stays watched for at least
@@ -31,7 +31,7 @@ pub(crate) enum What {
 
 /// One pool's watched queues.
 pub(super) struct Watcher {
-    pool: OpenPool,
+    member: Arc<Member>,
     clock: Clock,
     queues: Mutex<HashMap<QueueId, Watched>>,
     /// Held for reading by those who add queues, for writing by the one who removes some.
@@ -58,8 +58,8 @@ struct Spot {
 pub(super) struct Seat(Arc<Spot>);
 
 impl Watcher {
-    pub(super) fn new(pool: OpenPool, clock: Clock) -> Self {
-        Watcher { pool, clock, queues: Mutex::default(), change: RwLock::default() }
+    pub(super) fn new(member: Arc<Member>, clock: Clock) -> Self {
+        Watcher { member, clock, queues: Mutex::default(), change: RwLock::default() }
     }
 
     /// Takes a seat. When it is taken the queue is watched: what becomes available from then on is told.
@@ -68,7 +68,7 @@ impl Watcher {
             return Ok(watched.spot.seat());
         }
         let _stays = self.change.read().await;
-        self.pool.watch(call, WatchChange { add: vec![queue.clone()], ..WatchChange::default() }).await?;
+        self.member.pool()?.watch(call, WatchChange { add: vec![queue.clone()], ..WatchChange::default() }).await?;
         let mut queues = self.lock();
         let watched = queues.entry(queue.id());
         let watched = watched.or_insert_with(|| Watched { reference: queue.clone(), spot: Arc::default() });
@@ -79,14 +79,16 @@ impl Watcher {
     pub(super) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut tidy = tokio::time::interval(TIDY);
         while !*ending.borrow_and_update() {
+            let Some(pool) = self.pool(&mut ending).await else { return };
             let call = self.call();
             // Never dropped half-way, since hints could be lost with it.
-            let mut hints = std::pin::pin!(self.pool.hints(&call));
+            let mut hints = std::pin::pin!(pool.hints(&call));
             let heard = loop {
                 tokio::select! {
                     biased;
                     heard = &mut hints => break heard,
                     _ = ending.changed() => return,
+                    () = self.member.retired() => return self.tell(&Hints { lost: true, ..Hints::default() }),
                     _ = tidy.tick() => self.tidy().await,
                 }
             };
@@ -101,6 +103,25 @@ impl Watcher {
                 }
             }
         }
+    }
+
+    /// The pool, once it is open. `None`: the service ends, or the pool is closed for good; then those
+    /// who wait look for the one that has taken its place.
+    async fn pool(&self, ending: &mut watch::Receiver<bool>) -> Option<Arc<Opened>> {
+        tokio::select! {
+            _ = self.member.usable() => {}
+            _ = ending.changed() => return None,
+        }
+        let pool = self.member.pool().ok();
+        if pool.is_none() {
+            self.tell(&Hints { lost: true, ..Hints::default() });
+        }
+        pool
+    }
+
+    /// Whether it watches a pool.
+    pub(super) fn is_of(&self, member: &Arc<Member>) -> bool {
+        Arc::ptr_eq(&self.member, member)
     }
 
     /// Tells all who wait for a queue.
@@ -124,7 +145,9 @@ impl Watcher {
     async fn again(&self) {
         let add = self.lock().values().map(|watched| watched.reference.clone()).collect();
         // Where this fails, so do the next hints.
-        let _ = self.pool.watch(&self.call(), WatchChange { add, ..WatchChange::default() }).await;
+        if let Ok(pool) = self.member.pool() {
+            let _ = pool.watch(&self.call(), WatchChange { add, ..WatchChange::default() }).await;
+        }
         self.tell(&Hints { lost: true, ..Hints::default() });
     }
 
@@ -135,7 +158,9 @@ impl Watcher {
             self.lock().extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect();
         if !remove.is_empty() {
             // Hints of queues that nobody waits for are only superfluous.
-            let _ = self.pool.watch(&self.call(), WatchChange { remove, ..WatchChange::default() }).await;
+            if let Ok(pool) = self.member.pool() {
+                let _ = pool.watch(&self.call(), WatchChange { remove, ..WatchChange::default() }).await;
+            }
         }
     }
 

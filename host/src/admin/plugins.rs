@@ -1,6 +1,10 @@
 //! The plugins: what is loaded, what was refused and why, what is in use.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use sukkal_core::{Member, PoolState};
 use sukkal_plugin_sdk::load::{Library, LoadError};
 use warp::http::StatusCode;
 
@@ -13,19 +17,48 @@ use crate::running::Running;
 pub fn page(running: Option<&Running>) -> Page {
     let Some(running) = running else { return Page::starting() };
     let registry = &running.registry;
-    let uses = uses(&running.started, &running.in_force());
+    let pools = running.engine.pools();
+    let uses = uses(&running.started, &running.in_force(), &pools);
     let loaded = registry.libraries().iter().map(|library| loaded(registry, library, &uses));
     let plugins: Vec<Value> = loaded.chain(registry.refused().iter().map(refused)).collect();
-    Page::json(StatusCode::OK, &json!({ "plugins": plugins }))
+    let pools: Vec<Value> = pools.iter().filter_map(|member| pool(registry, member)).collect();
+    Page::json(StatusCode::OK, &json!({ "plugins": plugins, "pools": pools }))
 }
 
 /// What is in use, by kind and by scheme or name. URIs can hold passwords and are not shown.
-fn uses(started: &Config, in_force: &Config) -> Vec<(Kind, String)> {
+fn uses(started: &Config, in_force: &Config, pools: &[Arc<Member>]) -> Vec<(Kind, String)> {
     let catalog = scheme(&started.catalog.value).map(|scheme| (Kind::Catalog, scheme.to_owned()));
     let pool = started.default_pool.as_ref().and_then(|uri| scheme(&uri.value));
     let pool = pool.map(|scheme| (Kind::Pool, scheme.to_owned()));
     let filters = in_force.pipeline.iter().map(|name| (Kind::Filter, name.value.clone()));
-    catalog.into_iter().chain(pool).chain(filters).collect()
+    let registered = pools.iter().filter_map(|member| scheme(&member.spec()?.uri));
+    let registered = registered.map(|scheme| (Kind::Pool, scheme.to_owned()));
+    let mut uses: Vec<_> = catalog.into_iter().chain(pool).chain(registered).collect();
+    uses.extend(filters);
+    let mut seen = HashSet::new();
+    uses.retain(|used| seen.insert(used.clone()));
+    uses
+}
+
+/// A registered pool, and whether it can be used.
+fn pool(registry: &Registry, member: &Member) -> Option<Value> {
+    let scheme = scheme(&member.spec()?.uri);
+    let plugin = scheme.and_then(|scheme| registry.find(Kind::Pool, scheme)).map(|library| &library.manifest().name);
+    let (state, reason) = match member.state() {
+        PoolState::Open if member.is_well() => ("open", None),
+        PoolState::Open => ("open", Some("it does not answer".to_owned())),
+        PoolState::Opening => ("opening", None),
+        PoolState::Failed(why) => ("not open", Some(why)),
+        PoolState::Retired | PoolState::Missing => ("closed", None),
+    };
+    let mut shown = json!({ "name": member.name(), "plugin": plugin, "scheme": scheme, "state": state });
+    if let Some(reason) = reason {
+        shown["reason"] = reason.into();
+    }
+    if !member.warnings().is_empty() {
+        shown["warnings"] = member.warnings().to_vec().into();
+    }
+    Some(shown)
 }
 
 fn loaded(registry: &Registry, library: &Library, uses: &[(Kind, String)]) -> Value {

@@ -25,6 +25,7 @@ mod value;
 
 use std::path::Path;
 
+pub use mask::{is_secret, masked};
 pub use mistake::{Mistake, Origin, nearest};
 pub use secret::Secret;
 pub use section::Located;

@@ -2,12 +2,14 @@
 
 mod child;
 mod discover;
+mod identity;
 pub mod inspect;
 mod kills;
 mod list;
 pub mod new;
 mod open;
 mod options;
+mod pools;
 mod records;
 mod registry;
 pub mod run_case;
@@ -19,5 +21,6 @@ pub use child::tell;
 pub use discover::candidates;
 pub use list::list;
 pub use open::{Opened, check, open, open_filters};
+pub use pools::PoolPlugins;
 pub use registry::{Kind, Registry};
 pub use services::Services;

@@ -8,7 +8,7 @@ use sukkal_plugin_sdk::load::{HostServices, Library, LoadError};
 use crate::config::{Located, Mistake, Origin};
 
 /// What a library can provide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A catalog, by URI scheme.
     Catalog,

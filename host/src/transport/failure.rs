@@ -18,6 +18,8 @@ pub fn status_and_title(kind: &ErrorKind) -> (u16, &'static str) {
         ErrorKind::MissingProject => (400, "Project-Id Missing"),
         ErrorKind::BadQueueName => (400, "Invalid queue identification"),
         ErrorKind::BadTopicName => (400, "Invalid topic identification"),
+        ErrorKind::BadPoolName => (400, "Invalid pool identification"),
+        ErrorKind::BadFlavorName => (400, "Invalid flavor identification"),
         ErrorKind::BadValue => (400, "Invalid API request"),
         ErrorKind::BadBody => (400, "Invalid request body"),
         ErrorKind::BadParameter => (400, "Invalid parameter"),
@@ -29,6 +31,10 @@ pub fn status_and_title(kind: &ErrorKind) -> (u16, &'static str) {
             (400, "Unable to delete")
         }
         ErrorKind::NotDeleted(Refused::Claimed | Refused::OtherClaim) => (403, "Unable to delete"),
+        ErrorKind::PoolNotCreated => (400, "Unable to create pool"),
+        ErrorKind::FlavorNotCreated => (400, "Unable to create"),
+        ErrorKind::FlavorNotUpdated => (400, "updatefail"),
+        ErrorKind::PoolInUse => (403, "Unable to delete"),
         ErrorKind::Unauthorized => (401, "Unauthorized"),
         ErrorKind::Forbidden => (403, "Not authorized"),
         ErrorKind::Unavailable | ErrorKind::TimedOut => (503, "Service temporarily unavailable"),

@@ -7,6 +7,8 @@ mod document;
 mod failure;
 mod home;
 mod json;
+mod paging;
+mod pools;
 pub mod rest;
 mod shared;
 mod tls;

@@ -15,7 +15,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let (directory, call) = (&context.service.directory, context.call);
     let queue = directory.find(call, Named::of(request)).await?.ok_or_else(|| no_claim(request))?;
     let read = directory.on(call, queue, |queue| async move {
-        let claim = queue.pool.claim_get(call, &queue.reference, id).await?;
+        let claim = queue.pool()?.claim_get(call, &queue.reference, id).await?;
         Ok(claim.map(|claim| (queue.id(), claim)))
     });
     let (queue, claim) = read.await?.flatten().ok_or_else(|| no_claim(request))?;

@@ -29,7 +29,7 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
     let claimed = context.service.directory.on(call, queue.clone(), |queue| {
         let claim = claim.clone();
         async move {
-            let claimed = queue.pool.claim(call, &queue.reference, claim).await?;
+            let claimed = queue.pool()?.claim(call, &queue.reference, claim).await?;
             Ok(Hold { queue, batch: claimed.batch })
         }
     });
@@ -65,7 +65,7 @@ pub(crate) async fn egress(
 pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
     let release = service.directory.on(call, queue.clone(), |queue| async move {
         let release = Release { uncounted: true, ..Release::default() };
-        queue.pool.claim_release(call, &queue.reference, id, release).await
+        queue.pool()?.claim_release(call, &queue.reference, id, release).await
     });
     if let Err(error) = release.await {
         tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");

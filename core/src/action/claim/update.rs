@@ -20,7 +20,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let queue = directory.find(call, Named::of(request)).await?.ok_or_else(|| no_claim(request))?;
     let renewed = directory.on(call, queue, |queue| {
         let renewal = renewal.clone();
-        async move { queue.pool.claim_renew(call, &queue.reference, id, renewal).await }
+        async move { queue.pool()?.claim_renew(call, &queue.reference, id, renewal).await }
     });
     match renewed.await? {
         Some(true) => Ok(Answer::ClaimRenewed),

@@ -51,12 +51,12 @@ async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Claimed) -
         Claimed::Claim(claim) => Guard::Claim(claim),
         Claimed::NoClaim => {
             // Only what is there can be refused.
-            let batch = queue.pool.get(call, &queue.reference, places).await?;
+            let batch = queue.pool()?.get(call, &queue.reference, places).await?;
             return Ok((!batch.messages.is_empty()).then_some(Refused::ClaimGone));
         }
     };
     let delete = Delete { places, guard, ..Delete::default() };
-    Ok(queue.pool.delete(call, &queue.reference, delete).await?.refused)
+    Ok(queue.pool()?.delete(call, &queue.reference, delete).await?.refused)
 }
 
 /// How a refusal of the pool is worded (spec: REST §4).

@@ -43,7 +43,7 @@ async fn delete(
         async move {
             match delete.places.is_empty() {
                 true => Ok(Deleted::default()),
-                false => queue.pool.delete(call, &queue.reference, delete).await,
+                false => queue.pool()?.delete(call, &queue.reference, delete).await,
             }
         }
     });

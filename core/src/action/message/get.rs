@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
         let place = place(request.item(), queue.id());
         async move {
             let Some(place) = place else { return Ok(None) };
-            let batch = queue.pool.get(call, &queue.reference, vec![place]).await?;
+            let batch = queue.pool()?.get(call, &queue.reference, vec![place]).await?;
             Ok(Some((queue.id(), batch)))
         }
     });

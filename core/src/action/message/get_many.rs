@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
                 async move {
                     let batch = match places.is_empty() {
                         true => Batch::default(),
-                        false => queue.pool.get(call, &queue.reference, places).await?,
+                        false => queue.pool()?.get(call, &queue.reference, places).await?,
                     };
                     Ok((queue.id(), batch))
                 }

@@ -48,7 +48,8 @@ async fn read(context: &Context<'_>, queue: Arc<Queue>, listing: &Listing) -> Re
         async move {
             // A marker that is no id of this queue stands nowhere in it: nothing comes after it.
             let nowhere = after == Some(None);
-            let batch = if nowhere { Batch::default() } else { queue.pool.list(call, &queue.reference, list).await? };
+            let batch =
+                if nowhere { Batch::default() } else { queue.pool()?.list(call, &queue.reference, list).await? };
             Ok((queue.id(), batch))
         }
     });

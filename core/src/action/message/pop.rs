@@ -29,7 +29,7 @@ pub(super) async fn run(context: &mut Context<'_>, request: &Request, limit: u32
 async fn at_once(context: &Context<'_>, queue: Arc<Queue>, limit: u32) -> Result<Vec<MessageView>, Stop> {
     let call = context.call;
     let pop = context.service.directory.on(call, queue, |queue| async move {
-        let batch = queue.pool.pop(call, &queue.reference, limit).await?;
+        let batch = queue.pool()?.pop(call, &queue.reference, limit).await?;
         Ok((queue, batch))
     });
     Ok(match pop.await? {
@@ -63,7 +63,7 @@ async fn through_filters(
     let call = context.call;
     let deleted = context.service.directory.on(call, queue.clone(), |queue| {
         let delete = delete.clone();
-        async move { queue.pool.delete(call, &queue.reference, delete).await }
+        async move { queue.pool()?.delete(call, &queue.reference, delete).await }
     });
     if deleted.await?.is_some_and(|deleted| deleted.refused.is_some()) {
         // The claim has run out meanwhile: they may be somebody else's by now.

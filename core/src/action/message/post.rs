@@ -119,7 +119,7 @@ impl From<Unstored> for Error {
 async fn posted(context: &Context<'_>, queue: Arc<Queue>, key: &Key) -> Result<Option<Vec<MessageId>>> {
     let call = context.call;
     let found = context.service.directory.on(call, queue, |queue| async move {
-        let posted = queue.pool.posted(call, &queue.reference, key.clone()).await?;
+        let posted = queue.pool()?.posted(call, &queue.reference, key.clone()).await?;
         Ok(posted.map(|posted| ids(&queue, posted)))
     });
     Ok(found.await.map_err(idempotency::worded)?.flatten())
@@ -145,7 +145,7 @@ async fn store(
         let stored = directory.on(call, queue, |queue| {
             let post = post.clone();
             async move {
-                let posted = queue.pool.post(call, &queue.reference, post).await?;
+                let posted = queue.pool()?.post(call, &queue.reference, post).await?;
                 Ok(ids(&queue, posted))
             }
         });

@@ -89,9 +89,7 @@ fn decode(kind: Kind, params: &Params, limits: &Limits) -> Result<Listing> {
     paging.note("detailed", detailed);
     paging.note("name", name.as_deref());
     paging.note("with_count", with_count);
-    for (key, value) in &metadata {
-        paging.note(key, Some(value));
-    }
+    paging.last.clone_from(&metadata);
     Ok(Listing {
         kind,
         marker,
@@ -153,7 +151,8 @@ mod tests {
             ("detailed", ""),
         ]);
         let paging = decode(Kind::Queue, &params, &Limits::default()).map(|listing| listing.paging).unwrap_or_default();
-        let given: Vec<_> = paging.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let given: Vec<_> =
+            paging.params.iter().chain(&paging.last).map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(given, ["limit=4", "with_count=true", "node=2"]);
         assert!(paging.had_marker);
     }

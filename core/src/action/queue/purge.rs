@@ -51,7 +51,7 @@ async fn purge_messages(context: &Context<'_>, queue: Arc<Queue>) -> Result<(), 
     let (directory, call) = (&context.service.directory, context.call);
     loop {
         let step = directory
-            .on(call, queue.clone(), |queue| async move { queue.pool.purge(call, &queue.reference, STEP).await });
+            .on(call, queue.clone(), |queue| async move { queue.pool()?.purge(call, &queue.reference, STEP).await });
         if step.await?.is_none_or(|progress| progress.done) {
             return Ok(());
         }

@@ -13,7 +13,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
         return Ok(Answer::Stats(None));
     };
     let counted = directory.on(call, queue, |queue| async move {
-        let stats = queue.pool.stats(call, &queue.reference).await?;
+        let stats = queue.pool()?.stats(call, &queue.reference).await?;
         Ok(QueueStats { queue: queue.id(), stats })
     });
     Ok(Answer::Stats(counted.await?))

@@ -1,5 +1,7 @@
 //! What actions do on stores and with filters; what they refuse is tested beside them.
 
+mod opener;
+mod pools;
 mod service;
 mod stores;
 mod subscriptions;

@@ -9,6 +9,7 @@ use sukkal_plugin_sdk::{
     Transport, Verdict,
 };
 
+use super::opener::Stores;
 use super::stores::{Messages, Records};
 use crate::admission::Arrival;
 use crate::answer::{Answer, MessageView};
@@ -22,6 +23,8 @@ pub(super) struct Service {
     engine: Arc<Engine>,
     /// What the catalog holds.
     pub(super) records: Records,
+    /// What pools can be registered of.
+    pub(super) stores: Stores,
 }
 
 /// A filter that refuses messages on their way out while a request has the header `break`.
@@ -72,7 +75,14 @@ impl Service {
     pub(super) fn pair() -> [Self; 2] {
         let records = Records::default();
         let pool = OpenPool::new(Messages::default());
-        [(); 2].map(|()| Service::with(records.clone(), pool.clone(), Vec::new()))
+        let stores = Stores::default();
+        [(); 2].map(|()| Service::with(records.clone(), Some(pool.clone()), stores.clone(), Vec::new()))
+    }
+
+    /// Two hosts on one catalog, without a default pool.
+    pub(super) fn poolless_pair() -> [Self; 2] {
+        let (records, stores) = (Records::default(), Stores::default());
+        [(); 2].map(|()| Service::with(records.clone(), None, stores.clone(), Vec::new()))
     }
 
     /// With a filter that sees every message, and breaks on request.
@@ -87,20 +97,22 @@ impl Service {
             actions: Vec::new(),
             observer: None,
         };
-        Service::with(Records::default(), OpenPool::new(Messages::default()), vec![filter])
+        let pool = Some(OpenPool::new(Messages::default()));
+        Service::with(Records::default(), pool, Stores::default(), vec![filter])
     }
 
-    fn with(records: Records, pool: OpenPool, filters: Vec<FilterSpec>) -> Self {
+    fn with(records: Records, pool: Option<OpenPool>, stores: Stores, filters: Vec<FilterSpec>) -> Self {
         let time = records.time.clone();
         let engine = Engine::start(Parts {
             catalog: OpenCatalog::new(records.clone()),
-            default_pool: Some(pool),
+            default_pool: pool,
+            pools: Arc::new(stores.clone()),
             reloadable: Reloadable { filters, ..Reloadable::default() },
             clock: Arc::new(move || time.now()),
             observer: Arc::new(()),
             host_id: "test".to_owned(),
         });
-        Service { engine, records }
+        Service { engine, records, stores }
     }
 
     /// Lets the clock of host and stores go on.

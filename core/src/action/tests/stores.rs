@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    Batch, Budget, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Delete, Deleted, Error,
-    ErrorKind, Expect, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message, NewClaim, Place, Pool,
-    Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal, Result, Stats, Swept,
-    Timestamp, Write, millis,
+    Batch, Budget, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Cursor, Delete, Deleted,
+    Error, ErrorKind, Expect, Export, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message,
+    NewClaim, Place, Pool, Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal,
+    Result, Stats, Swept, Timestamp, Write, millis,
 };
 
 /// The instant at which these stores' clocks stand at first.
@@ -124,7 +124,10 @@ impl Catalog for Records {
 }
 
 #[derive(Default)]
-pub(super) struct Messages(Mutex<BTreeMap<QueueId, Queue>>);
+pub(super) struct Messages {
+    queues: Mutex<BTreeMap<QueueId, Queue>>,
+    stated: Capabilities,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -134,8 +137,13 @@ struct Queue {
 }
 
 impl Messages {
+    /// One that states this of itself.
+    pub(super) fn stating(stated: Capabilities) -> Self {
+        Messages { stated, ..Messages::default() }
+    }
+
     fn on<T>(&self, queue: &QueueRef, operation: impl FnOnce(&mut Queue) -> T) -> Result<T> {
-        let mut queues = lock(&self.0);
+        let mut queues = lock(&self.queues);
         match queues.get_mut(&queue.id()).filter(|queue| !queue.header.dropping) {
             None => Err(Error::new(ErrorKind::Gone, "no such queue")),
             Some(known) if queue.epoch() < known.header.epoch => Err(Error::new(ErrorKind::Stale, "an old record")),
@@ -150,11 +158,11 @@ fn batch(messages: impl Iterator<Item = Message>) -> Batch {
 
 impl Pool for Messages {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        self.stated.clone()
     }
 
     async fn configure(&self, _call: &Call, queue: &QueueRef, header: Header) -> Result<()> {
-        lock(&self.0).entry(queue.id()).or_default().header = header;
+        lock(&self.queues).entry(queue.id()).or_default().header = header;
         Ok(())
     }
 
@@ -280,6 +288,17 @@ impl Pool for Messages {
 
     async fn sweep(&self, _call: &Call, _budget: Budget) -> Result<Swept> {
         Ok(Swept::default())
+    }
+
+    async fn export(&self, _call: &Call, queue: &QueueRef, _from: Cursor) -> Result<Export> {
+        self.on(queue, |queue| {
+            let messages = queue.messages.values().cloned().collect();
+            Export { messages, next_place: Place(queue.last + 1), ..Export::default() }
+        })
+    }
+
+    async fn import(&self, _call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
+        self.on(queue, |queue| queue.last = queue.last.max(page.next_place.0.saturating_sub(1)))
     }
 
     async fn queues(&self, _call: &Call, _after: Option<QueueId>, _limit: u32) -> Result<Vec<KnownQueue>> {

@@ -83,6 +83,8 @@ const OPENAPI_PARTS: &[&str] = &[
     include_str!("openapi/topics.json"),
     include_str!("openapi/topic_messages.json"),
     include_str!("openapi/topic_subscriptions.json"),
+    include_str!("openapi/pools.json"),
+    include_str!("openapi/flavors.json"),
 ];
 
 const ASYNCAPI_PARTS: &[&str] = &[
@@ -91,6 +93,8 @@ const ASYNCAPI_PARTS: &[&str] = &[
     include_str!("asyncapi/messages.json"),
     include_str!("asyncapi/claims.json"),
     include_str!("asyncapi/subscriptions.json"),
+    include_str!("asyncapi/pools.json"),
+    include_str!("asyncapi/flavors.json"),
 ];
 
 /// Adds the members of a part, at every depth. No two parts say one thing: a test sees to it.

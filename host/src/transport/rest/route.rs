@@ -60,6 +60,10 @@ resource!(CLAIM false "GET" ClaimGet, "PATCH" ClaimUpdate, "DELETE" ClaimDelete)
 resource!(SUBSCRIPTIONS false "GET" SubscriptionList, "POST" SubscriptionCreate);
 resource!(SUBSCRIPTION false "GET" SubscriptionGet, "PATCH" SubscriptionUpdate, "DELETE" SubscriptionDelete);
 resource!(CONFIRM false "PUT" SubscriptionConfirm);
+resource!(POOLS true "GET" PoolList);
+resource!(POOL true "GET" PoolGet, "PUT" PoolCreate, "PATCH" PoolUpdate, "DELETE" PoolDelete);
+resource!(FLAVORS true "GET" FlavorList);
+resource!(FLAVOR true "GET" FlavorGet, "PUT" FlavorCreate, "PATCH" FlavorUpdate, "DELETE" FlavorDelete);
 resource!(TOPICS false "GET" TopicList);
 resource!(TOPIC false "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
 resource!(TOPIC_STATS false "GET" TopicStats);
@@ -91,6 +95,8 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
         "/v2/asyncapi.json" => return Some((&DOCUMENT, Target { item: ASYNCAPI.to_owned(), ..nothing })),
         "/v2/ping" => return Some((&PING, nothing)),
         "/v2/health" => return Some((&HEALTH, nothing)),
+        "/v2/pools" => return Some((&POOLS, nothing)),
+        "/v2/flavors" => return Some((&FLAVORS, nothing)),
         "/v2/queues" => return Some((&QUEUES, nothing)),
         "/v2/topics" => return Some((&TOPICS, Target { topic: true, ..nothing })),
         _ => path.strip_prefix("/v2/")?,
@@ -99,6 +105,8 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
     let topic = match collection {
         "queues" => false,
         "topics" => true,
+        "pools" => return named(&POOL, rest),
+        "flavors" => return named(&FLAVOR, rest),
         _ => return None,
     };
     let mut segments = rest.split('/');
@@ -109,6 +117,12 @@ fn find(path: &str) -> Option<(&'static Resource, Target)> {
     // A path is not continued by nothing.
     let whole = segments.next().is_none() && !below.contains(&Some(""));
     resource.filter(|_| whole).map(|resource| (resource, Target { queue: decoded(name), topic, item: decoded(item) }))
+}
+
+/// A pool or a flavor: nothing lies below either.
+fn named(resource: &'static Resource, name: &str) -> Option<(&'static Resource, Target)> {
+    let target = Target { item: decoded(name), ..Target::default() };
+    (!name.contains('/')).then_some((resource, target))
 }
 
 /// What lies at and below the name of a queue.
@@ -175,6 +189,9 @@ mod tests {
         assert_eq!(found("PUT", "/v2/queues/q/subscriptions/s/confirm"), at(Action::SubscriptionConfirm, "q", "s"));
         assert_eq!(found("POST", "/v2/topics/t/subscriptions"), at(Action::SubscriptionCreate, "t", ""));
         assert_eq!(found("GET", "/v2/topics/t/stats"), at(Action::TopicStats, "t", ""));
+        assert_eq!(found("GET", "/v2/pools"), at(Action::PoolList, "", ""));
+        assert_eq!(found("PATCH", "/v2/pools/p%2e1"), at(Action::PoolUpdate, "", "p.1"));
+        assert_eq!(found("PUT", "/v2/flavors/f"), at(Action::FlavorCreate, "", "f"));
         assert!(resolve("GET", "/v2/topics/t/messages", true).target.topic);
         assert!(resolve("GET", "/v2/topics", true).target.topic);
         assert_eq!(found("PATCH", "/v2/queues/q/claims/c"), at(Action::ClaimUpdate, "q", "c"));
@@ -192,13 +209,17 @@ mod tests {
             "/v2/queues/q/subscriptions/s/confirm/",
             "/v2/topics/t/claims",
             "/v2/topics/t/share",
+            "/v2/pools/p/x",
+            "/v2/flavors/f/",
             "/v2/queues//messages/",
             "//",
             "",
         ] {
             assert_eq!(resolve("GET", path, true).route, Route::UnknownPath, "{path}");
         }
-        assert_eq!(resolve("GET", "/v2/health", false).route, Route::UnknownPath);
+        for path in ["/v2/health", "/v2/pools", "/v2/pools/p", "/v2/flavors/f"] {
+            assert_eq!(resolve("GET", path, false).route, Route::UnknownPath, "{path}");
+        }
         let wrong = resolve("POST", "/v2/queues", false);
         assert_eq!((wrong.route, wrong.allow), (Route::WrongMethod(&["GET", "OPTIONS"]), "GET, OPTIONS"));
         assert_eq!(resolve("POST", "/", false).action, Action::Versions);

@@ -238,6 +238,7 @@ fn param(action: Action, field: &str) -> Option<&'static str> {
         (_, "marker") => "marker",
         (_, "limit") => "limit",
         (_, "detailed") => "detailed",
+        (Action::PoolDelete, "force") => "force",
         (_, "echo") => "echo",
         (_, "include_claimed") => "include_claimed",
         (_, "include_delayed") => "include_delayed",

@@ -10,6 +10,7 @@ use sukkal_plugin_sdk::{Action, Refused, Request, Response};
 use crate::transport::failure::{description, status_and_title};
 use crate::transport::home;
 use crate::transport::json::Json;
+use crate::transport::pools;
 use crate::transport::shared::{self, popped, room};
 
 /// The response to a request.
@@ -74,8 +75,19 @@ fn success(request: &Request, answer: Answer) -> Response {
         // Confirmed or not: REST alone tells the two apart.
         Answer::Subscribed(..) => text(409, format!("Subscription {queue} not created.")),
         Answer::SubscriptionDeleted => text(204, format!("Subscription {item} removed.")),
+        Answer::Pools(page) => json(200, 128 + 256 * page.pools.len(), |json| pools::pools(json, &page)),
+        Answer::Pool(view) => json(200, 512, |json| pools::pool(json, &view)),
+        Answer::Flavors(page) => json(200, 128 + 256 * page.flavors.len(), |json| pools::flavors(json, &page)),
+        Answer::Flavor(view) => json(200, 512, |json| pools::flavor(json, &view)),
+        Answer::PoolCreated | Answer::FlavorCreated => Response::new(201),
+        Answer::PoolDeleted | Answer::FlavorDeleted => Response::new(204),
         // Of actions that REST alone has.
-        _ => Response::new(204),
+        Answer::Versions
+        | Answer::Document { .. }
+        | Answer::QueueExists(_)
+        | Answer::Shared(_)
+        | Answer::SubscriptionUpdated
+        | Answer::SubscriptionConfirmed => Response::new(204),
     }
 }
 

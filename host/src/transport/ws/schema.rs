@@ -79,7 +79,9 @@ pub(super) fn kind_of_field(name: &str) -> Option<Kind> {
         "queue_name" | "marker" | "message_id" | "claim_id" | "subscription_id" | "subscriber" | "pool_name"
         | "flavor_name" => Kind::String,
         "limit" | "ttl" | "grace" | "pop" | "wait" => Kind::Int,
-        "detailed" | "echo" | "include_claimed" | "include_delayed" | "claim_count" | "origin" => Kind::Boolean,
+        "detailed" | "echo" | "include_claimed" | "include_delayed" | "claim_count" | "origin" | "force" => {
+            Kind::Boolean
+        }
         "messages" | "message_ids" | "claim_ids" | "resource_types" => Kind::Array,
         "metadata" | "options" => Kind::Object,
         _ => return None,

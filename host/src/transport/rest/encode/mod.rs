@@ -2,7 +2,6 @@
 
 mod failure;
 mod message;
-mod paging;
 mod subscription;
 
 use std::fmt::Write as _;
@@ -12,10 +11,11 @@ use sukkal_plugin_sdk::{MessageId, Request, Response};
 
 pub use self::failure::failure;
 use self::message::{claim, listed, message};
-use self::paging::links;
 use crate::transport::document::{Document, Terms};
 use crate::transport::home;
 use crate::transport::json::Json;
+use crate::transport::paging::{links, query};
+use crate::transport::pools::{self, FLAVORS, POOLS};
 use crate::transport::shared::{self, popped, room};
 
 /// The response to a request.
@@ -49,6 +49,8 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         | Answer::ClaimRenewed
         | Answer::ClaimReleased
         | Answer::SubscriptionDeleted
+        | Answer::PoolDeleted
+        | Answer::FlavorDeleted
         | Answer::Claimed(None) => Response::new(204),
         Answer::QueueExists(false) => failure(&Error::not_found(format!("Queue {} does not exist", named.name))),
         Answer::Stats(stats) => json(200, 256, |json| counts(json, named, stats.as_ref())),
@@ -71,7 +73,25 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
         Answer::SubscriptionConfirmed => {
             located(Response::new(204), &format!("{}/subscriptions/{}/confirm", path(named), request.item()))
         }
+        Answer::Pools(page) => {
+            let mut response = json(200, 128 + 256 * page.pools.len(), |json| pools::pools(json, &page));
+            response.headers_mut().add("content-location", &asked(request));
+            response
+        }
+        Answer::Pool(view) => json(200, 512, |json| pools::pool(json, &view)),
+        Answer::PoolCreated => located(Response::new(201), &format!("{POOLS}/{}", request.item())),
+        Answer::Flavors(page) => json(200, 128 + 256 * page.flavors.len(), |json| pools::flavors(json, &page)),
+        Answer::Flavor(view) => json(200, 512, |json| pools::flavor(json, &view)),
+        Answer::FlavorCreated => located(Response::new(201), &format!("{FLAVORS}/{}", request.item())),
         Answer::Claim(view) => json(200, room(&view.messages) + 128, |json| claim(json, &path(named), &view)),
+    }
+}
+
+/// The path and the query of a request.
+fn asked(request: &Request) -> String {
+    match query(request.params().iter()) {
+        query if query.is_empty() => request.path().to_owned(),
+        query => format!("{}?{query}", request.path()),
     }
 }
 
@@ -110,7 +130,7 @@ fn queues(request: &Request, limits: &Limits, page: &QueuePage) -> Response {
             }
             json.raw("}");
         });
-        links(json, request, &page.paging);
+        links(json, request.path(), &page.paging);
         // A count of zero is left out, as in the original (spec: REST §3).
         if let Some(count) = page.count.filter(|count| *count > 0) {
             json.raw(r#","count":"#).number(count);
@@ -157,7 +177,7 @@ fn messages(request: &Request, page: &MessagePage) -> Response {
         json.raw(r#"{"messages":"#).list(&page.messages, |json, view| {
             message(json, &path, view);
         });
-        links(json, request, &page.paging);
+        links(json, request.path(), &page.paging);
         json.raw("}")
     })
 }

@@ -3,7 +3,8 @@
 use sukkal_core::{Error, ErrorKind, Subscribing, SubscriptionPage};
 use sukkal_plugin_sdk::{Request, Response};
 
-use super::{failure, json, links};
+use super::{failure, json};
+use crate::transport::paging::links;
 use crate::transport::shared::subscription;
 
 /// A page.
@@ -12,7 +13,7 @@ pub fn page(request: &Request, page: &SubscriptionPage) -> Response {
         json.raw(r#"{"subscriptions":"#).list(&page.subscriptions, |json, view| {
             subscription(json, request.queue(), view);
         });
-        links(json, request, &page.paging);
+        links(json, request.path(), &page.paging);
         json.raw("}")
     })
 }

@@ -54,6 +54,7 @@ fn the_next_link_puts_the_marker_where_the_request_had_it() {
         paging: Paging {
             had_marker,
             params: vec![("limit".to_owned(), "2".to_owned()), ("echo".to_owned(), "true".to_owned())],
+            last: Vec::new(),
             next_marker: Some("M".to_owned()),
         },
     };
@@ -77,7 +78,8 @@ fn metadata_filters_come_last_and_are_escaped() {
         detailed: false,
         paging: Paging {
             had_marker: false,
-            params: vec![("limit".to_owned(), "1".to_owned()), ("a b".to_owned(), "ü&=".to_owned())],
+            params: vec![("limit".to_owned(), "1".to_owned())],
+            last: vec![("a b".to_owned(), "ü&=".to_owned())],
             next_marker: Some("q2".to_owned()),
         },
     };

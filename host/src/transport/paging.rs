@@ -1,33 +1,30 @@
 //! The link to the next page (spec: REST §1, paging).
 
 use sukkal_core::Paging;
-use sukkal_plugin_sdk::Request;
 
-use crate::transport::json::Json;
+use super::json::Json;
 
-/// `,"links":[…]`: the next page, wherever this one has an item (spec: REST §1, paging).
-pub fn links(json: &mut Json, request: &Request, paging: &Paging) {
+/// `,"links":[…]`: the next page of a path, wherever this one has an item (spec: REST §1, paging).
+pub fn links(json: &mut Json, path: &str, paging: &Paging) {
     json.raw(r#","links":["#);
     if let Some(marker) = &paging.next_marker {
-        let href = format!("{}?{}", request.path(), next_query(paging, marker));
+        let href = format!("{path}?{}", next_query(paging, marker));
         json.raw(r#"{"rel":"next","href":"#).value(&href).raw("}");
     }
     json.raw("]");
 }
 
-/// The parameters that a page of any resource may have; those of other names select by metadata
-/// and come last.
-const PAGE_PARAMS: &[&str] =
-    &["limit", "detailed", "name", "with_count", "echo", "include_claimed", "include_delayed", "claim_count", "origin"];
-
 fn next_query(paging: &Paging, marker: &str) -> String {
-    let known = |name: &str| PAGE_PARAMS.contains(&name);
-    let own = paging.params.iter().filter(|(name, _)| known(name));
-    let selecting = paging.params.iter().filter(|(name, _)| !known(name));
     let marker = [("marker".to_owned(), marker.to_owned())];
     let (first, last) = if paging.had_marker { (marker.as_slice(), &[][..]) } else { (&[][..], marker.as_slice()) };
+    let pairs = first.iter().chain(&paging.params).chain(last).chain(&paging.last);
+    query(pairs.map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// A query of these parameters.
+pub fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = String::new();
-    for (name, value) in first.iter().chain(own).chain(last).chain(selecting) {
+    for (name, value) in pairs {
         query.push_str(if query.is_empty() { "" } else { "&" });
         escape(&mut query, name);
         query.push('=');

@@ -1,0 +1,209 @@
+//! Pools and flavors over two hosts of one catalog, and while stores are down.
+
+use std::time::Duration;
+
+use sukkal_plugin_sdk::Action;
+
+use super::service::Service;
+
+async fn register(service: &Service, name: &str, body: &str) -> String {
+    service.ask(Action::PoolCreate).queue("").item(name).body(body).send().await
+}
+
+async fn delete(service: &Service, name: &str, force: &str) -> String {
+    service.ask(Action::PoolDelete).queue("").item(name).param("force", force).send().await
+}
+
+async fn create(service: &Service, queue: &str, body: &str) -> String {
+    service.ask(Action::QueueCreate).queue(queue).body(body).send().await
+}
+
+async fn post(service: &Service, queue: &str) -> String {
+    service.ask(Action::MessagePost).queue(queue).body("{\"messages\":[{\"body\":1}]}").send().await
+}
+
+async fn bodies(service: &Service, queue: &str) -> String {
+    service.ask(Action::MessageList).queue(queue).param("echo", "true").send().await
+}
+
+/// Asks until the answer is as it is due; the last one, if it never is.
+async fn until(due: &str, ask: impl AsyncFn() -> String) -> String {
+    let mut answer = ask().await;
+    for _ in 0..200 {
+        if answer == due {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        answer = ask().await;
+    }
+    answer
+}
+
+#[tokio::test]
+async fn what_one_host_registers_the_other_uses() {
+    let [one, other] = Service::poolless_pair();
+    assert_eq!(post(&other, "q").await, "Unavailable No pools registered.");
+    assert_eq!(register(&one, "p", "{\"uri\":\"a:\",\"weight\":1}").await, "PoolCreated");
+    assert_eq!(create(&one, "q", "").await, "QueueCreated(true)");
+    post(&one, "q").await;
+    assert_eq!(bodies(&other, "q").await, "1", "a queue of a pool that this host has not heard of");
+    let made = until("QueueCreated(true)", async || create(&other, "r", "").await).await;
+    assert_eq!(made, "QueueCreated(true)");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_down_leaves_the_others_and_comes_back_by_itself() {
+    let [one, other] = Service::poolless_pair();
+    register(&one, "down", "{\"uri\":\"a:\",\"weight\":1}").await;
+    create(&one, "q", "").await;
+    post(&one, "q").await;
+    one.stores.set_down("a:", true);
+    register(&one, "up", "{\"uri\":\"b:\",\"weight\":1}").await;
+    let listed = bodies(&other, "q").await;
+    assert!(listed.starts_with("Unavailable The queue's pool is not available."), "{listed}");
+    assert_eq!(other.ask(Action::QueueGet).queue("q").send().await, "Metadata({})", "the catalog knows it");
+    for number in 0..20 {
+        let queue = format!("new{number}");
+        assert_eq!(create(&other, &queue, "").await, "QueueCreated(true)", "no queue is made where none can be used");
+        assert_eq!(bodies(&other, &queue).await, "");
+    }
+    one.stores.set_down("a:", false);
+    assert_eq!(until("1", async || bodies(&other, "q").await).await, "1");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_down_can_be_taken_out_of_use() {
+    let [one, other] = Service::poolless_pair();
+    register(&one, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    one.stores.set_down("a:", true);
+    let patch = |body: &str| other.ask(Action::PoolUpdate).queue("").item("p").body(body);
+    let patched = patch("{\"weight\":0}").send().await;
+    assert!(patched.starts_with("Pool(") && patched.contains("weight: 0"), "{patched}");
+    let refused = patch("{\"uri\":\"A:x\"}").send().await;
+    assert!(refused.starts_with("Pool("), "another store can be opened: {refused}");
+}
+
+#[tokio::test]
+async fn a_pool_is_not_deleted_while_queues_live_there() {
+    let [one, other] = Service::poolless_pair();
+    register(&one, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    create(&one, "q", "{\"_dead_letter_queue\":\"d\",\"_max_claim_count\":1}").await;
+    post(&one, "q").await;
+    assert!(delete(&other, "p", "").await.starts_with("PoolInUse Queues live in this pool;"));
+    assert_eq!(create(&other, "r", "").await, "QueueCreated(true)", "it is in use as before");
+    for queue in ["q", "r"] {
+        one.ask(Action::QueueDelete).queue(queue).send().await;
+    }
+    assert!(delete(&other, "p", "").await.starts_with("PoolInUse"), "the dead letter queue lives there too");
+    one.ask(Action::QueueDelete).queue("d").send().await;
+    assert_eq!(delete(&other, "p", "").await, "PoolDeleted");
+    assert_eq!(delete(&other, "p", "").await, "PoolDeleted");
+    let due = "Unavailable No pools registered.";
+    assert_eq!(until(due, async || post(&one, "q").await).await, due);
+    assert_eq!(one.records.names("pool-queue").len() + one.records.names("pool-leaving").len(), 0);
+}
+
+#[tokio::test]
+async fn queues_of_a_pool_deleted_by_force_are_there_again_with_it_or_can_be_deleted() {
+    let service = Service::poolless_pair().into_iter().next().unwrap();
+    let registered = async || register(&service, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    registered().await;
+    for queue in ["q", "r"] {
+        create(&service, queue, "").await;
+        post(&service, queue).await;
+    }
+    assert_eq!(delete(&service, "p", "true").await, "PoolDeleted");
+    let listed = bodies(&service, "q").await;
+    assert!(listed.starts_with("Unavailable The queue's pool is not available."), "{listed}");
+    assert_eq!(service.ask(Action::QueueList).queue("").send().await, "q r");
+    assert_eq!(service.ask(Action::QueueDelete).queue("r").send().await, "QueueDeleted");
+    assert_eq!(registered().await, "PoolCreated");
+    assert_eq!(bodies(&service, "q").await, "1");
+    assert_eq!(until("", async || service.records.names("dropping").join(" ")).await, "");
+}
+
+#[tokio::test]
+async fn one_store_is_one_pool() {
+    let [one, other] = Service::poolless_pair();
+    register(&one, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    assert_eq!(register(&one, "p", "{\"uri\":\"a:\",\"weight\":2}").await, "PoolCreated");
+    let refused = "Conflict The database URI is in use by another pool. It is that of ";
+    assert_eq!(register(&other, "r", "{\"uri\":\"A:\",\"weight\":1}").await, format!("{refused}the pool p."));
+    let of_default = register(&other, "r", "{\"uri\":\"the-default:\",\"weight\":1}").await;
+    assert_eq!(of_default, format!("{refused}the default pool."));
+    assert_eq!(register(&one, "p", "{\"uri\":\"b:\",\"weight\":1}").await, "PoolCreated");
+    assert_eq!(register(&other, "r", "{\"uri\":\"a:\",\"weight\":1}").await, "PoolCreated", "it was given up");
+    assert_eq!(one.records.names("pool-store").len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_shown_can_be_sent_back() {
+    let service = Service::start();
+    register(&service, "p", "{\"uri\":\"a:secret\",\"weight\":1}").await;
+    let ask = |action| service.ask(action).queue("").item("p");
+    let patched = ask(Action::PoolUpdate).body("{\"uri\":\"a:***\",\"weight\":7}").send().await;
+    assert!(patched.contains("a:***") && patched.contains("weight: 7") && !patched.contains("secret"), "{patched}");
+    service.stores.set_down("a:***", true);
+    let refused = ask(Action::PoolUpdate).body("{\"uri\":\"a:***x\"}").send().await;
+    assert!(refused.starts_with("Pool("), "{refused}");
+}
+
+#[tokio::test]
+async fn a_pool_has_one_flavor_and_a_flavor_pools_of_a_kind() {
+    let service = Service::start();
+    for (name, uri) in [("a", "a:"), ("b", "b:"), ("d", "durable:")] {
+        register(&service, name, &format!("{{\"uri\":\"{uri}\",\"weight\":1}}")).await;
+    }
+    let ask = |action, name: &str| service.ask(action).queue("").item(name);
+    let set = |name: &str, body: &str| ask(Action::FlavorCreate, name).body(body);
+    assert_eq!(set("f", "{\"pool_list\":[\"a\",\"b\"]}").send().await, "FlavorCreated");
+    assert_eq!(set("g", "{\"pool_list\":[\"b\"]}").send().await, "FlavorCreated");
+    let shown = ask(Action::FlavorGet, "f").send().await;
+    assert!(shown.contains("pool_list: [\"a\"]"), "{shown}");
+    let mixed = set("g", "{\"pool_list\":[\"b\",\"d\"]}").send().await;
+    assert!(mixed.starts_with("FlavorNotCreated Flavor g could not be created, error:Pool d"), "{mixed}");
+    let joining = register(&service, "d", "{\"uri\":\"durable:\",\"weight\":1,\"flavor\":\"f\"}").await;
+    assert!(joining.starts_with("PoolNotCreated The pool being added"), "{joining}");
+    assert!(delete(&service, "b", "true").await.starts_with("PoolInUse This pool is used by flavors g;"));
+    assert_eq!(ask(Action::FlavorDelete, "g").send().await, "FlavorDeleted");
+    assert_eq!(delete(&service, "b", "").await, "PoolDeleted");
+    assert_eq!(create(&service, "q", "{\"_flavor\":\"g\"}").await, "BadValue Flavor g does not exist");
+    assert_eq!(create(&service, "q", "{\"_flavor\":\"f\"}").await, "QueueCreated(true)");
+    ask(Action::PoolUpdate, "a").body("{\"weight\":0}").send().await;
+    let full = create(&service, "r", "{\"_flavor\":\"f\"}").await;
+    assert_eq!(full, "Unavailable No pool of the flavor f can be chosen.");
+}
+
+#[tokio::test]
+async fn an_empty_queue_goes_where_its_flavor_is() {
+    let [one, other] = Service::poolless_pair();
+    for (name, uri) in [("a", "a:"), ("b", "b:")] {
+        register(&one, name, &format!("{{\"uri\":\"{uri}\",\"weight\":1,\"flavor\":\"{name}\"}}")).await;
+        one.ask(Action::FlavorCreate)
+            .queue("")
+            .item(name)
+            .body(&format!("{{\"pool_list\":[\"{name}\"]}}"))
+            .send()
+            .await;
+    }
+    create(&one, "q", "{\"_flavor\":\"a\"}").await;
+    post(&one, "q").await;
+    assert_eq!(bodies(&other, "q").await, "1");
+    let patch = async |flavor: &str| {
+        let body = format!("[{{\"op\":\"replace\",\"path\":\"/metadata/_flavor\",\"value\":\"{flavor}\"}}]");
+        let ask = one.ask(Action::QueueUpdate).queue("q").body(&body);
+        ask.header("content-type", "application/openstack-messaging-v2.0-json-patch").send().await
+    };
+    assert_eq!(patch("b").await, "Conflict The flavor of the queue cannot be changed. It holds messages.");
+    assert_eq!(patch("nosuch").await, "BadBody Flavor nosuch does not exist");
+    assert_eq!(bodies(&one, "q").await, "1", "it is in use as before");
+    assert_eq!(one.ask(Action::MessageDeleteMany).queue("q").param("pop", "1").send().await, "1");
+    assert!(patch("b").await.starts_with("Metadata("));
+    assert!(delete(&one, "a", "true").await.starts_with("PoolInUse This pool is used by flavors a;"));
+    one.ask(Action::FlavorDelete).queue("").item("a").send().await;
+    assert_eq!(delete(&one, "a", "").await, "PoolDeleted", "no queue lives there any more");
+    // The other host knows the queue where it was.
+    post(&other, "q").await;
+    assert_eq!(bodies(&one, "q").await, "1");
+    assert!(delete(&one, "b", "").await.starts_with("PoolInUse"));
+}

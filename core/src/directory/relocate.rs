@@ -1,0 +1,198 @@
+//! A queue whose flavor is changed goes to a pool of that flavor, if it is empty (spec: pools and
+//! flavors).
+//!
+//! It keeps its id, and with it subscriptions and the order of its places. So that no message is
+//! stored where nobody will look for it: (1) a commit says that the queue is moving, and its epoch
+//! is raised: whoever acts on an older record is refused, whoever reads this one waits; (2) it is looked
+//! whether the queue is empty; (3) it is made in the other pool, with the next place; (4) a commit says
+//! that it lives there. Whoever finds that (4) never came takes (1) back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::OpenPool;
+use sukkal_plugin_sdk::{self as sdk, Budget, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
+
+use super::queues::{Queue, raw};
+use super::record::{Dropping, QueueRecord, label, to_hex};
+use super::{Directory, dead_letter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::Metadata;
+use crate::pools::{DEFAULT, Member};
+
+/// How long a queue may be on its way: then whoever moved it has died.
+const ABANDONED: Duration = Duration::from_secs(30);
+
+impl Directory {
+    /// The pool that a queue must go to, where its flavor is changed to one that its pool is not of.
+    ///
+    /// # Errors
+    /// `BadBody`: there is no such flavor. `Unavailable`: it has no pool that can be chosen.
+    pub(super) async fn elsewhere(
+        &self,
+        call: &Call,
+        queue: &Queue,
+        metadata: &Metadata,
+    ) -> Result<Option<Arc<Member>>> {
+        if metadata.flavor == queue.metadata.flavor {
+            return Ok(None);
+        }
+        let target = self.pools.choose(call, metadata.flavor.as_deref()).await.map_err(|error| match error.kind {
+            ErrorKind::BadValue => Error { kind: ErrorKind::BadBody, ..error },
+            _ => error,
+        })?;
+        let is_there = target.name() == queue.member.name();
+        let fits = queue.member.exists() && queue.member.terms().flavor == metadata.flavor;
+        // The default pool has no flavor either, and takes queues only where no other does.
+        let fits = fits && (queue.member.name() != DEFAULT || metadata.flavor.is_none());
+        Ok((!is_there && !fits).then_some(target))
+    }
+
+    /// Moves a queue that holds no message. `false`: somebody else has changed it meanwhile.
+    ///
+    /// # Errors
+    /// `Conflict`: it holds messages, or others send it their dead letters.
+    pub(super) async fn relocate(
+        &self,
+        call: &Call,
+        queue: &Arc<Queue>,
+        metadata: Metadata,
+        target: Arc<Member>,
+    ) -> Result<bool> {
+        if let Some(since) = queue.moving {
+            self.arrived(call, queue, since).await?;
+            return Ok(false);
+        }
+        if dead_letter::is_named(self, call, queue.named()).await? {
+            return Err(conflict("Other queues send it their dead letters."));
+        }
+        // Before anything is changed: mostly this says it all.
+        check_empty(&held(call, queue).await?)?;
+        let moving = QueueRecord { moving: Some((self.clock)().0), ..queue.next_record()? };
+        if !self.commit(call, vec![queue.changed_to(&moving)?]).await? {
+            return Ok(false);
+        }
+        let Some(queue) = self.configured(call, queue.named()).await? else { return Ok(false) };
+        let moved = match queue.moving {
+            Some(_) => self.carry(call, &queue, metadata, &target).await,
+            None => Ok(false),
+        };
+        if !matches!(moved, Ok(true)) {
+            self.stay(call, &queue).await?;
+        }
+        moved
+    }
+
+    /// Makes a queue that nobody uses now in another pool, and says that it lives there.
+    async fn carry(&self, call: &Call, queue: &Queue, metadata: Metadata, target: &Arc<Member>) -> Result<bool> {
+        let next_place = check_empty(&held(call, queue).await?)?;
+        let (id, epoch, pool) = (queue.id(), queue.reference.epoch() + 1, target.pool()?);
+        let reference = QueueRef::new(id, epoch, pool.place(id, None).unwrap_or_default());
+        dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, target, &reference).await?;
+        let header = Header { epoch, label: label(&queue.project, queue.named()), ..Header::default() };
+        pool.configure(call, &reference, header).await?;
+        let page = Export { next_place, ..Export::default() };
+        if let Err(error) = pool.import(call, &reference, page).await {
+            abandon(call, &pool, &reference).await;
+            return Err(error.into());
+        }
+        // Where nobody knows whether the commit was made, the queue may live there.
+        let moved = self.lives_in(call, queue, &metadata, target, &reference).await?;
+        if !moved {
+            abandon(call, &pool, &reference).await;
+        }
+        Ok(moved)
+    }
+
+    /// Says that a queue lives in another pool, if nobody has changed it meanwhile.
+    async fn lives_in(
+        &self,
+        call: &Call,
+        queue: &Queue,
+        metadata: &Metadata,
+        target: &Member,
+        reference: &QueueRef,
+    ) -> Result<bool> {
+        let record = QueueRecord {
+            pool: target.name().to_owned(),
+            placement: to_hex(reference.placement()),
+            metadata: raw(&metadata.object)?,
+            ..queue.next_record()?
+        };
+        let dropping = Dropping {
+            id: reference.id().text(),
+            epoch: reference.epoch(),
+            pool: queue.member.name().to_owned(),
+            placement: to_hex(queue.reference.placement()),
+            project: queue.project.clone(),
+            name: queue.name.clone(),
+            kind: queue.kind,
+            moved: true,
+        };
+        let mut changes =
+            vec![queue.changed_to(&record)?, Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?)];
+        changes.extend(dead_letter::sources(&queue.project, &queue.name, Some(&queue.metadata), Some(metadata)));
+        changes.extend(Self::moves_in(target, reference.id()));
+        changes.extend(Self::moves_out(queue.member.name(), reference.id()));
+        if !self.commit(call, changes).await? {
+            return Ok(false);
+        }
+        // Whoever uses it next tells its pool where this fails.
+        if let Err(error) = self.configured(call, queue.named()).await {
+            tracing::warn!(%error, queue = queue.name, project = queue.project, "a pool could not be told of a queue yet");
+        }
+        self.close(call, queue, &dropping).await;
+        self.wake.notify_one();
+        Ok(true)
+    }
+
+    /// Says that a queue stays where it is, unless somebody has said something else.
+    async fn stay(&self, call: &Call, queue: &Queue) -> Result<()> {
+        if self.commit(call, vec![queue.changed_to(&queue.next_record()?)?]).await? {
+            self.configured(call, queue.named()).await?;
+        }
+        Ok(())
+    }
+
+    /// A queue that was moving, as it is now: perhaps it still is.
+    pub(super) async fn arrived(&self, call: &Call, queue: &Queue, since: Timestamp) -> Result<Option<Arc<Queue>>> {
+        if (self.clock)().since(since) > ABANDONED {
+            self.stay(call, queue).await?;
+        }
+        self.read(call, queue.named()).await
+    }
+}
+
+/// Removes a queue from a pool where it does not live after all. Where that fails, an empty header stays.
+/// The epoch is its own: a later one is that of a queue that lives there.
+async fn abandon(call: &Call, pool: &OpenPool, reference: &QueueRef) {
+    let header = Header { epoch: reference.epoch(), dropping: true, ..Header::default() };
+    let dropped = async {
+        pool.configure(call, reference, header).await?;
+        pool.drop_queue(call, reference, Budget { items: 100, time: Duration::from_millis(50) }).await
+    };
+    if let Err(error) = dropped.await {
+        tracing::warn!(%error, queue_id = reference.id().text(), "a queue that did not move could not be removed");
+    }
+}
+
+/// What a queue holds, as far as one page tells.
+async fn held(call: &Call, queue: &Queue) -> Result<Export> {
+    match queue.pool()?.export(call, &queue.reference, Bytes::new()).await {
+        // It was not told of the queue yet: there is nothing in it.
+        Err(error) if error.kind == sdk::ErrorKind::Gone => Ok(Export { next_place: Place(1), ..Export::default() }),
+        Err(error) if error.kind == sdk::ErrorKind::Unsupported => Err(conflict("Its pool cannot tell what it holds.")),
+        held => Ok(held?),
+    }
+}
+
+fn check_empty(held: &Export) -> Result<Place> {
+    match held.messages.is_empty() && held.next.is_none() {
+        true => Ok(held.next_place),
+        false => Err(conflict("It holds messages.")),
+    }
+}
+
+fn conflict(why: &str) -> Error {
+    Error::new(ErrorKind::Conflict, format!("The flavor of the queue cannot be changed. {why}"))
+}

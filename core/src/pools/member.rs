@@ -1,0 +1,348 @@
+//! One pool: opened, kept open, and closed once nobody uses it any more.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use sukkal_plugin_sdk::load::OpenPool;
+use sukkal_plugin_sdk::{self as sdk, Call, Health};
+use tokio::sync::{oneshot, watch};
+
+use super::opener::{PoolOpener, PoolSpec};
+use crate::directory::StoredPool;
+use crate::snapshot::{ENDING, ended};
+
+/// How long one attempt at opening a store may take.
+pub(super) const OPENING: Duration = Duration::from_millis(4_500);
+/// The pause after an attempt that failed: the first, and the longest, so that a store that is there
+/// again is found within two seconds.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// A pool of this host.
+pub struct Member {
+    name: String,
+    /// What it is opened by; none: it was opened by somebody else, or there is no such pool.
+    spec: Option<PoolSpec>,
+    /// What the catalog says of it beyond that.
+    terms: ArcSwap<Terms>,
+    open: ArcSwapOption<Opened>,
+    /// Told when nobody uses what was opened any more.
+    unused: Mutex<Option<oneshot::Receiver<()>>>,
+    state: watch::Sender<State>,
+    /// Whether it answered when it was swept last.
+    well: AtomicBool,
+    sweeping: AtomicBool,
+    /// What its operator should know, as it was told last.
+    warnings: ArcSwap<Vec<String>>,
+}
+
+/// What the catalog says of a pool beyond how it is opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Its share of new queues.
+    pub weight: u32,
+    /// The flavor that it belongs to.
+    pub flavor: Option<String>,
+    /// What it stated when it was registered.
+    pub capabilities: Vec<String>,
+    /// The record's revision.
+    pub revision: u64,
+}
+
+/// Whether a pool can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// It is being opened for the first time.
+    Opening,
+    /// It can.
+    Open,
+    /// It could not be opened, and is tried again. Why, in words for the log and for operators.
+    Failed(String),
+    /// It is closed for good: another has taken its place, or nobody has.
+    Retired,
+    /// There is no pool of this name.
+    Missing,
+}
+
+/// An open pool, in use for as long as it is held.
+pub struct Opened {
+    pool: OpenPool,
+    /// Goes with the last who holds it.
+    _in_use: oneshot::Sender<()>,
+}
+
+impl Deref for Opened {
+    type Target = OpenPool;
+
+    fn deref(&self) -> &OpenPool {
+        &self.pool
+    }
+}
+
+impl Member {
+    fn new(name: &str, spec: Option<PoolSpec>, terms: Terms, state: State) -> Self {
+        Member {
+            name: name.to_owned(),
+            spec,
+            terms: ArcSwap::from_pointee(terms),
+            open: ArcSwapOption::empty(),
+            unused: Mutex::default(),
+            state: watch::Sender::new(state),
+            well: AtomicBool::new(true),
+            sweeping: AtomicBool::new(false),
+            warnings: ArcSwap::default(),
+        }
+    }
+
+    /// One that is open already.
+    pub(super) fn opened(name: &str, spec: Option<PoolSpec>, terms: Terms, pool: OpenPool) -> Arc<Self> {
+        let member = Member::new(name, spec, terms, State::Opening);
+        // It is not retired: nobody knows it yet.
+        let _ = member.put(pool);
+        Arc::new(member)
+    }
+
+    /// One that is registered, and is opened from now on until that succeeds.
+    pub(super) fn registered(stored: &StoredPool, opener: Arc<dyn PoolOpener>) -> Arc<Self> {
+        let spec = stored.spec.clone();
+        let member = Arc::new(Member::new(&stored.name, Some(spec), stored.terms(), State::Opening));
+        tokio::spawn(member.clone().keep_opening(opener));
+        member
+    }
+
+    /// One that is not there: whatever names it is answered in its place.
+    pub(super) fn missing(name: &str) -> Arc<Self> {
+        Arc::new(Member::new(name, None, Terms::default(), State::Missing))
+    }
+
+    /// Its name; [`super::DEFAULT`] for the default pool.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is opened by, where the catalog says so.
+    pub fn spec(&self) -> Option<&PoolSpec> {
+        self.spec.as_ref()
+    }
+
+    /// What the catalog said of it last.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    pub(super) fn set_terms(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
+    }
+
+    /// Whether it can be used.
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Whether it is closed for good.
+    pub fn is_retired(&self) -> bool {
+        *self.state.borrow() == State::Retired
+    }
+
+    /// Whether it is there at all.
+    pub fn exists(&self) -> bool {
+        *self.state.borrow() != State::Missing
+    }
+
+    /// Whether it is open, and answered when it was asked last.
+    pub fn is_well(&self) -> bool {
+        self.open.load().is_some() && self.well.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it answers.
+    pub fn set_well(&self, well: bool) {
+        if self.well.swap(well, Ordering::Relaxed) != well {
+            let name = self.title();
+            if well {
+                tracing::info!(pool = name, "the pool answers again");
+            } else {
+                tracing::warn!(pool = name, "the pool does not answer; its queues are not served");
+            }
+        }
+    }
+
+    /// What its operator should know.
+    pub fn warnings(&self) -> Arc<Vec<String>> {
+        self.warnings.load_full()
+    }
+
+    /// Notes what it says of itself; warnings are logged when they change.
+    pub fn noted(&self, health: Health) {
+        let before = self.warnings.swap(Arc::new(health.warnings));
+        let now = self.warnings.load();
+        for warning in now.iter().filter(|warning| !before.contains(warning)) {
+            tracing::warn!(pool = self.title(), "{warning}");
+        }
+    }
+
+    /// Asks it how it is.
+    pub async fn health(&self, call: &Call) -> sdk::Result<()> {
+        let health = self.pool()?.health(call).await?;
+        self.noted(health);
+        Ok(())
+    }
+
+    /// Takes the right to sweep it, which one has at a time.
+    pub fn begin_sweep(&self) -> bool {
+        !self.sweeping.swap(true, Ordering::Relaxed)
+    }
+
+    /// Gives the right back.
+    pub fn end_sweep(&self) {
+        self.sweeping.store(false, Ordering::Relaxed);
+    }
+
+    /// As messages name it.
+    pub fn title(&self) -> &str {
+        if self.name == super::DEFAULT { "default pool" } else { &self.name }
+    }
+
+    /// The pool itself, to be let go of soon.
+    ///
+    /// # Errors
+    /// `Stale`: it is closed for good, and another may have taken its place. `Unavailable`: it is not
+    /// open, or not there.
+    pub fn pool(&self) -> sdk::Result<Arc<Opened>> {
+        self.open.load_full().ok_or_else(|| self.refusal())
+    }
+
+    fn refusal(&self) -> sdk::Error {
+        const TEXT: &str = "The queue's pool is not available.";
+        let detail = match &*self.state.borrow() {
+            State::Retired => return sdk::Error::new(sdk::ErrorKind::Stale, TEXT),
+            State::Missing => format!("there is no pool `{}`", self.name),
+            State::Failed(why) => format!("pool `{}` cannot be opened: {why}", self.name),
+            State::Opening | State::Open => format!("pool `{}` is being opened", self.name),
+        };
+        sdk::Error::unavailable(TEXT).detail(detail).retry_after(Duration::from_secs(1))
+    }
+
+    /// Waits until it was tried to open it at least once.
+    pub async fn tried(&self) {
+        let mut state = self.state.subscribe();
+        let _ = state.wait_for(|state| *state != State::Opening).await;
+    }
+
+    /// Waits until it is closed for good.
+    pub async fn retired(&self) {
+        let mut state = self.state.subscribe();
+        let _ = state.wait_for(|state| *state == State::Retired).await;
+    }
+
+    /// Waits until it can be used (`true`), or never will be again.
+    pub async fn usable(&self) -> bool {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| matches!(state, State::Open | State::Retired | State::Missing)).await;
+        settled.is_ok_and(|state| *state == State::Open)
+    }
+
+    async fn keep_opening(self: Arc<Self>, opener: Arc<dyn PoolOpener>) {
+        let Some(spec) = self.spec.clone() else { return };
+        let [mut pause, longest] = PAUSES;
+        loop {
+            match open(&*opener, &self.name, &spec).await {
+                Ok(pool) => {
+                    match self.put(pool) {
+                        Ok(()) => self.is_open().await,
+                        Err(pool) => close(&self.name, &pool).await,
+                    }
+                    return;
+                }
+                Err(error) => self.failed(&error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.retired() => return,
+            }
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    async fn is_open(&self) {
+        tracing::info!(pool = self.name, "the pool is open");
+        let call = Call::new(sdk::RequestId(rand::random()), "", sdk::Timestamp::MAX);
+        // Only for its warnings: whoever uses it finds out whether it answers.
+        let _ = tokio::time::timeout(OPENING, self.health(&call)).await;
+    }
+
+    /// Told once for each reason: it is tried every second.
+    fn failed(&self, error: &sdk::Error) {
+        let why = error.message.clone();
+        let failed = State::Failed(why);
+        let is_new = self.state.send_if_modified(|state| {
+            let is_new = *state != State::Retired && *state != failed;
+            if is_new {
+                *state = failed;
+            }
+            is_new
+        });
+        if is_new {
+            tracing::warn!(%error, pool = self.name, "the pool cannot be opened; its queues are not served until it can");
+        }
+    }
+
+    /// Makes it usable; gives the pool back where it has been closed for good meanwhile.
+    fn put(&self, pool: OpenPool) -> Result<(), OpenPool> {
+        let (in_use, unused) = oneshot::channel();
+        let mut refused = None;
+        self.state.send_modify(|state| {
+            if *state == State::Retired {
+                refused = Some(pool);
+                return;
+            }
+            *self.unused.lock().unwrap_or_else(PoisonError::into_inner) = Some(unused);
+            self.open.store(Some(Arc::new(Opened { pool, _in_use: in_use })));
+            *state = State::Open;
+        });
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Closes it for good, and waits for whoever uses it, for a bounded time.
+    pub async fn retire(&self) {
+        let opened = self.shut();
+        self.end(opened).await;
+    }
+
+    /// Whoever comes from now on is refused. Gives what is to be ended.
+    pub(super) fn shut(&self) -> Option<Arc<Opened>> {
+        let mut opened = None;
+        self.state.send_modify(|state| {
+            opened = self.open.swap(None);
+            *state = State::Retired;
+        });
+        opened
+    }
+
+    /// Waits for whoever uses what was shut, for a bounded time, and closes it.
+    pub(super) async fn end(&self, opened: Option<Arc<Opened>>) {
+        let Some(opened) = opened else { return };
+        let pool = opened.pool.clone();
+        drop(opened);
+        let unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(unused) = unused
+            && tokio::time::timeout(ENDING, unused).await.is_err()
+        {
+            tracing::warn!(pool = self.title(), "requests still use a pool that is about to be closed");
+        }
+        close(self.title(), &pool).await;
+    }
+}
+
+/// Opens a store, for a bounded time.
+pub(super) async fn open(opener: &dyn PoolOpener, name: &str, spec: &PoolSpec) -> sdk::Result<OpenPool> {
+    let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "the store does not answer"));
+    tokio::time::timeout(OPENING, opener.open(name, spec)).await.unwrap_or_else(late)
+}
+
+/// Lets a pool end.
+pub(super) async fn close(name: &str, pool: &OpenPool) {
+    let call = Call::new(sdk::RequestId(rand::random()), "", sdk::Timestamp::MAX);
+    ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
+}

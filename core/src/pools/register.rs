@@ -1,0 +1,252 @@
+//! Registering a pool, and changing one that is registered.
+
+use std::time::Duration;
+
+use sukkal_plugin_sdk::load::OpenPool;
+use sukkal_plugin_sdk::{self as sdk, Call, Health};
+use tokio::time::Instant;
+
+use super::member::{OPENING, close, open};
+use super::{Member, PoolSpec, Pools, lock};
+use crate::directory::{StoredPool, pool_of_store, store_pool, stored_pool, stored_pools};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a change is tried when others are quicker.
+const TRIES: u32 = 10;
+/// What a store has left for saying how it is, however long it took to open.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// What a pool is to be.
+#[derive(Clone, PartialEq)]
+pub struct Wish {
+    /// What it is opened by.
+    pub spec: PoolSpec,
+    /// Its share of new queues.
+    pub weight: u32,
+    /// The flavor that it belongs to; it need not exist yet.
+    pub flavor: Option<String>,
+}
+
+/// A store that was opened to see whether it can be.
+struct Candidate {
+    /// None: it is opened as before.
+    pool: Option<OpenPool>,
+    health: Health,
+    capabilities: Vec<String>,
+}
+
+impl Pools {
+    /// Registers a pool, or changes it: `wish` says what it is to be, given what it is. Nothing is
+    /// stored before its store was opened and has answered, unless nothing changes by which it is
+    /// opened: a pool that is down can be taken out of use.
+    ///
+    /// # Errors
+    /// `wish`'s; `BadBody`: the store cannot be opened; `Conflict`: another pool has it;
+    /// `PoolNotCreated`: it is not as its flavor's other pools are.
+    pub async fn register(
+        &self,
+        call: &Call,
+        name: &str,
+        wish: impl Fn(Option<&StoredPool>) -> Result<Wish>,
+    ) -> Result<StoredPool> {
+        let _here = self.registration(name)?;
+        for _ in 0..TRIES {
+            let before = stored_pool(&self.catalog, call, name).await?;
+            let wish = self.unmasked(wish(before.as_ref())?, before.as_ref());
+            let identity = self.opener.identity(&wish.spec.uri);
+            self.check(call, name, &wish, &identity).await?;
+            let candidate = self.candidate(call, name, &wish, before.as_ref(), &identity).await?;
+            let pool = StoredPool {
+                name: name.to_owned(),
+                spec: wish.spec,
+                weight: wish.weight,
+                flavor: wish.flavor,
+                capabilities: candidate.capabilities.clone(),
+                identity,
+                revision: before.as_ref().map_or(0, |before| before.revision),
+            };
+            match self.store(call, pool, before.as_ref()).await {
+                Ok(Some(pool)) => {
+                    if before.is_some_and(|before| before.identity != pool.identity) {
+                        tracing::warn!(pool = name, "the pool has another store: its queues are looked for there");
+                    }
+                    self.put(&pool, candidate).await;
+                    return Ok(pool);
+                }
+                Ok(None) => self.discard(name, candidate, before.as_ref()).await,
+                Err(error) => {
+                    self.discard(name, candidate, before.as_ref()).await;
+                    return Err(error);
+                }
+            }
+        }
+        Err(changed_by_others())
+    }
+
+    /// The right to register a pool on this host: one has it at a time.
+    fn registration(&self, name: &str) -> Result<Registration<'_>> {
+        match lock(&self.registering).insert(name.to_owned()) {
+            true => Ok(Registration { pools: self, name: name.to_owned() }),
+            false => Err(changed_by_others()),
+        }
+    }
+
+    /// Whoever sends back what was shown to it means what is stored: secrets are not shown.
+    fn unmasked(&self, wish: Wish, before: Option<&StoredPool>) -> Wish {
+        let Some(before) = before else { return wish };
+        let shown = self.opener.shown(&before.spec);
+        let mut spec = wish.spec;
+        if spec.uri == shown.uri {
+            spec.uri.clone_from(&before.spec.uri);
+        }
+        if spec.options == shown.options {
+            spec.options.clone_from(&before.spec.options);
+        }
+        Wish { spec, ..wish }
+    }
+
+    async fn check(&self, call: &Call, name: &str, wish: &Wish, identity: &str) -> Result<()> {
+        self.opener.check(&wish.spec).map_err(Error::body)?;
+        let in_use = |by: &str| {
+            let text = format!("The database URI is in use by another pool. It is that of {by}.");
+            Err(Error::new(ErrorKind::Conflict, text))
+        };
+        if self.opener.default_identity().as_deref() == Some(identity) {
+            return in_use("the default pool");
+        }
+        match pool_of_store(&self.catalog, call, identity).await? {
+            Some(other) if other != name => in_use(&format!("the pool {other}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the store and asks whether it is well, unless it is opened as before. All pools of one
+    /// flavor state the same.
+    async fn candidate(
+        &self,
+        call: &Call,
+        name: &str,
+        wish: &Wish,
+        before: Option<&StoredPool>,
+        identity: &str,
+    ) -> Result<Candidate> {
+        if let Some(before) = before.filter(|before| before.spec == wish.spec) {
+            let open = self.known(name).and_then(|member| member.pool().ok());
+            let stated = open.and_then(|pool| pool.capabilities()).map(|stated| names(&stated));
+            let capabilities = stated.unwrap_or_else(|| before.capabilities.clone());
+            self.check_flavor_of(call, name, wish, &capabilities).await?;
+            return Ok(Candidate { pool: None, health: Health::default(), capabilities });
+        }
+        // A store that is opened in another way may be one that only one can have open.
+        if before.is_some_and(|before| before.identity == identity)
+            && let Some(member) = self.known(name)
+        {
+            member.retire().await;
+        }
+        let candidate = match self.opened(call, name, &wish.spec).await {
+            Ok(candidate) => candidate,
+            Err(error) => {
+                self.restore(name, before).await;
+                return Err(error);
+            }
+        };
+        match self.check_flavor_of(call, name, wish, &candidate.capabilities).await {
+            Ok(()) => Ok(candidate),
+            Err(error) => {
+                self.discard(name, candidate, before).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A store that has answered, and what it states.
+    async fn opened(&self, call: &Call, name: &str, spec: &PoolSpec) -> Result<Candidate> {
+        let refused =
+            |error: sdk::Error| Error::body(format!("cannot connect to URI: {}", error.message)).detail(error.detail);
+        let begun = Instant::now();
+        let pool = open(&*self.opener, name, spec).await.map_err(refused)?;
+        let left = OPENING.saturating_sub(begun.elapsed()).max(LEAST);
+        let late = |_| Err(sdk::Error::unavailable("the store does not answer"));
+        let health = tokio::time::timeout(left, pool.health(call)).await.unwrap_or_else(late);
+        let stated = pool.capabilities().ok_or_else(|| sdk::Error::internal("the plugin panicked"));
+        match health.and_then(|health| Ok((health, stated?))) {
+            Ok((health, stated)) => Ok(Candidate { pool: Some(pool), health, capabilities: names(&stated) }),
+            Err(error) => {
+                // Whoever does not answer may not end either.
+                let name = name.to_owned();
+                lock(&self.closing).spawn(async move { close(&name, &pool).await });
+                Err(refused(error))
+            }
+        }
+    }
+
+    async fn check_flavor_of(&self, call: &Call, name: &str, wish: &Wish, capabilities: &[String]) -> Result<()> {
+        let Some(flavor) = &wish.flavor else { return Ok(()) };
+        let others = stored_pools(&self.catalog, call).await?;
+        let mut others = others.iter().filter(|other| other.name != name && other.flavor.as_ref() == Some(flavor));
+        if others.all(|other| other.capabilities == capabilities) {
+            return Ok(());
+        }
+        let text = "The pool being added does not support the minimum set of capabilities";
+        Err(Error::new(ErrorKind::PoolNotCreated, text))
+    }
+
+    async fn store(&self, call: &Call, pool: StoredPool, before: Option<&StoredPool>) -> Result<Option<StoredPool>> {
+        let revision = store_pool(&self.catalog, call, &pool, before).await?;
+        Ok(revision.map(|revision| StoredPool { revision, ..pool }))
+    }
+
+    /// The pool is stored: from now on this host uses it as it is.
+    async fn put(&self, stored: &StoredPool, candidate: Candidate) {
+        tracing::info!(pool = stored.name, weight = stored.weight, flavor = stored.flavor, "the pool is registered");
+        let known = self.known(&stored.name).filter(|member| member.spec() == Some(&stored.spec));
+        let member = match (candidate.pool, known) {
+            (Some(pool), _) => {
+                let member = Member::opened(&stored.name, Some(stored.spec.clone()), stored.terms(), pool);
+                member.noted(candidate.health);
+                member
+            }
+            (None, Some(member)) => {
+                member.set_terms(stored.terms());
+                return;
+            }
+            (None, None) => Member::registered(stored, self.opener.clone()),
+        };
+        self.install(member).await;
+    }
+
+    /// Nothing was stored: what was opened is closed, and what was closed for it is opened again.
+    async fn discard(&self, name: &str, candidate: Candidate, before: Option<&StoredPool>) {
+        if let Some(pool) = candidate.pool {
+            close(name, &pool).await;
+        }
+        self.restore(name, before).await;
+    }
+
+    async fn restore(&self, name: &str, before: Option<&StoredPool>) {
+        let is_closed = self.known(name).is_some_and(|member| member.is_retired());
+        if let Some(before) = before.filter(|_| is_closed) {
+            self.install(Member::registered(before, self.opener.clone())).await;
+        }
+    }
+}
+
+/// Given back when it is dropped.
+struct Registration<'a> {
+    pools: &'a Pools,
+    name: String,
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        lock(&self.pools.registering).remove(&self.name);
+    }
+}
+
+fn names(stated: &sdk::Capabilities) -> Vec<String> {
+    stated.names().into_iter().map(str::to_owned).collect()
+}
+
+fn changed_by_others() -> Error {
+    Error::new(ErrorKind::Unavailable, "The pool is being changed by others.")
+}

@@ -1,0 +1,67 @@
+//! Deleting a pool: not while queues live there, unless that is meant.
+
+use sukkal_plugin_sdk::Call;
+
+use super::Pools;
+use crate::directory::{Leaving, StoredPool, delete_pool, flavor_exists, holds_queues, stored_pool, stored_pools};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often a deletion is tried when others change the pool.
+const TRIES: u32 = 10;
+
+impl Pools {
+    /// Deletes a pool, if it is there. `force`: also while queues live there, which are not served
+    /// from then on, until a pool of that name with their store is registered again.
+    ///
+    /// # Errors
+    /// `PoolInUse`.
+    pub async fn delete(&self, call: &Call, name: &str, force: bool) -> Result<()> {
+        for _ in 0..TRIES {
+            let Some(pool) = stored_pool(&self.catalog, call, name).await? else {
+                self.forget(name).await;
+                return Ok(());
+            };
+            self.check_flavor(call, &pool).await?;
+            let leaving = match force {
+                true => None,
+                false => Some(self.emptied(call, name).await?),
+            };
+            if delete_pool(&self.catalog, call, &pool, leaving).await? {
+                tracing::info!(pool = name, force, "the pool is deleted");
+                self.forget(name).await;
+                return Ok(());
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "The pool is being changed by others."))
+    }
+
+    /// A flavor keeps at least one pool.
+    async fn check_flavor(&self, call: &Call, pool: &StoredPool) -> Result<()> {
+        let Some(flavor) = &pool.flavor else { return Ok(()) };
+        if !flavor_exists(&self.catalog, call, flavor).await? {
+            return Ok(());
+        }
+        let pools = stored_pools(&self.catalog, call).await?;
+        let has_other = pools.iter().any(|other| other.name != pool.name && other.flavor.as_ref() == Some(flavor));
+        if has_other {
+            return Ok(());
+        }
+        Err(in_use(format!("This pool is used by flavors {flavor}; It cannot be deleted.")))
+    }
+
+    /// Keeps queues from moving in, and makes sure that none lives there.
+    async fn emptied(&self, call: &Call, name: &str) -> Result<Leaving> {
+        let leaving = Leaving::begin(&self.catalog, call, name).await?;
+        let leaving = leaving.ok_or_else(|| Error::new(ErrorKind::Internal, "Unexpected error."))?;
+        if !holds_queues(&self.catalog, call, name).await? {
+            return Ok(leaving);
+        }
+        leaving.give_up(&self.catalog, call).await?;
+        let text = "Queues live in this pool; It cannot be deleted. Delete them first, or use force=true to leave them unserved.";
+        Err(in_use(text.to_owned()))
+    }
+}
+
+fn in_use(text: String) -> Error {
+    Error::new(ErrorKind::PoolInUse, text)
+}

@@ -1,0 +1,150 @@
+//! One spelling for each store, so that none is registered twice (spec: pools and flavors).
+
+use std::path::{Component, Path, PathBuf};
+
+/// Ports that need not be written.
+const PORTS: [(&str, u16); 6] =
+    [("redis", 6379), ("rediss", 6379), ("mongodb", 27017), ("postgres", 5432), ("postgresql", 5432), ("mysql", 3306)];
+/// Parameters that say which part of a server is meant: they count for files and sockets too.
+const PARTS: [&str; 6] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix"];
+/// The part that is meant where none is named.
+const FIRST: [(&str, &str); 2] = [("db", "0"), ("dbid", "0")];
+
+/// What two URIs of one store have alike: without credentials and time-outs, parts in one order,
+/// default ports written, paths from the root of the file system on.
+pub fn identity(uri: &str, data_dir: &Path) -> String {
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+    let scheme = scheme.to_ascii_lowercase();
+    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let server = place.strip_prefix("//").map(|server| {
+        let (authority, path) = server.split_once('/').unwrap_or((server, ""));
+        (authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts), path)
+    });
+    match server {
+        Some((hosts, path)) if !hosts.is_empty() => {
+            let path = path.trim_matches('/');
+            let path = if path == "0" { "" } else { path };
+            format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), parameters(query, |_| true))
+        }
+        Some((_, path)) => file(&scheme, &format!("/{path}"), query, data_dir),
+        None => file(&scheme, place, query, data_dir),
+    }
+}
+
+fn file(scheme: &str, path: &str, query: &str, data_dir: &Path) -> String {
+    let path = resolved(&data_dir.join(path));
+    format!("{scheme}:{}{}", path.display(), parameters(query, |name| PARTS.contains(&name)))
+}
+
+fn sorted_hosts(scheme: &str, hosts: &str) -> String {
+    let mut hosts: Vec<String> = hosts.split(',').map(|host| with_port(scheme, host)).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts.join(",")
+}
+
+fn with_port(scheme: &str, host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    // An address of version 6 has colons of its own, in brackets.
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host.as_str(), None),
+    };
+    let name = match name.trim_end_matches('.') {
+        "127.0.0.1" | "[::1]" => "localhost",
+        name => name,
+    };
+    let default = PORTS.iter().find(|(known, _)| *known == scheme).map(|(_, port)| port.to_string());
+    match port.filter(|port| !port.is_empty()).map(str::to_owned).or(default) {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Parameters in one order, without those that say nothing of the store.
+fn parameters(query: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let mut pairs: Vec<(String, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, value)| wanted(name) && says_which(name) && !FIRST.contains(&(name.as_str(), value)))
+        .collect();
+    pairs.sort();
+    pairs.dedup();
+    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// Whether a parameter says which store is meant, rather than who asks and for how long.
+fn says_which(name: &str) -> bool {
+    !crate::config::is_secret(name) && !name.contains("timeout") && !name.contains("user")
+}
+
+/// Without `.`, `..` and links, as far as the file is there.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    match (plain.parent().map(Path::canonicalize), plain.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(uri: &str) -> String {
+        identity(uri, Path::new("/no-such-data"))
+    }
+
+    #[test]
+    fn spellings_of_one_store_are_one() {
+        for (one, other) in [
+            ("redis://h", "redis://H:6379/"),
+            ("redis://h", "redis://:secret@h?socket_timeout=0.1&dbid=0"),
+            ("redis://h/0", "redis://me:other@h."),
+            ("redis://127.0.0.1", "redis://localhost:6379"),
+            ("redis://[::1]:6379", "redis://localhost"),
+            ("redis://a:26379,b:26379?master=m", "redis://b:26379,a:26379?sentinel_password=x&master=m"),
+            ("mongodb://h/db?w=1&replicaSet=r", "mongodb://u:p@h:27017/db?replicaSet=r&w=1"),
+            ("redis:///run/r.sock?dbid=1", "redis://:pw@/run/r.sock?dbid=1"),
+            ("sqlite:pool.db", "sqlite:./a/../pool.db?readers=4"),
+            ("sqlite:pool.db", "sqlite:/no-such-data/pool.db"),
+            ("sqlite:pool.db", "sqlite:///no-such-data/pool.db#x"),
+            ("memory:a", "memory:a?max_messages=5"),
+        ] {
+            assert_eq!(of(one), of(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn other_stores_are_others() {
+        for (one, other) in [
+            ("redis://h", "redis://h:6380"),
+            ("redis://h", "redis://h?dbid=1"),
+            ("redis://h", "redis://i"),
+            ("redis:///run/r.sock", "redis:///run/r.sock?dbid=1"),
+            ("mongodb://h/a", "mongodb://h/b"),
+            ("mongodb://h/a", "postgres://h/a"),
+            ("sqlite:pool.db", "sqlite:other.db"),
+            ("memory:a", "memory:b"),
+        ] {
+            assert_ne!(of(one), of(other), "{one} {other}");
+        }
+        assert!(!of("redis://:secret@h?password=secret").contains("secret"));
+    }
+}

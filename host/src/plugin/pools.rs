@@ -1,0 +1,114 @@
+//! Opens the pools that administrators register: what core asks of the host for them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sukkal_core::{Opening, PoolOpener, PoolSpec};
+use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenPool};
+use sukkal_plugin_sdk::{self as sdk};
+
+use super::identity::identity;
+use super::registry::{Kind, Registry};
+use super::schema;
+use crate::config::{Config, Mistake, Settings, masked, scheme};
+use crate::metrics::Metrics;
+
+/// Opens pools by the plugins that are loaded.
+pub struct PoolPlugins {
+    /// The plugins.
+    pub registry: Arc<Registry>,
+    /// The settings that the host was started with.
+    pub config: Arc<Config>,
+    /// The host's identity.
+    pub host_id: String,
+    /// Who hears of every call.
+    pub metrics: Arc<Metrics>,
+}
+
+impl PoolPlugins {
+    fn library(&self, uri: &str) -> Option<&Library> {
+        self.registry.find(Kind::Pool, scheme(uri)?)
+    }
+
+    /// The plugin's settings, and over them the pool's options.
+    fn settings(&self, library: &Library, spec: &PoolSpec) -> Settings {
+        let mut settings = Settings::default();
+        if let Some(own) = self.config.plugins.get(&library.manifest().name) {
+            settings.object.clone_from(&own.object);
+        }
+        settings.object.extend(spec.options.clone());
+        settings
+    }
+
+    fn args(&self, library: &Library, spec: &PoolSpec) -> OpenArgs {
+        OpenArgs {
+            which: scheme(&spec.uri).unwrap_or_default().to_owned(),
+            uri: spec.uri.clone(),
+            settings: Value::Object(self.settings(library, spec).object).to_string(),
+            data_dir: self.config.data_dir.to_string_lossy().into_owned(),
+            host_id: self.host_id.clone(),
+            records: None,
+            isolate: false,
+        }
+    }
+
+    /// The refusal of a URI whose scheme nobody provides.
+    fn unknown(&self, uri: &str) -> sdk::Error {
+        let schemes: Vec<&str> = self.registry.names(Kind::Pool).collect();
+        let loaded = if schemes.is_empty() { "none".to_owned() } else { schemes.join(", ") };
+        sdk::Error::invalid(match scheme(uri) {
+            Some(scheme) => format!("no loaded plugin provides pools of the scheme {scheme}; loaded are: {loaded}"),
+            None => format!("the URI has no scheme; loaded are: {loaded}"),
+        })
+    }
+}
+
+impl PoolOpener for PoolPlugins {
+    fn open(&self, name: &str, spec: &PoolSpec) -> Opening {
+        let Some(library) = self.library(&spec.uri) else {
+            let unknown = self.unknown(&spec.uri);
+            return Box::pin(async { Err(unknown) });
+        };
+        let (library, args) = (library.clone(), self.args(library, spec));
+        let observer = self.metrics.store("pool", name, &library.manifest().name, OpenPool::METHODS);
+        Box::pin(async move {
+            let pool = OpenPool::from(library.open_pool(args).await?);
+            Ok(if let Some(observer) = observer { pool.observed(observer) } else { pool })
+        })
+    }
+
+    fn check(&self, spec: &PoolSpec) -> Result<(), String> {
+        let Some(library) = self.library(&spec.uri) else { return Ok(()) };
+        let mut mistakes = Vec::new();
+        schema::check(library, "options", &self.settings(library, spec), &mut mistakes);
+        mistakes.first().map_or(Ok(()), |mistake| Err(told(mistake)))
+    }
+
+    fn identity(&self, uri: &str) -> String {
+        identity(uri, &absolute(&self.config.data_dir))
+    }
+
+    fn default_identity(&self) -> Option<String> {
+        self.config.default_pool.as_ref().map(|uri| self.identity(&uri.value))
+    }
+
+    fn shown(&self, spec: &PoolSpec) -> PoolSpec {
+        let uri = match masked("uri", Value::from(spec.uri.as_str())) {
+            Value::String(uri) => uri,
+            _ => String::new(),
+        };
+        let options = spec.options.iter().map(|(key, value)| (key.clone(), masked(key, value.clone()))).collect();
+        PoolSpec { uri, options }
+    }
+}
+
+/// A mistake in options, which stand in no file.
+fn told(mistake: &Mistake) -> String {
+    let Mistake { key, problem, mend, .. } = mistake;
+    if mend.is_empty() { format!("{key} {problem}") } else { format!("{key} {problem}; {mend}") }
+}
+
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
