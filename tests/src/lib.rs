@@ -22,6 +22,7 @@ pub mod guide;
 pub mod holdings;
 pub mod host;
 pub mod long_run;
+pub mod pools;
 pub mod programs;
 pub mod queue;
 pub mod reference;

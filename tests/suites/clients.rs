@@ -57,6 +57,12 @@ async fn python_zaqarclient_over_the_websocket() {
 }
 
 #[tokio::test]
+async fn python_zaqarclient_with_pools_and_flavors() {
+    let setup = Host::with().top("default_pool = \"\"").section("[api]\nadmin_mode = true");
+    run(setup, "zaqarclient_pools.py", &[]).await;
+}
+
+#[tokio::test]
 async fn openstacksdk_with_every_verb() {
     run(Host::with(), "openstacksdk_rest.py", &[]).await;
     run(everything_on(Host::with()), "openstacksdk_rest.py", &[]).await;
