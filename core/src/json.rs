@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::answer::Object;
 use crate::error::{Error, Result};
 
-pub use scanner::{Fault, Scanner, Token, unescape};
+pub use scanner::{Fault, Scanner, Token, is_plain, unescape};
 pub(crate) use tree::{Numbers, value};
 
 /// Checks that a body is text in UTF-8.

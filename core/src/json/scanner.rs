@@ -324,6 +324,11 @@ fn plain_length(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
+/// Whether a text stands for itself within a string, without an escape.
+pub fn is_plain(text: &str) -> bool {
+    plain_length(text.as_bytes()) == text.len()
+}
+
 /// Sets the highest bit of each byte of a word that ends a run of plain ones. Subtracting borrows
 /// from the bytes above, so beyond the first such byte the bits mean nothing.
 fn special_bytes(word: u64) -> u64 {

@@ -124,3 +124,15 @@ fn escapes_stand_for_characters() {
     assert_eq!(unescape(r#""a\u0062\/\n""#), Ok(Cow::from("ab/\n")));
     assert!(matches!(unescape("\"plain\""), Ok(Cow::Borrowed("plain"))));
 }
+
+#[test]
+fn what_needs_an_escape_is_not_plain() {
+    for text in ["", "plain", "éééééééé", "a longer text, of more than one word"] {
+        assert!(is_plain(text), "{text}");
+    }
+    for special in ["\"", "\\", "\n", "\u{1f}"] {
+        for before in 0..20 {
+            assert!(!is_plain(&format!("{}{special}", "a".repeat(before))), "{before} {special:?}");
+        }
+    }
+}

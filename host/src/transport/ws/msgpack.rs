@@ -6,7 +6,7 @@ use std::io::Write;
 
 use rmp::Marker;
 use rmp::decode::{RmpRead, read_marker};
-use sukkal_core::json::{Fault, Scanner, Token, unescape};
+use sukkal_core::json::{Fault, Scanner, Token, is_plain, unescape};
 
 /// Why a MessagePack object has no JSON form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,14 @@ fn string(input: &mut &[u8], json: &mut Vec<u8>, marker: Marker) -> Result<(), N
     let (bytes, rest) = input.split_at_checked(length).ok_or(NoJson::Broken)?;
     *input = rest;
     let text = std::str::from_utf8(bytes).map_err(|_| NoJson::Text)?;
-    serde_json::to_writer(json, text).map_err(|_| NoJson::Text)
+    if !is_plain(text) {
+        return serde_json::to_writer(json, text).map_err(|_| NoJson::Text);
+    }
+    // As most texts are, and long ones.
+    json.push(b'"');
+    json.extend_from_slice(bytes);
+    json.push(b'"');
+    Ok(())
 }
 
 fn int(input: &mut &[u8], json: &mut Vec<u8>, marker: Marker) -> Result<(), NoJson> {
