@@ -112,12 +112,32 @@ def subscriptions(cli):
     assert "must be supported" in cli.fails("subscription", "create", "orders", "ftp://a.example", "600")
 
 
+def pools(cli):
+    made = cli.show("pool", "create", "cli-1", "memory:cli-1", "10", "--pool_options", '{"max_messages": 1000}')
+    assert (made["Name"], made["Weight"], made["URI"], made["Flavor"]) == ("cli-1", 10, "memory:cli-1", None), made
+    cli.show("pool", "update", "cli-1", "--pool_weight", "5")
+    assert cli.show("pool", "show", "cli-1")["Weight"] == 5
+    listed = cli.show("pool", "list", "--detailed", "True")
+    assert [(one["Name"], one["Options"]) for one in listed] == [("cli-1", {"max_messages": 1000})], listed
+    assert "cannot connect to URI" in cli.fails("pool", "create", "cli-2", "nope:x", "1")
+    cli.show("flavor", "create", "cli", "--pool_list", "cli-1")
+    shown = cli.show("flavor", "show", "cli")
+    assert "cli-1" in str(shown["Pool list"]) and "CLAIMS" in shown["Capabilities"], shown
+    cli.show("flavor", "update", "cli", "--pool_list", "cli-1")
+    assert [one["Name"] for one in cli.show("flavor", "list")] == ["cli"]
+    assert "cannot be deleted" in cli.fails("pool", "delete", "cli-1")
+    cli.do("flavor", "delete", "cli")
+    cli.do("pool", "delete", "cli-1")
+    assert cli.show("pool", "list") == [] and cli.show("flavor", "list") == []
+
+
 def main():
     cli = Cli(sys.argv[1])
     service(cli)
     queues(cli)
     claims(cli, messages(cli))
     subscriptions(cli)
+    pools(cli)
 
 
 if __name__ == "__main__":
