@@ -28,6 +28,7 @@ pub mod queue;
 pub mod reference;
 pub mod rest;
 pub mod scrape;
+pub mod servers;
 pub mod stores;
 pub mod tls;
 pub mod vectors;

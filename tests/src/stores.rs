@@ -41,10 +41,17 @@ pub const MEMORY: Store =
 pub const EXAMPLE: Store =
     Store { scheme: "example", package: "sukkal-example-pool", pool: "example:", catalog: "", reopens: false };
 
-/// Every store that comes with Sukkal.
+/// Every store that comes with Sukkal and needs no server.
 pub const STORES: [Store; 2] = [SQLITE, MEMORY];
 
 impl Store {
+    /// The catalog of a database server, beside SQLite's pool. What it is called by lives as long as
+    /// the test does.
+    pub fn sql(scheme: &'static str, catalog: &str) -> Store {
+        let catalog = String::leak(catalog.to_owned());
+        Store { scheme, package: "sukkal-sql", pool: SQLITE.pool, catalog, reopens: true }
+    }
+
     /// A host whose catalog and default pool are this store's. A test that fails shows over which.
     pub fn host(self) -> Setup {
         println!("over {}", self.scheme);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, Effort, PoolBench, Verdict};
 use sukkal_plugin_sdk::testing::TestClock;
+use sukkal_tests::servers::{MariaDb, Postgres};
 use sukkal_tests::stores::{STORES, Store};
 
 fn main() {
@@ -27,6 +28,14 @@ fn main() {
             })
         }));
     }
+    for case in conformance::catalog_cases() {
+        let name = format!("postgres/{}", case.name);
+        trials.push(Trial::test(name, move || over_server(case, "postgres", Postgres::start, Postgres::uri)));
+    }
+    for case in conformance::catalog_cases() {
+        let name = format!("mysql/{}", case.name);
+        trials.push(Trial::test(name, move || over_server(case, "mysql", MariaDb::start, MariaDb::uri)));
+    }
     // All that is opened of one library in one process shares a clock, which cases advance.
     let one_by_one = Arguments { test_threads: Some(1), ..arguments };
     libtest_mimic::run(&one_by_one, trials).exit();
@@ -43,6 +52,18 @@ fn verdict(run: impl FnOnce(TestClock, &Path) -> Result<Verdict, String>) -> Res
             Ok(())
         }
     }
+}
+
+/// Runs a catalog's case over a server of its own.
+fn over_server<S>(
+    case: Case<CatalogBench>,
+    scheme: &'static str,
+    start: impl AsyncFnOnce() -> S,
+    uri: impl Fn(&S) -> String,
+) -> Result<(), Failed> {
+    let server = runtime()?.block_on(start());
+    let store = Store::sql(scheme, &uri(&server));
+    verdict(|clock, directory| run_catalog(store, case, clock, directory))
 }
 
 fn run_pool(store: Store, case: Case<PoolBench>, clock: TestClock, directory: &Path) -> Result<Verdict, String> {

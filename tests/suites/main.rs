@@ -45,6 +45,7 @@ mod running;
 mod shutdown;
 mod side_by_side;
 mod signed_urls;
+mod sql;
 mod store_files;
 mod subscriptions;
 mod tenants;

@@ -12,6 +12,18 @@ fn none(faults: &[String]) {
     assert!(faults.is_empty(), "{} fault(s):\n{}", faults.len(), faults.join("\n"));
 }
 
+/// All of them over a store with a server, each over one of its own.
+pub async fn all_over<S>(mut start: impl AsyncFnMut() -> S, store: impl Fn(&S) -> Store) {
+    let server = start().await;
+    single_requests_over(store(&server)).await;
+    let server = start().await;
+    one_long_session_over(store(&server)).await;
+    let server = start().await;
+    metadata_patches_over(store(&server)).await;
+    let server = start().await;
+    checksums_over(store(&server)).await;
+}
+
 #[tokio::test]
 async fn single_requests() {
     for store in STORES {

@@ -1,6 +1,6 @@
 //! What the end-to-end tests find ready: the host, its plugins, bad plugins, and the Python clients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::Failure;
@@ -8,6 +8,10 @@ use crate::project;
 
 /// The clients' packages, each pinned with all that it needs.
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
+
+/// The servers that tests start: a file of each, and its package.
+const SERVERS: [(&str, &str); 2] =
+    [("/usr/lib/postgresql/15/bin/postgres", "postgresql"), ("/usr/sbin/mariadbd", "mariadb-server")];
 
 /// Builds what the tests start, and makes the Python environment where it is missing or old.
 pub fn run() -> Result<(), Failure> {
@@ -28,6 +32,12 @@ pub fn machine() -> Result<(), Failure> {
     }
     if !project::answers("chromium", "--version") {
         packages.extend(["chromium", "fonts-liberation"]);
+    }
+    // Databases are asked for by their files: PostgreSQL's programs are not on the path.
+    for (file, package) in SERVERS {
+        if !Path::new(file).exists() {
+            packages.push(package);
+        }
     }
     for program in ["curl", "git"] {
         if !project::answers(program, "--version") {

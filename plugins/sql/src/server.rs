@@ -1,0 +1,150 @@
+//! The database server: connections to it, and how long anybody waits for it.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, MySqlPool, PgPool};
+use sukkal_plugin_sdk::tokio::time::timeout;
+use sukkal_plugin_sdk::{Call, Error, Host, Result};
+
+use crate::error::{Fail, of_driver, timed_out};
+use crate::retry::Pauses;
+use crate::session::{Engine, Session};
+use crate::settings::Settings;
+
+/// An open database.
+pub struct Server {
+    pool: Pool,
+    host: Host,
+    timeout: Duration,
+}
+
+enum Pool {
+    Postgres(PgPool),
+    MySql(MySqlPool),
+}
+
+/// Work on a connection: it may be done more than once, and what it has not committed is taken back.
+pub trait Work: Sync {
+    /// What it comes to.
+    type Done: Send;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// The database's.
+    fn on(&self, session: &mut Session) -> impl Future<Output = Result<Self::Done, Fail>> + Send;
+}
+
+/// How long a connection may be idle before it is closed.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long a connection lives: after a failover to another address, or a change of rights, all are
+/// new within this time.
+const LIFE: Duration = Duration::from_secs(1800);
+
+impl Server {
+    /// Reads the URI; nothing is connected yet.
+    ///
+    /// # Errors
+    /// `Invalid`: the URI or the settings are wrong.
+    pub fn new(engine: Engine, uri: &str, settings: &Settings, host: Host) -> Result<Server> {
+        settings.check()?;
+        let timeout = Duration::from_secs(settings.timeout.into());
+        let pool = match engine {
+            Engine::Postgres => Pool::Postgres(postgres(uri, settings, timeout)?),
+            Engine::MySql => Pool::MySql(mysql(uri, settings, timeout)?),
+        };
+        Ok(Server { pool, host, timeout })
+    }
+
+    /// Does work on a connection, again where it clashed with somebody else's, for as long as the
+    /// call may take, which is never longer than the time-out.
+    ///
+    /// # Errors
+    /// The database's. `TimedOut`: no answer in time; what writes may have been done.
+    pub async fn work<T>(&self, call: &Call, work: &impl Work<Done = T>) -> Result<T> {
+        self.within(call.deadline().since(self.host.now()).min(self.timeout), work).await
+    }
+
+    /// The same on behalf of nobody's call, within the time-out.
+    ///
+    /// # Errors
+    /// As [`Server::work`].
+    pub async fn own_work<T>(&self, work: &impl Work<Done = T>) -> Result<T> {
+        self.within(self.timeout, work).await
+    }
+
+    async fn within<T>(&self, limit: Duration, work: &impl Work<Done = T>) -> Result<T> {
+        timeout(limit, self.until_done(work)).await.unwrap_or_else(|_| Err(timed_out().unknown()))
+    }
+
+    async fn until_done<T>(&self, work: &impl Work<Done = T>) -> Result<T> {
+        let mut pauses = Pauses::default();
+        loop {
+            let mut session = self.session().await.map_err(|error| of_driver(&error))?;
+            match work.on(&mut session).await {
+                Ok(done) => {
+                    session.give_back();
+                    return Ok(done);
+                }
+                // The connection is closed before the pause, and with it its transaction.
+                Err(fail) if fail.is_clash() => drop(session),
+                Err(fail) => return Err(fail.into()),
+            }
+            pauses.next().await;
+        }
+    }
+
+    async fn session(&self) -> sqlx::Result<Session> {
+        match &self.pool {
+            Pool::Postgres(pool) => Ok(Session::postgres(pool.acquire().await?, self.host.shift())),
+            Pool::MySql(pool) => Ok(Session::mysql(pool.acquire().await?, self.host.shift())),
+        }
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+fn postgres(uri: &str, settings: &Settings, timeout: Duration) -> Result<PgPool> {
+    let options = PgConnectOptions::from_str(uri).map_err(unreadable)?.application_name("sukkal");
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(timeout)
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFE)
+        .connect_lazy_with(options.disable_statement_logging());
+    Ok(pool)
+}
+
+fn mysql(uri: &str, settings: &Settings, timeout: Duration) -> Result<MySqlPool> {
+    // The driver knows one of the two names.
+    let uri = uri.strip_prefix("mariadb:").map_or_else(|| uri.to_owned(), |rest| format!("mysql:{rest}"));
+    let options = MySqlConnectOptions::from_str(&uri).map_err(unreadable)?;
+    let pool = MySqlPoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(timeout)
+        .idle_timeout(IDLE)
+        .max_lifetime(LIFE)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // Each statement sees what was committed before it, and none locks more rows than it names.
+                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await.map(drop)
+            })
+        })
+        .connect_lazy_with(options.disable_statement_logging());
+    Ok(pool)
+}
+
+/// The driver's own words are left out: they may hold the URI, and with it the password.
+fn unreadable(_: sqlx::Error) -> Error {
+    Error::invalid("the uri of the catalog cannot be read; write postgres://USER:PASSWORD@HOST/DATABASE or mysql://…")
+}

@@ -1,0 +1,57 @@
+//! MariaDB.
+
+use std::process::Command;
+
+use super::{Server, as_user, finish, installed};
+
+/// Makes the database and the user who may use it; harmless if they are there.
+const BEGINNING: &str = "CREATE DATABASE IF NOT EXISTS sukkal;
+CREATE USER IF NOT EXISTS 'sukkal'@'%' IDENTIFIED BY 'very-secret';
+GRANT ALL ON sukkal.* TO 'sukkal'@'%';
+";
+
+/// A server with an empty database.
+#[derive(Debug)]
+pub struct MariaDb {
+    /// Its process.
+    pub server: Server,
+}
+
+impl MariaDb {
+    /// Starts one.
+    pub async fn start() -> MariaDb {
+        let mut mariadb = MariaDb { server: Server::new("mariadb") };
+        let folder = mariadb.server.folder();
+        std::fs::write(folder.join("beginning.sql"), BEGINNING).expect("a file can be written");
+        if rustix::process::geteuid().is_root() {
+            finish(Command::new("chown").args(["-R", "mysql:mysql"]).arg(folder));
+        }
+        let mut command = as_user("mysql", &installed("/usr/bin/mariadb-install-db"));
+        command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        finish(command.arg(mariadb.data_dir()));
+        mariadb.start_again().await;
+        mariadb
+    }
+
+    /// Starts it on the data that are there.
+    pub async fn start_again(&mut self) {
+        let folder = self.server.folder();
+        let mut command = as_user("mysql", &installed("/usr/sbin/mariadbd"));
+        command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
+        command.args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
+        command.arg(self.data_dir()).arg(format!("--port={}", self.server.port()));
+        command.arg(format!("--socket={}", folder.join("socket").display()));
+        command.arg(format!("--pid-file={}", folder.join("pid").display()));
+        command.arg(format!("--init-file={}", folder.join("beginning.sql").display()));
+        self.server.run(command).await;
+    }
+
+    /// `mysql://…`
+    pub fn uri(&self) -> String {
+        format!("mysql://sukkal:very-secret@127.0.0.1:{}/sukkal", self.server.port())
+    }
+
+    fn data_dir(&self) -> String {
+        format!("--datadir={}", self.server.folder().join("data").display())
+    }
+}

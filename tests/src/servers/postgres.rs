@@ -1,0 +1,51 @@
+//! PostgreSQL.
+
+use std::process::Command;
+
+use super::{Server, as_user, finish, installed};
+
+/// Where Debian keeps the programs: other packages bring other versions of the same names.
+const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+
+/// A server with an empty database.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Its process.
+    pub server: Server,
+}
+
+impl Postgres {
+    /// Starts one.
+    pub async fn start() -> Postgres {
+        let mut postgres = Postgres { server: Server::new("postgres") };
+        let folder = postgres.server.folder();
+        std::fs::create_dir(folder.join("data")).expect("a folder can be made");
+        if rustix::process::geteuid().is_root() {
+            finish(Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder));
+        }
+        let mut command = postgres.program("initdb");
+        // Names must compare bytewise in any database, so in one with a collation of its own.
+        finish(command.args(["--no-sync", "--auth=trust", "--username=sukkal", "--encoding=UTF8", "--locale=C.UTF-8"]));
+        postgres.start_again().await;
+        postgres
+    }
+
+    /// Starts it on the data that are there.
+    pub async fn start_again(&mut self) {
+        let mut command = self.program("postgres");
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "max_connections=50"]);
+        command.arg("-p").arg(self.server.port().to_string()).arg("-k").arg(self.server.folder());
+        self.server.run(command).await;
+    }
+
+    /// `postgres://…`
+    pub fn uri(&self) -> String {
+        format!("postgres://sukkal@127.0.0.1:{}/postgres", self.server.port())
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = as_user("postgres", &installed(&format!("{PROGRAMS}/{name}")));
+        command.current_dir(self.server.folder()).arg("-D").arg(self.server.folder().join("data"));
+        command
+    }
+}

@@ -1,0 +1,126 @@
+//! The SQL catalog, on real databases: shared by hosts, away, back again, killed.
+
+use serde_json::json;
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::{MariaDb, Postgres, Server};
+use sukkal_tests::stores::Store;
+use sukkal_tests::{Host, eventually};
+
+use crate::wire_vectors;
+
+#[tokio::test]
+async fn the_wire_vectors_over_postgresql() {
+    wire_vectors::all_over(Postgres::start, |postgres| Store::sql("postgres", &postgres.uri())).await;
+}
+
+#[tokio::test]
+async fn the_wire_vectors_over_mariadb() {
+    wire_vectors::all_over(MariaDb::start, |mariadb| Store::sql("mysql", &mariadb.uri())).await;
+}
+
+/// Two hosts over one catalog and a pool that both can reach only in turn: each queue is made once.
+async fn two_hosts_make_each_queue_once(store: Store) {
+    let (first, second) = tokio::join!(store.host().start(), store.host().start());
+    for number in 0..20 {
+        let path = format!("/v2/queues/q{number}");
+        let (one, other) = (first.client(), second.client());
+        let (one, other) = tokio::join!(one.put(&path, json!({})), other.put(&path, json!({})));
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 204], "{path}");
+    }
+    let seen = |host: &Host| {
+        let client = host.client();
+        async move { client.get("/v2/queues?limit=20").await.expect(200).json()["queues"].clone() }
+    };
+    assert_eq!(seen(&first).await, seen(&second).await);
+}
+
+#[tokio::test]
+async fn two_hosts_make_each_queue_once_over_postgresql() {
+    let postgres = Postgres::start().await;
+    two_hosts_make_each_queue_once(Store::sql("postgres", &postgres.uri())).await;
+}
+
+#[tokio::test]
+async fn two_hosts_make_each_queue_once_over_mariadb() {
+    let mariadb = MariaDb::start().await;
+    two_hosts_make_each_queue_once(Store::sql("mysql", &mariadb.uri())).await;
+}
+
+/// Known queues go on, all else is told 503 in time; the host finds the database again by itself.
+async fn serves_without(host: &Host) {
+    let known = host.queue("known");
+    known.post(["while the database is away"]).await;
+    let answer = host.client().put("/v2/queues/new", json!({})).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(!answer.text().contains("127.0.0.1"), "no address is told: {answer:?}");
+    assert_eq!(host.client().get("/v2/queues").await.status, 503);
+}
+
+async fn found_again(host: &Host) {
+    eventually("the database is found again", SOON, async || {
+        let answer = host.client().put("/v2/queues/again", json!({})).await;
+        (answer.status < 300).then_some(())
+    })
+    .await;
+    assert_eq!(host.client().get("/v2/queues/known").await.expect(200).json()["kept"], 1);
+}
+
+async fn host_over(store: Store) -> Host {
+    let host = store.host().section("[plugins.sql]\ntimeout = 1").start().await;
+    host.client().put("/v2/queues/known", json!({ "kept": 1 })).await.expect(201);
+    host
+}
+
+#[tokio::test]
+async fn postgresql_killed_and_started_again() {
+    let mut postgres = Postgres::start().await;
+    let host = host_over(Store::sql("postgres", &postgres.uri())).await;
+    postgres.server.kill();
+    serves_without(&host).await;
+    postgres.start_again().await;
+    found_again(&host).await;
+}
+
+#[tokio::test]
+async fn mariadb_killed_and_started_again() {
+    let mut mariadb = MariaDb::start().await;
+    let host = host_over(Store::sql("mysql", &mariadb.uri())).await;
+    mariadb.server.kill();
+    serves_without(&host).await;
+    mariadb.start_again().await;
+    found_again(&host).await;
+}
+
+async fn frozen(server: &Server, host: &Host) {
+    server.freeze();
+    serves_without(host).await;
+    server.thaw();
+    found_again(host).await;
+}
+
+#[tokio::test]
+async fn postgresql_frozen() {
+    let postgres = Postgres::start().await;
+    let host = host_over(Store::sql("postgres", &postgres.uri())).await;
+    frozen(&postgres.server, &host).await;
+}
+
+#[tokio::test]
+async fn mariadb_frozen() {
+    let mariadb = MariaDb::start().await;
+    let host = host_over(Store::sql("mysql", &mariadb.uri())).await;
+    frozen(&mariadb.server, &host).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_ends_the_start_in_one_line_without_the_password() {
+    let catalog = "catalog = \"postgres://sukkal:very-secret@127.0.0.1:1/none\"";
+    let host = Host::with().top(catalog).prepare();
+    let output = host.serve().output().expect("the host can be started");
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("database"), "{text}");
+    assert!(!text.contains("very-secret"), "{text}");
+}
