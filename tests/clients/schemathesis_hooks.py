@@ -29,7 +29,9 @@ BEYOND_SCHEMAS = {
     "`expires` should be date format": "the same",
     "The Idempotency-Key was used": "what was sent before",
     "_dead_letter_queue must be": "the name of another queue",
-    "does not exist": "which flavors there are",
+    "does not exist": "which pools and flavors there are",
+    "cannot connect to URI": "which stores there are",
+    "is not known; known here": "which settings a store has",
 }
 
 
