@@ -1,11 +1,14 @@
 //! Signed URLs: their holders do what was signed, and nothing else.
 
+use std::process::Command;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sukkal_tests::host::Setup;
 use sukkal_tests::rest::Call;
 use sukkal_tests::stores::STORES;
 use sukkal_tests::vectors::read;
-use sukkal_tests::{Answer, Client, Host};
+use sukkal_tests::{Answer, Client, Host, eventually};
 
 fn with_key() -> Setup {
     Host::with().section("[signed_urls]\nsecret_key = \"test-secret\"")
@@ -116,6 +119,26 @@ async fn an_expiry_is_a_date() {
     for expires in ["2050-01-01T02:00:00+02:00", "2050-01-01T00:00:00.5", "2050-01-01T00:00:00Z"] {
         assert_eq!(share(&client, json!({ "expires": expires })).await["expires"], "2050-01-01T00:00:00");
     }
+}
+
+/// An expiry that is some seconds ahead.
+fn soon() -> String {
+    let date = Command::new("date").args(["--utc", "--date=5 seconds", "+%Y-%m-%dT%H:%M:%S"]).output();
+    String::from_utf8_lossy(&date.expect("the date can be asked for").stdout).trim().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_shared_ends_when_it_says() {
+    let host = with_key().start().await;
+    host.queue("orders").post(["secret"]).await;
+    let client = host.client();
+    let shared = share(&client, json!({ "expires": soon() })).await;
+    let path = "/v2/queues/orders/messages";
+    bearing(&client, &shared, "GET", path).send().await.expect(200);
+    eventually("the end of what was shared", Duration::from_secs(20), async || {
+        is_no_path(&bearing(&client, &shared, "GET", path).send().await).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
