@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sukkal_tests::described::{AsyncApi, Document, OpenApi};
 use sukkal_tests::stores::MEMORY;
+use sukkal_tests::ws::request;
 use sukkal_tests::{Host, programs};
 
 /// A host that serves all that there is.
@@ -73,14 +74,83 @@ async fn examples_are_as_their_schemas_say() {
 }
 
 #[tokio::test]
+async fn pools_and_flavors_are_answered_as_described() {
+    let host = host().await;
+    let client = host.client();
+    let described = OpenApi::of(&client).await;
+    let mut faults = Vec::new();
+    for (method, path, body, status) in [
+        ("PUT", "/v2/pools/a", r#"{"uri":"memory:a","weight":10,"options":{}}"#, 201),
+        ("PUT", "/v2/pools/b", r#"{"uri":"memory:a","weight":10}"#, 409),
+        ("PUT", "/v2/pools/b", r#"{"uri":"nosuch:b","weight":10}"#, 400),
+        ("PUT", "/v2/pools/b", r#"{"uri":"memory:b"}"#, 400),
+        ("GET", "/v2/pools/a", "", 200),
+        ("GET", "/v2/pools/a?detailed=true", "", 200),
+        ("GET", "/v2/pools/none", "", 404),
+        ("GET", "/v2/pools?limit=1&detailed=true", "", 200),
+        ("PATCH", "/v2/pools/a", r#"{"weight":5}"#, 200),
+        ("PATCH", "/v2/pools/a", "{}", 400),
+        ("PUT", "/v2/flavors/f", r#"{"pool_list":["a"]}"#, 201),
+        ("PUT", "/v2/flavors/g", r#"{"pool_list":["none"]}"#, 400),
+        ("GET", "/v2/flavors?detailed=true", "", 200),
+        ("GET", "/v2/flavors", "", 200),
+        ("GET", "/v2/flavors/f", "", 200),
+        ("GET", "/v2/flavors/none", "", 404),
+        ("PATCH", "/v2/flavors/f", r#"{"pool_list":["a"]}"#, 200),
+        ("GET", "/v2/health", "", 200),
+        ("DELETE", "/v2/pools/a", "", 403),
+        ("DELETE", "/v2/flavors/f", "", 204),
+        ("DELETE", "/v2/pools/a", "", 204),
+        ("GET", "/v2/health", "", 200),
+    ] {
+        let body = Some(body).filter(|body| !body.is_empty());
+        let call = client.request(method, path);
+        let answer = if let Some(body) = body { call.body(body) } else { call }.send().await.expect(status);
+        faults.extend(described.faults(method, path, body.map(str::as_bytes), &answer));
+    }
+    none(&faults);
+}
+
+#[tokio::test]
+async fn pools_and_flavors_are_answered_as_described_on_the_websocket() {
+    let host = host().await;
+    let described = AsyncApi::of(&host.client()).await;
+    let mut socket = host.websocket().await;
+    let mut faults = Vec::new();
+    for (action, body, status) in [
+        ("pool_create", json!({ "pool_name": "a", "uri": "memory:a", "weight": 10 }), 201),
+        ("pool_create", json!({ "pool_name": "b", "uri": "memory:a", "weight": 10 }), 409),
+        ("pool_create", json!({ "pool_name": "b" }), 400),
+        ("pool_get", json!({ "pool_name": "a", "detailed": true }), 200),
+        ("pool_get", json!({ "pool_name": "none" }), 404),
+        ("pool_list", json!({ "limit": 1 }), 200),
+        ("pool_update", json!({ "pool_name": "a", "weight": 5 }), 200),
+        ("flavor_create", json!({ "flavor_name": "f", "pool_list": ["a"] }), 201),
+        ("flavor_list", json!({ "detailed": true }), 200),
+        ("flavor_get", json!({ "flavor_name": "f" }), 200),
+        ("flavor_update", json!({ "flavor_name": "f", "pool_list": ["a"] }), 200),
+        ("pool_delete", json!({ "pool_name": "a" }), 403),
+        ("flavor_delete", json!({ "flavor_name": "f" }), 204),
+        ("pool_delete", json!({ "pool_name": "a", "force": true }), 204),
+        ("check_node_health", json!({}), 200),
+        ("get_home_doc", json!({}), 200),
+        ("ping_node", json!({}), 204),
+    ] {
+        let answer = socket.ask(action, body.clone()).await.expect(status);
+        faults.extend(described.faults(&request(action, &body), &answer.0));
+    }
+    none(&faults);
+}
+
+#[tokio::test]
 async fn whatever_is_sent_is_answered_as_described() {
     // Nobody waits for those who wait.
-    let settings = "[limits]\nmax_wait = 1\n[signed_urls]\nsecret_key = \"test-secret\"";
+    let settings = "[api]\nadmin_mode = true\n[limits]\nmax_wait = 1\n[signed_urls]\nsecret_key = \"test-secret\"";
     let host = MEMORY.host().section(settings).start().await;
     let mut command = Command::new(programs::python().with_file_name("schemathesis"));
     command.args(["run", &format!("{}/v2/openapi.json", host.base()), "--checks", "all", "--continue-on-failure"]);
     // As many requests an operation as take some seconds in all; the same ones each time.
-    command.args(["--max-examples", "10", "--seed", "1", "--generation-database", "none", "--warnings", "off"]);
+    command.args(["--max-examples", "5", "--seed", "1", "--generation-database", "none", "--warnings", "off"]);
     command.env("SCHEMATHESIS_HOOKS", programs::checkout("tests/clients/schemathesis_hooks.py"));
     let tried = command.current_dir(host.folder()).output().expect("schemathesis can be started");
     let told = String::from_utf8_lossy(&[tried.stdout, tried.stderr].concat()).into_owned();
