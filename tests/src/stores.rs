@@ -2,11 +2,13 @@
 //! without one, for the conformance kit and the model.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 
 use crate::host::Setup;
+use crate::servers::redis;
 use crate::{Host, programs};
 
 /// A store of ours.
@@ -16,7 +18,7 @@ pub struct Store {
     pub scheme: &'static str,
     /// The package whose library provides it.
     pub package: &'static str,
-    /// A pool's URI.
+    /// A pool's URI; see [`Store::pool_uri`].
     pub pool: &'static str,
     /// A catalog's URI.
     pub catalog: &'static str,
@@ -37,12 +39,16 @@ pub const SQLITE: Store = Store {
 pub const MEMORY: Store =
     Store { scheme: "memory", package: "sukkal-memory", pool: "memory:", catalog: "memory:", reopens: false };
 
+/// Redis, with the catalog in SQLite.
+pub const REDIS: Store =
+    Store { scheme: "redis", package: "sukkal-redis", pool: "redis:", catalog: "sqlite:catalog.db", reopens: true };
+
 /// The example that authors start from: held to what is promised, and told apart from our own.
 pub const EXAMPLE: Store =
     Store { scheme: "example", package: "sukkal-example-pool", pool: "example:", catalog: "", reopens: false };
 
-/// Every store that comes with Sukkal and needs no server.
-pub const STORES: [Store; 2] = [SQLITE, MEMORY];
+/// Every store that comes with Sukkal, but for those that are catalogs alone.
+pub const STORES: [Store; 3] = [SQLITE, MEMORY, REDIS];
 
 impl Store {
     /// The catalog of a database server, beside SQLite's pool. What it is called by lives as long as
@@ -55,8 +61,25 @@ impl Store {
     /// A host whose catalog and default pool are this store's. A test that fails shows over which.
     pub fn host(self) -> Setup {
         println!("over {}", self.scheme);
-        let [catalog, pool] = [self.catalog, self.pool].map(|uri| format!("{uri:?}"));
+        let (catalog, pool) = (format!("{:?}", self.catalog), format!("{:?}", self.pool_uri()));
         Host::with().top(&format!("catalog = {catalog}")).top(&format!("default_pool = {pool}"))
+    }
+
+    /// The URI of a pool of its own. Servers are shared by all of a process.
+    pub fn pool_uri(self) -> String {
+        static POOLS: AtomicU32 = AtomicU32::new(0);
+        match self.scheme {
+            "redis" => {
+                let number = POOLS.fetch_add(1, Ordering::Relaxed);
+                format!("{}?prefix=pool-{number}", redis::shared().uri())
+            }
+            _ => self.pool.to_owned(),
+        }
+    }
+
+    /// Whether it keeps catalogs too.
+    pub fn has_catalog(self) -> bool {
+        self.catalog.strip_prefix(self.scheme).is_some_and(|rest| rest.starts_with(':'))
     }
 
     /// Loads its library. All that is opened of one library in one process shares the first clock.

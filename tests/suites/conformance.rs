@@ -22,7 +22,8 @@ fn main() {
                 verdict(|clock, directory| run_pool(store, case, clock, directory))
             })
         }));
-        trials.extend(conformance::catalog_cases().into_iter().map(|case| {
+        let catalog_cases = if store.has_catalog() { conformance::catalog_cases() } else { Vec::new() };
+        trials.extend(catalog_cases.into_iter().map(|case| {
             Trial::test(format!("{}/{}", store.scheme, case.name), move || {
                 verdict(|clock, directory| run_catalog(store, case, clock, directory))
             })
@@ -68,7 +69,7 @@ fn over_server<S>(
 
 fn run_pool(store: Store, case: Case<PoolBench>, clock: TestClock, directory: &Path) -> Result<Verdict, String> {
     let library = store.load(&clock, directory)?;
-    let arguments = store.arguments(store.pool, directory);
+    let arguments = store.arguments(&store.pool_uri(), directory);
     runtime()?.block_on(async {
         let pool = library.open_pool(arguments.clone()).await.map_err(|error| error.to_string())?;
         let reopen = store.reopens.then(|| -> conformance::Reopen<_> {

@@ -126,6 +126,9 @@ fn table() -> String {
     let mut table = format!("| case | holds a store to |{heads}\n|---|---|{}\n", "---|".repeat(STORES.len()));
     for (name, promise) in pools.chain(kills).chain(catalogs) {
         let kept = STORES.map(|store| {
+            if name.starts_with("catalog.") && !store.has_catalog() {
+                return " |";
+            }
             let offered =
                 store.reopens || ![".restart.", ".crash.", ".over_kills"].iter().any(|part| name.contains(part));
             if offered { " kept |" } else { " not offered |" }

@@ -246,7 +246,7 @@ async fn the_tarball_serves_from_where_it_is_unpacked() {
     let mut list = Command::new(folder.join("sukkal"));
     alone(list.current_dir(&folder).args(["plugin", "list"]));
     let told = String::from_utf8_lossy(&succeed(&mut list).stdout).into_owned();
-    for plugin in ["sqlite", "memory", "audit", "rate-limit"] {
+    for plugin in ["sqlite", "memory", "redis", "audit", "rate-limit"] {
         assert!(told.contains(plugin), "{plugin} in: {told}");
     }
 }

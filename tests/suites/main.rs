@@ -39,6 +39,8 @@ mod pool_lives;
 mod pools;
 mod posting;
 mod queues;
+mod redis_failures;
+mod redis_servers;
 mod reload;
 mod restart;
 mod running;

@@ -17,13 +17,16 @@ pub struct Options {
     /// Cuts the power in place of killing: only what was synced is kept. Takes root and a loop device.
     #[arg(long)]
     power_cut: bool,
+    /// Where messages lie: sqlite or redis. A power cut is for sqlite alone.
+    #[arg(long, default_value = "sqlite")]
+    store: String,
 }
 
 /// Builds everything and runs the checker.
 pub fn run(options: &Options) -> Result<(), Failure> {
     project::run(&mut project::cargo("build --workspace"))?;
     let mut checker = Command::new(project::target().join("debug").join("crash"));
-    checker.arg(if options.power_cut { "power" } else { "kill" });
+    checker.arg(if options.power_cut { "power" } else { "kill" }).arg(&options.store);
     checker.arg(options.rounds.to_string());
     checker.args(options.seed.map(|seed| seed.to_string()));
     project::run(&mut checker)

@@ -10,8 +10,12 @@ use crate::project;
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
 
 /// The servers that tests start: a file of each, and its package.
-const SERVERS: [(&str, &str); 2] =
-    [("/usr/lib/postgresql/15/bin/postgres", "postgresql"), ("/usr/sbin/mariadbd", "mariadb-server")];
+const SERVERS: [(&str, &str); 4] = [
+    ("/usr/lib/postgresql/15/bin/postgres", "postgresql"),
+    ("/usr/sbin/mariadbd", "mariadb-server"),
+    ("/usr/bin/redis-server", "redis-server"),
+    ("/usr/bin/redis-sentinel", "redis-sentinel"),
+];
 
 /// Builds what the tests start, and makes the Python environment where it is missing or old.
 pub fn run() -> Result<(), Failure> {

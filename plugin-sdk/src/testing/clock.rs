@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tracing_subscriber::filter::LevelFilter;
 
@@ -18,10 +18,8 @@ pub struct TestClock(pub(super) &'static TestServices);
 
 impl Default for TestClock {
     fn default() -> Self {
-        let wall = millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         TestClock(Box::leak(Box::new(TestServices {
-            started: Instant::now(),
-            ahead: START - wall,
+            ahead: START - wall(),
             advanced: AtomicI64::new(0),
             addresses_refused: AtomicBool::new(false),
         })))
@@ -49,7 +47,6 @@ impl TestClock {
 
 /// What a host of a test does for its plugins.
 pub(super) struct TestServices {
-    started: Instant,
     /// How far the clock was ahead of the machine's when it started.
     ahead: i64,
     advanced: AtomicI64,
@@ -64,7 +61,8 @@ impl TestServices {
 
 impl HostServices for TestServices {
     fn now(&self) -> Timestamp {
-        Timestamp(START + millis(self.started.elapsed()) + self.advanced.load(Ordering::SeqCst))
+        // The machine's own clock, so that a store's server on this machine shows the same to the millisecond.
+        Timestamp(wall() + self.shift())
     }
 
     fn log(&self, line: LogLine<'_>) {
@@ -84,4 +82,9 @@ impl HostServices for TestServices {
     fn shift(&self) -> i64 {
         self.ahead + self.advanced.load(Ordering::SeqCst)
     }
+}
+
+/// The machine's clock, in milliseconds.
+fn wall() -> i64 {
+    millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }

@@ -2,6 +2,8 @@
 
 mod mariadb;
 mod postgres;
+pub mod proxy;
+pub mod redis;
 
 use std::fs::{File, OpenOptions};
 use std::net::TcpListener;
@@ -123,9 +125,9 @@ fn children(parent: Pid) -> Vec<Pid> {
     numbers.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
-/// A port that nobody uses. Somebody may take it before the server does; the test then fails, and
-/// says so.
-fn free_port() -> u16 {
+/// A port that nobody listens on. Somebody may take it before the server does; the test then fails,
+/// and says so.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("a socket has an address").port()
 }
@@ -140,14 +142,15 @@ fn installed(path: &str) -> PathBuf {
     path
 }
 
-/// A command that runs a program as another user, where this is the superuser: some servers refuse to
-/// be that. The process is the program's own.
+/// A command that runs a program, as another user where this is the superuser: some servers refuse to
+/// be that. The process is the program's own, and ends with the thread that starts it.
 fn as_user(user: &str, program: &Path) -> Command {
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(program);
+    command.args(["--pdeathsig", "KILL"]);
+    if rustix::process::geteuid().is_root() {
+        command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+    }
+    command.arg(program);
     command
 }
 

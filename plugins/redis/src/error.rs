@@ -1,0 +1,137 @@
+//! What the host is told when something fails.
+
+use std::time::Duration;
+
+use redis::{RedisError, ServerErrorKind};
+use sukkal_plugin_sdk::{Applied, Error, ErrorKind};
+
+/// When it makes sense to try again, where a server says that it is busy with itself.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The driver's error; what was sent may have taken effect.
+pub fn of_driver(error: &RedisError) -> Error {
+    use redis::ErrorKind as Driver;
+    match error.kind() {
+        Driver::Server(kind) => of_server(kind, error),
+        Driver::Extension => of_code(error),
+        Driver::Io | Driver::ClusterConnectionNotFound => {
+            unavailable("the connection to the store of this pool broke", error).unknown()
+        }
+        Driver::AuthenticationFailed => refused_user(error),
+        Driver::MasterNameNotFoundBySentinel | Driver::NoValidReplicasFoundBySentinel => {
+            unavailable("no Sentinel knows the master of this pool", error)
+        }
+        Driver::Parse => unavailable("the store of this pool answers in another language than Redis", error).unknown(),
+        Driver::InvalidClientConfig | Driver::EmptySentinelList => {
+            Error::invalid("the servers of the uri cannot be used like this; see the log").detail(error)
+        }
+        Driver::UnexpectedReturnType | Driver::Client | Driver::RESP3NotSupported => {
+            Error::internal("a fault in the redis plugin").detail(error).unknown()
+        }
+        // The driver's list may grow: what it cannot name yet is the store's trouble.
+        _ => unavailable("the store of this pool fails; see the log", error).unknown(),
+    }
+}
+
+/// The server has answered, and done nothing.
+fn of_server(kind: ServerErrorKind, error: &RedisError) -> Error {
+    match kind {
+        ServerErrorKind::BusyLoading => unavailable("the store of this pool is starting", error).retry_after(SOON),
+        ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown => {
+            unavailable("the store of this pool has no master now", error).retry_after(SOON)
+        }
+        ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain => {
+            unavailable("the store of this pool is moving its data", error).retry_after(SOON)
+        }
+        ServerErrorKind::NoPerm => refused_user(error),
+        _ => of_code(error),
+    }
+}
+
+fn of_code(error: &RedisError) -> Error {
+    let (code, text) = (error.code().unwrap_or(""), error.to_string());
+    // Before Redis 7 what goes wrong in a script is told inside of an `ERR`.
+    let is = |name: &str| code == name || text.contains(&format!("-{name} "));
+    if is("OOM") {
+        return Error::new(
+            ErrorKind::Full,
+            "no space is left in the store of this pool; delete messages or give it more memory",
+        )
+        .detail(error);
+    }
+    if is("NOAUTH") || is("WRONGPASS") || is("NOPERM") {
+        return refused_user(error);
+    }
+    if is("MISCONF") || is("NOREPLICAS") {
+        return unavailable("the store of this pool takes no writes now; see the log", error).retry_after(SOON);
+    }
+    if is("BUSY") || is("UNKILLABLE") {
+        return unavailable("the store of this pool is busy", error).retry_after(SOON);
+    }
+    Error::internal("the store of this pool refused a command; see the log").detail(error).unknown()
+}
+
+fn refused_user(error: &RedisError) -> Error {
+    unavailable("the store of this pool refuses its user; check name, password and what it may do", error)
+}
+
+fn unavailable(message: &str, error: &RedisError) -> Error {
+    Error::unavailable(message).detail(error)
+}
+
+/// The same error, of a call that changes nothing: there is nothing to be unsure of.
+pub fn of_reading(mut error: Error) -> Error {
+    error.applied = Applied::No;
+    error
+}
+
+/// No connection could be made: nothing was sent.
+pub fn unreachable(detail: impl std::fmt::Display) -> Error {
+    Error::unavailable("the store of this pool cannot be reached").detail(detail).retry_after(SOON)
+}
+
+/// The server has not answered in time.
+pub fn silent(after: Duration) -> Error {
+    let ms = after.as_millis();
+    Error::unavailable("the store of this pool does not answer").detail(format!("no answer within {ms} ms")).unknown()
+}
+
+/// The deadline of a call passed before its turn came.
+pub fn timed_out() -> Error {
+    Error::new(ErrorKind::TimedOut, "the deadline passed before the store came to the request")
+}
+
+/// The store answers what our scripts never do.
+pub fn unexpected(what: &str) -> Error {
+    Error::internal("the store of this pool gave an answer that makes no sense; see the log").detail(what).unknown()
+}
+
+/// There is no header of such a queue.
+pub fn gone() -> Error {
+    Error::new(ErrorKind::Gone, "the pool has no such queue")
+}
+
+/// The caller acts on an old record of the queue.
+pub fn old_epoch() -> Error {
+    Error::new(ErrorKind::Stale, "the queue has changed; read its record again")
+}
+
+/// The caller acts under a lease that is no longer its own.
+pub fn old_fence() -> Error {
+    Error::new(ErrorKind::Stale, "the lease of the lane has changed hands; take it again")
+}
+
+/// A lane is worked without a lease.
+pub fn no_fence() -> Error {
+    Error::invalid("this lane is worked under a lease; name its fence")
+}
+
+/// A key was used for another post.
+pub fn other_fingerprint() -> Error {
+    Error::new(ErrorKind::Conflict, "the key was used for another post; use a new one")
+}
+
+/// A queue has come to the end of the numbers.
+pub fn no_more_places() -> Error {
+    Error::new(ErrorKind::Full, "the queue has given out all of its places; delete it and make it anew")
+}

@@ -1,0 +1,29 @@
+
+-- ARGV: epoch, '1' if dropping, label, extensions, then the rule for dead letters (queue, claims,
+-- ttl), each empty where there is none.
+local q = load(KEYS[1])
+local epoch, dropping, label, extensions = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local target, most, ttl = ARGV[6], ARGV[7], ARGV[8]
+if q and tonumber(epoch) < tonumber(q.epoch) then return { STALE } end
+-- Dropping must go on when memory is short: it gives some back.
+if dropping ~= '' then write_whatever_memory({ key = KEYS[1] }) end
+if not q then
+  call('HSET', KEYS[1], 'e', epoch, 'n', 0, 'd', NEVER)
+  call('ZADD', T .. 'q', 0, sub(KEYS[1], -13))
+  q = load(KEYS[1])
+else
+  call('HSET', KEYS[1], 'e', epoch)
+end
+if dropping ~= '' then call('HSET', q.key, 'x', 1) else call('HDEL', q.key, 'x') end
+call('HSET', q.key .. ':i', 'label', label, 'extensions', extensions)
+local before = { q.target or '', q.max and string.format('%.0f', q.max) or '', q.letter_ttl and string.format('%.0f', q.letter_ttl) or '' }
+if before[1] ~= target or before[2] ~= most or before[3] ~= ttl then
+  call('HDEL', q.key, 't', 'm', 'y', 'g')
+  if target ~= '' then call('HSET', q.key, 't', target, 'm', most) end
+  if ttl ~= '' then call('HSET', q.key, 'y', ttl) end
+  if call('EXISTS', q.key .. ':0s') == 1 then
+    call('HSET', q.key, 'r', 0)
+    falls_due(q, now)
+  end
+end
+return { OK }

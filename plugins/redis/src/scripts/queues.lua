@@ -1,0 +1,3 @@
+
+-- ARGV: after, limit.
+return known('q', ARGV[2], tonumber(ARGV[3]))

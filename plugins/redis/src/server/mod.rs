@@ -1,0 +1,146 @@
+//! The servers of a pool: connections that are made again by themselves, commands with a time-out.
+
+mod connect;
+mod lines;
+mod report;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Value};
+use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
+
+use self::connect::Connector;
+pub use self::connect::subscribe;
+use self::lines::{Attempts, Line, Link};
+pub use self::report::Report;
+use crate::error;
+use crate::settings::Settings;
+use crate::uri::Servers;
+
+/// The servers of one pool.
+pub struct Server {
+    connector: Connector,
+    lines: Vec<Line>,
+    attempts: Attempts,
+    next: AtomicUsize,
+    timeout: Duration,
+    host: Host,
+}
+
+/// Whether a command changes anything: what is unsure of one that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads, or repeating it does no harm.
+    Reads,
+    /// It may have taken effect even though its answer is lost.
+    Writes,
+}
+
+impl Server {
+    /// Connects, and looks at what answers.
+    ///
+    /// # Errors
+    /// `Invalid`: what answers cannot be a pool. `Unavailable`: nothing answers.
+    pub async fn open(host: Host, servers: Servers, settings: &Settings) -> Result<Server> {
+        let mut connector = Connector::new(servers, settings)?;
+        connector.recognise().await?;
+        let lines = if connector.is_cluster() { 1 } else { settings.connections };
+        let lines = (0..lines).map(|_| Line::default()).collect();
+        let (attempts, next) = (Attempts::default(), AtomicUsize::new(0));
+        Ok(Server { connector, lines, attempts, next, timeout: settings.timeout(), host })
+    }
+
+    /// How the servers are connected to.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// The host's clock and the like.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// What the servers say of how they keep data.
+    pub async fn report(&self, call: &Call) -> Result<Report> {
+        report::read(self, call).await
+    }
+
+    /// How long a call may still wait for one answer.
+    ///
+    /// # Errors
+    /// `TimedOut`: no longer.
+    fn patience(&self, call: &Call) -> Result<Duration> {
+        let left = call.remaining(self.host.now());
+        if left.is_zero() { Err(error::timed_out()) } else { Ok(left.min(self.timeout)) }
+    }
+
+    /// Sends a command and waits for its answer, which may be the server's refusal.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Unavailable`; the server's own.
+    pub async fn send(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Answer> {
+        let patience = self.patience(call)?;
+        let begun = Instant::now();
+        let line = &self.lines[self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len()];
+        let linked = tokio::time::timeout(patience, line.link(&self.connector, &self.attempts)).await;
+        let (mut link, number) = linked.map_err(|_| error::unreachable("connecting takes too long"))??;
+        let left = patience.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+        let failed = match tokio::time::timeout(left, link.send(command)).await {
+            Ok(Ok(value)) => return Ok(Answer::Value(value)),
+            Ok(Err(error)) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
+                return Ok(Answer::NoScript);
+            }
+            Ok(Err(error)) => {
+                if lines::breaks(&error) {
+                    line.drop_link(number);
+                }
+                error::of_driver(&error)
+            }
+            Err(_) => {
+                line.drop_link(number);
+                error::silent(left)
+            }
+        };
+        Err(if effect == Effect::Reads { error::of_reading(failed) } else { failed })
+    }
+
+    /// The same, of a command that is no script.
+    ///
+    /// # Errors
+    /// As of [`Server::send`].
+    pub async fn plain(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Value> {
+        match self.send(call, effect, command).await? {
+            Answer::Value(value) => Ok(value),
+            Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
+        }
+    }
+}
+
+/// What came of a command.
+pub enum Answer {
+    /// What the server answers.
+    Value(Value),
+    /// It does not know the script that was named.
+    NoScript,
+}
+
+impl Link {
+    async fn send(&mut self, command: &Cmd) -> redis::RedisResult<Value> {
+        let value = match self {
+            Link::One(connection) => connection.req_packed_command(command).await,
+            Link::Cluster(connection) => connection.req_packed_command(command).await,
+        };
+        value?.extract_error()
+    }
+}
+
+/// An error of the driver, of connecting: nothing was sent.
+fn not_connected(failed: &redis::RedisError) -> Error {
+    let error = error::of_reading(error::of_driver(failed));
+    match failed.kind() {
+        redis::ErrorKind::Io => error::unreachable(failed),
+        _ => error,
+    }
+}

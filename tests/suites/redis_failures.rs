@@ -1,0 +1,219 @@
+//! What becomes of posts while their Redis ends, stands still or cannot be reached.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use sukkal_tests::crash::{self, End};
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::host::Setup;
+use sukkal_tests::servers::proxy::Proxy;
+use sukkal_tests::servers::redis::{Redis, Watched};
+use sukkal_tests::stores::REDIS;
+use sukkal_tests::{Host, Queue, eventually};
+
+/// Messages of a batch.
+const BATCH: usize = 10;
+
+fn over(uri: &str) -> Setup {
+    Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_messages_per_page = 1000")
+}
+
+/// Posts one batch; the answer's status.
+async fn post(queue: &Queue, name: &str) -> u16 {
+    let messages: Vec<_> =
+        (0..BATCH).map(|number| json!({ "ttl": 3600, "body": format!("{name} {number}") })).collect();
+    queue.client().post(&queue.path("/messages"), json!({ "messages": messages })).await.status
+}
+
+/// Posts batches until it is told to end; the names of those that were answered with 201.
+async fn keep_posting(queue: Queue, worker: usize, ends: Arc<AtomicBool>) -> Vec<String> {
+    let mut stored = Vec::new();
+    for round in 0.. {
+        if ends.load(Ordering::Relaxed) {
+            break;
+        }
+        let name = format!("{worker}-{round}");
+        match post(&queue, &name).await {
+            201 => stored.push(name),
+            503 => tokio::task::yield_now().await,
+            other => panic!("a post is answered with {other}"),
+        }
+    }
+    stored
+}
+
+/// Every message of a queue, by its body.
+async fn everything(queue: &Queue) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut page = queue.list("?echo=true&limit=1000").await;
+    while !page.messages.is_empty() {
+        all.extend(page.bodies().iter().map(|body| body.as_str().unwrap_or_default().to_owned()));
+        page = queue.next(&page).await;
+    }
+    all
+}
+
+/// Each batch that was answered with 201 is there; of any other all is there, or nothing.
+fn whole(there: &[String], stored: &[String]) {
+    let distinct: HashSet<&String> = there.iter().collect();
+    assert_eq!(distinct.len(), there.len(), "messages that are there once");
+    let mut batches = HashMap::<&str, usize>::new();
+    for body in there {
+        *batches.entry(body.split(' ').next().unwrap_or_default()).or_default() += 1;
+    }
+    for (name, count) in &batches {
+        assert_eq!(*count, BATCH, "messages of the batch {name}");
+    }
+    for name in stored {
+        assert!(batches.contains_key(name.as_str()), "the batch {name}, which was acknowledged, is lost");
+    }
+}
+
+async fn is_back(queue: &Queue, name: &str) {
+    eventually("posts are taken again", SOON, async || (post(queue, name).await == 201).then_some(())).await;
+}
+
+#[tokio::test]
+async fn batches_are_whole_over_kills_of_the_server() {
+    let mut redis = Redis::start();
+    let host = over(&redis.uri()).start().await;
+    let queue = host.queue("q");
+    let ends = Arc::new(AtomicBool::new(false));
+    let workers: Vec<_> =
+        (0..4).map(|worker| tokio::spawn(keep_posting(queue.clone(), worker, ends.clone()))).collect();
+    for round in 0..3 {
+        let before = queue.counts().await[2];
+        eventually("some are stored", SOON, async || (queue.counts().await[2] > before).then_some(())).await;
+        redis.kill();
+        assert_eq!(post(&queue, "while it is away").await, 503);
+        redis.start_again();
+        is_back(&queue, &format!("after-{round}")).await;
+    }
+    ends.store(true, Ordering::Relaxed);
+    let mut stored = Vec::new();
+    for worker in workers {
+        stored.extend(worker.await.expect("a worker does not panic"));
+    }
+    whole(&everything(&queue).await, &stored);
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_answered_for_and_found_again() {
+    let redis = Redis::start();
+    let host = over(&format!("{}?timeout_ms=400&connect_timeout_ms=400", redis.uri())).start().await;
+    let queue = host.queue("q");
+    assert_eq!(post(&queue, "before").await, 201);
+    redis.freeze();
+    for number in 0..3 {
+        assert_eq!(post(&queue, &format!("frozen-{number}")).await, 503);
+    }
+    redis.thaw();
+    is_back(&queue, "after").await;
+    whole(&everything(&queue).await, &["before".to_owned(), "after".to_owned()]);
+}
+
+#[tokio::test]
+async fn connections_that_are_cut_are_made_again() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let host = over(&format!("redis://127.0.0.1:{}", proxy.port())).start().await;
+    let queue = host.queue("q");
+    let ends = Arc::new(AtomicBool::new(false));
+    let worker = tokio::spawn(keep_posting(queue.clone(), 0, ends.clone()));
+    for round in 0..5 {
+        is_back(&queue, &format!("before-{round}")).await;
+        proxy.cut();
+        is_back(&queue, &format!("after-{round}")).await;
+    }
+    ends.store(true, Ordering::Relaxed);
+    let stored = worker.await.expect("the worker does not panic");
+    whole(&everything(&queue).await, &stored);
+}
+
+#[tokio::test]
+async fn who_waits_hears_of_posts_after_the_connection_was_cut() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let host = over(&format!("redis://127.0.0.1:{}", proxy.port())).start().await;
+    let queue = host.queue("q");
+    queue.create(json!({})).await;
+    let waiter = queue.clone();
+    let waiting = tokio::spawn(async move {
+        let path = waiter.path("/claims?wait=20");
+        waiter.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
+    });
+    let watched = || redis.ask(&["PUBSUB", "NUMSUB", "sukkal:hints"]).is_ok_and(|said| said.ends_with(":1"));
+    eventually("the channel is heard", SOON, async || watched().then_some(())).await;
+    proxy.cut();
+    eventually("the channel is heard again", SOON, async || watched().then_some(())).await;
+    is_back(&queue, "late").await;
+    let claim = waiting.await.expect("the waiter does not panic");
+    // Whoever waits is told, or looks again by itself; it may have been unlucky when the wire was cut.
+    assert!(matches!(claim.status, 201 | 503), "{}", claim.text());
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_forgot_are_loaded_again() {
+    let redis = Redis::start();
+    let host = over(&redis.uri()).start().await;
+    let queue = host.queue("q");
+    queue.post(["a"]).await;
+    assert_eq!(redis.ask(&["SCRIPT", "FLUSH", "SYNC"]).unwrap(), "OK");
+    queue.post(["b"]).await;
+    assert_eq!(queue.claim(2).await.bodies(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_failover_keeps_messages_and_claims_and_is_followed() {
+    let mut watched = Watched::start();
+    let host = over(&watched.uri()).start().await;
+    let queue = host.queue("q");
+    queue.post(["a", "b", "c"]).await;
+    let claim = queue.claim(1).await;
+    let replicated = || {
+        let said = watched.servers[0].ask(&["WAIT", "1", "1000"]).unwrap_or_default();
+        (said == ":1").then_some(())
+    };
+    eventually("the replica has it all", SOON, async || replicated()).await;
+    watched.servers[0].kill();
+    is_back(&queue, "after").await;
+    assert_eq!(claim.get().await.expect(200).json()["messages"][0]["body"], "a");
+    assert_eq!(queue.list("?echo=true&limit=2").await.bodies(), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn a_server_without_memory_goes_on_with_all_but_posts() {
+    let redis = Redis::with("maxmemory 8mb\nmaxmemory-policy noeviction\n");
+    let host = over(&redis.uri()).start().await;
+    let queue = host.queue("q");
+    let body = "x".repeat(16_000);
+    let mut stored = 0;
+    let refusal = loop {
+        let messages = json!({ "messages": [{ "ttl": 3600, "body": body }] });
+        let answer = queue.client().post(&queue.path("/messages"), messages).await;
+        if answer.status != 201 {
+            break answer.expect(503);
+        }
+        stored += 1;
+        assert!(stored < 2_000, "it never fills up");
+    };
+    assert!(refusal.text().contains("space"), "{}", refusal.text());
+    let claim = queue.claim(10).await;
+    claim.renew(400).await.expect(204);
+    for place in 0..10 {
+        claim.delete(place).await.expect(204);
+    }
+    claim.release().await;
+    while !queue.pop(20).await.is_empty() {}
+    assert_eq!(queue.counts().await, [0, 0, 0]);
+    is_back(&queue, "again").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kills_of_the_host_under_load() {
+    let summary = crash::run(REDIS.host(), End::Kill, 3, 20_261_125).await;
+    println!("{summary}");
+    assert!(summary.violations.is_empty(), "{summary}");
+}

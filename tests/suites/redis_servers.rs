@@ -1,0 +1,190 @@
+//! Redis in all its forms: a cluster, Sentinels, TLS, a socket; and what a pool says of its server.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use sukkal_plugin_sdk::testing::{TestClock, call};
+use sukkal_plugin_sdk::{Capabilities, Health};
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::free_port;
+use sukkal_tests::servers::redis::{Cluster, Redis, Watched};
+use sukkal_tests::stores::REDIS;
+use sukkal_tests::tls::Authority;
+use sukkal_tests::{Host, eventually, programs};
+
+/// Holds the built library to the kit, on servers of its own.
+fn keeps(uri: &str, cases: &str) {
+    let mut verify = Command::new(programs::sukkal());
+    verify.args(["plugin", "verify"]).arg(programs::library("sukkal-redis")).args(["--uri", uri, "--case", cases]);
+    let output = verify.output().expect("the program can be started");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{uri}\n{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains(" passed, 0 failed"), "{told}");
+}
+
+#[test]
+fn the_kit_holds_on_a_cluster() {
+    keeps(&Cluster::start().uri(), "*");
+}
+
+#[test]
+fn the_kit_holds_with_sentinels() {
+    keeps(&Watched::start().uri(), "*");
+}
+
+#[test]
+fn one_node_of_a_cluster_leads_to_all() {
+    let cluster = Cluster::start();
+    keeps(&cluster.nodes[1].uri(), "pool.order.*");
+}
+
+#[test]
+fn the_kit_holds_over_a_socket() {
+    let redis = Redis::start();
+    keeps(&format!("redis://{}", redis.socket().display()), "pool.claim.*");
+}
+
+/// A server that speaks TLS, with a certificate of this authority.
+fn with_tls(authority: &Authority, folder: &Path) -> (Redis, u16) {
+    authority.issue(folder, "server");
+    std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
+    let (port, at) = (free_port(), |name: &str| folder.join(name).display().to_string());
+    let settings = format!(
+        "tls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no\n",
+        at("server.pem"),
+        at("server.key"),
+        at("ca.pem")
+    );
+    (Redis::with(&settings), port)
+}
+
+#[test]
+fn the_kit_holds_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_redis, port) = with_tls(&Authority::default(), folder.path());
+    keeps(&format!("rediss://localhost:{port}?ca_file={}", folder.path().join("ca.pem").display()), "pool.[oc]*");
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_stranger_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_redis, port) = with_tls(&Authority::default(), folder.path());
+    let error = open(&format!("rediss://localhost:{port}")).await.unwrap_err();
+    assert!(error.contains("cannot be reached") && error.contains("ertificate"), "{error}");
+}
+
+/// What a pool states of itself, and what its operator is told.
+async fn open(uri: &str) -> Result<(Capabilities, Health), String> {
+    let (clock, folder) = (TestClock::default(), tempfile::tempdir().unwrap());
+    let library = REDIS.load(&clock, folder.path())?;
+    let pool = library.open_pool(REDIS.arguments(uri, folder.path())).await.map_err(|error| error.to_string())?;
+    let health = pool.health(&call(&clock)).await.map_err(|error| error.to_string())?;
+    let capabilities = pool.capabilities().expect("it states some");
+    pool.shutdown(&call(&clock)).await.map_err(|error| error.to_string())?;
+    Ok((capabilities, health))
+}
+
+#[tokio::test]
+async fn a_pool_states_what_its_server_keeps_and_warns_of_the_rest() {
+    const SYNCED: &str = "appendonly yes\nappendfsync always\n";
+    let servers: [(String, bool, bool, &[&str]); 5] = [
+        (format!("{SYNCED}maxmemory-policy noeviction\n"), true, true, &[]),
+        (format!("{SYNCED}maxmemory-policy allkeys-lru\n"), false, false, &["messages can vanish", "allkeys-lru"]),
+        (format!("{SYNCED}maxmemory-policy volatile-ttl\n"), false, false, &["messages can vanish", "volatile-ttl"]),
+        ("appendonly no\n".to_owned(), false, true, &["appendonly yes"]),
+        ("appendonly yes\nappendfsync everysec\n".to_owned(), false, true, &["appendfsync is not always"]),
+    ];
+    for (settings, durable, kept, warnings) in servers {
+        let redis = Redis::with(&settings);
+        let (capabilities, health) = open(&redis.uri()).await.unwrap();
+        let told = health.warnings.join("\n");
+        assert_eq!((capabilities.durability, capabilities.at_least_once), (durable, kept), "{settings}{told}");
+        assert!(warnings.iter().all(|part| told.contains(part)), "{settings}{told}");
+        assert_eq!(told.is_empty(), warnings.is_empty(), "{settings}{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_may_not_ask_says_so() {
+    let redis = Redis::with("user sukkal on >secret ~* &* +@all -config\n");
+    let uri = redis.uri().replace("//", "//sukkal:secret@");
+    let (capabilities, health) = open(&uri).await.unwrap();
+    assert!(!capabilities.durability && !capabilities.at_least_once);
+    assert!(health.warnings[0].contains("cannot be read"), "{:?}", health.warnings);
+    let error = open(&uri.replace("secret", "wrong")).await.unwrap_err();
+    assert!(error.contains("refuses its user") && !error.contains("wrong@"), "{error}");
+}
+
+/// Those that the plugin's README names.
+#[test]
+fn a_user_with_few_rights_is_enough() {
+    let rights = "~sukkal:* resetchannels &sukkal:hints +@all -@dangerous +info +config|get";
+    let redis = Redis::with(&format!("user few on >secret {rights}\n"));
+    keeps(&redis.uri().replace("//", "//few:secret@"), "pool.[csw]*");
+}
+
+#[tokio::test]
+async fn warnings_are_in_the_hosts_log_and_silence_is_silent() {
+    let redis = Redis::with("maxmemory-policy allkeys-lru\n");
+    let host = Host::with().top(&format!("default_pool = {:?}", redis.uri())).start().await;
+    assert!(host.log().contains("messages can vanish"), "{}", host.log());
+    let sound = REDIS.host().start().await;
+    assert!(!sound.log().contains("WARN"), "{}", sound.log());
+}
+
+#[test]
+fn what_cannot_be_a_pool_is_refused_with_the_reason() {
+    let standalone = Redis::start();
+    for (uri, reason) in [
+        ("redis://127.0.0.1:1".to_owned(), "cannot be reached"),
+        // A network that is reserved for documentation: nobody answers.
+        ("redis://192.0.2.1?connect_timeout_ms=500".to_owned(), "cannot be reached"),
+        ("redis://a,b".to_owned(), "several hosts need master=NAME"),
+        (format!("{}?colour=red", standalone.uri()), "no parameter colour"),
+        (format!("{}?prefix=a{{b}}", standalone.uri()), "prefix must be"),
+        (format!("{}?cluster=true", standalone.uri()), "cluster"),
+        ("rediss://localhost?ca_file=/nowhere.pem".to_owned(), "ca_file cannot be read"),
+    ] {
+        let host = Host::with().top(&format!("default_pool = {uri:?}")).prepare();
+        let output = host.serve().output().expect("it can be started");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(reason), "{uri}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn everything_works_in_a_cluster_whatever_names_are_made_of() {
+    let mut cluster = Cluster::start();
+    let host = Host::with().top(&format!("default_pool = {:?}", cluster.uri())).start().await;
+    for project in ["{a}{b}", "}{", "plain"] {
+        let client = host.client().of_project(project);
+        for number in 0..8 {
+            let queue = host.queue(&format!("q{number}")).seen_by(client.clone());
+            let dead = host.queue(&format!("dead{number}")).seen_by(client.clone());
+            let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": format!("dead{number}") });
+            queue.create(rule).await;
+            queue.post(["bad", "good"]).await;
+            queue.claim(1).await.release().await;
+            assert_eq!(queue.claim(2).await.bodies(), ["good"]);
+            assert_eq!(dead.list("?echo=true").await.bodies(), ["bad"]);
+            assert_eq!((queue.counts().await, dead.counts().await), ([0, 1, 1], [1, 0, 1]));
+            client.post(&queue.path("/purge"), json!({ "resource_types": ["messages"] })).await.expect(204);
+            assert_eq!(queue.counts().await, [0, 0, 0]);
+            client.delete(&queue.path("")).await.expect(204);
+            assert!(queue.list("?echo=true&include_claimed=true").await.messages.is_empty());
+        }
+    }
+    let queue = host.queue("stays");
+    queue.post(["a"]).await;
+    for node in &mut cluster.nodes {
+        node.kill();
+        node.start_again();
+    }
+    let there = async || {
+        let answer = queue.client().get(&queue.path("/messages?echo=true")).await;
+        (answer.status == 200).then(|| answer.json()["messages"][0]["body"].clone())
+    };
+    assert_eq!(eventually("the cluster is back", SOON * 3, there).await, "a");
+    assert!(!host.log().contains("CROSSSLOT") && !host.log().contains("non local key"), "{}", host.log());
+}
