@@ -199,7 +199,8 @@ fn address(text: &str, default_port: u16) -> Result<Address> {
         }
         None => text.split_once(':').unwrap_or((text, "")),
     };
-    if host.is_empty() || (port.contains(':') && !text.starts_with('[')) {
+    let named = |letter: char| letter.is_alphanumeric() || ".-_:".contains(letter);
+    if host.is_empty() || !host.chars().all(named) || (port.contains(':') && !text.starts_with('[')) {
         return Err(wrong());
     }
     let port = if port.is_empty() { default_port } else { port.parse().map_err(|_| wrong())? };

@@ -28,7 +28,8 @@ impl MariaDb {
         }
         let mut command = as_user("mysql", &installed("/usr/bin/mariadb-install-db"));
         command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        finish(command.arg(mariadb.data_dir()));
+        // Two at once would take each other's temporary tables for theirs.
+        finish(command.arg(mariadb.data_dir()).arg(format!("--tmpdir={}", folder.display())));
         mariadb.start_again().await;
         mariadb
     }
@@ -39,6 +40,7 @@ impl MariaDb {
         let mut command = as_user("mysql", &installed("/usr/sbin/mariadbd"));
         command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
+        command.arg(format!("--tmpdir={}", folder.display()));
         command.arg(self.data_dir()).arg(format!("--port={}", self.server.port()));
         command.arg(format!("--socket={}", folder.join("socket").display()));
         command.arg(format!("--pid-file={}", folder.join("pid").display()));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    Bytes, Call, Filter, Host, Identity, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response, Result, Verdict,
+    Bytes, Call, Filter, Host, Identity, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response,
+    Result, Verdict,
 };
 
 use crate::act::act;
