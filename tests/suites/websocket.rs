@@ -29,10 +29,7 @@ async fn one_long_session_over(store: Store) {
             (other, _) => panic!("step {number}: {other:?} where an answer to {sent} is due"),
         };
         faults.extend(described.faults(&sent, &answer).into_iter().map(|fault| format!("step {number}: {fault}")));
-        let due = with_own_subscriptions(due(step, &sent), |one| {
-            // Who listens on the connection need not confirm that.
-            one["confirmed"] = json!(one["subscriber"] == THIS);
-        });
+        let due = due(step, &sent);
         let answer = with_own_subscriptions(answer, |one| {
             if one["subscriber"].as_str().is_some_and(|text| text.starts_with("websocket://")) {
                 one["subscriber"] = json!(THIS);

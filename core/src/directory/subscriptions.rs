@@ -31,7 +31,8 @@ pub struct Subscription {
     pub since: Timestamp,
     /// What the client set.
     pub options: Object,
-    /// Whether the subscriber has confirmed it.
+    /// Whether the subscriber has confirmed it. False of a connection's own too, which need not be
+    /// confirmed: it was asked for there (spec: websocket, notifications).
     pub confirmed: bool,
 }
 
@@ -44,8 +45,6 @@ pub struct NewSubscription {
     pub ttl: u64,
     /// What the client set.
     pub options: Object,
-    /// Whether the subscriber need not confirm it.
-    pub confirmed: bool,
 }
 
 /// What is to be changed of a subscription.
@@ -207,9 +206,9 @@ impl Directory {
     }
 
     fn new_subscription(&self, new: NewSubscription) -> Subscription {
-        let NewSubscription { subscriber, ttl, options, confirmed } = new;
+        let NewSubscription { subscriber, ttl, options } = new;
         let since = (self.clock)();
-        Subscription { id: new_id(since), subscriber, ttl, since, options, confirmed }
+        Subscription { id: new_id(since), subscriber, ttl, since, options, confirmed: false }
     }
 
     async fn stored(&self, call: &Call, queue: QueueId, id: &str) -> Result<Option<Stored>> {

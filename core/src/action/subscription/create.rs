@@ -40,14 +40,13 @@ async fn ends_with(context: &Context<'_>, connection: &Session, request: &Reques
 fn decode(context: &Context<'_>, request: &Request) -> Result<NewSubscription> {
     let object = optional_body(request).map(draft::object).transpose()?.unwrap_or_default();
     let draft = draft::read(&without_empty(object, context), context.notifications(), context.service.now())?;
-    let (subscriber, confirmed) = match (draft.subscriber, context.connection) {
-        (Some(subscriber), _) => (subscriber, false),
-        // Who listens on the connection has asked for it there: there is nothing to confirm.
-        (None, Some(connection)) => (connection.subscriber().to_owned(), true),
+    let subscriber = match (draft.subscriber, context.connection) {
+        (Some(subscriber), _) => subscriber,
+        (None, Some(connection)) => connection.subscriber().to_owned(),
         (None, None) => return Err(Error::value("Missing parameter subscriber in body.")),
     };
     let ttl = draft.ttl.unwrap_or(context.limits().default_subscription_ttl);
-    Ok(NewSubscription { subscriber, ttl, options: draft.options.unwrap_or_default(), confirmed })
+    Ok(NewSubscription { subscriber, ttl, options: draft.options.unwrap_or_default() })
 }
 
 /// On a connection that can be a subscriber itself an empty subscriber means the same as none (spec:
