@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
-use sukkal_tests::{Answer, Client, Host, Queue, eventually, programs};
+use sukkal_tests::{Answer, Client, Host, Queue, Scrape, eventually, programs};
 
 const PANICS: [(&str, &str); 4] = [
     ("panic_text", "at once, with a text"),
@@ -225,7 +225,11 @@ async fn waiting_in_a_filter_takes_no_thread() {
         let queue = host.queue("bad");
         posts.spawn(async move { post(&queue).await.status });
     }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let waiting = async || {
+        let metrics = Scrape::of(&host.pages(), "/metrics").await;
+        (metrics.sum("sukkal_requests_in_flight", &[("transport", "rest")]) >= REQUESTS as f64).then_some(())
+    };
+    eventually("all of them wait", SOON, waiting).await;
     let threads = host.threads();
     let statuses = posts.join_all().await;
     assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");

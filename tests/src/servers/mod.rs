@@ -1,12 +1,12 @@
 //! Real servers, each started by the test that needs it: in a folder of its own, on a private port.
 
 mod mariadb;
+mod port;
 mod postgres;
 pub mod proxy;
 pub mod redis;
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 pub use self::mariadb::MariaDb;
+pub use self::port::free_port;
 pub use self::postgres::Postgres;
 use crate::eventually;
 
@@ -41,17 +42,28 @@ impl Server {
     ///
     /// # Panics
     /// When it ends instead.
-    pub async fn run(&mut self, mut command: Command) {
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be opened");
-        let output: File = log.try_clone().expect("a file can be opened twice");
-        self.child = Some(command.stdout(output).stderr(log).spawn().expect("the server can be started"));
+    pub async fn run(&mut self, command: Command) {
+        self.spawn(command);
         eventually("the server takes connections", START, async || {
-            let child = self.child.as_mut().expect("it was started");
-            let ended = child.try_wait().expect("a process of ours can be looked after");
-            assert!(ended.is_none(), "the server ended at its start");
+            self.assert_running();
             TcpStream::connect(("127.0.0.1", self.port)).await.ok().map(drop)
         })
         .await;
+    }
+
+    /// Starts a process, and waits for nothing.
+    pub fn spawn(&mut self, mut command: Command) {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be opened");
+        let output: File = log.try_clone().expect("a file can be opened twice");
+        self.child = Some(command.stdout(output).stderr(log).spawn().expect("the server can be started"));
+    }
+
+    /// # Panics
+    /// When its process has ended by itself.
+    pub fn assert_running(&mut self) {
+        let child = self.child.as_mut().expect("it was started");
+        let ended = child.try_wait().expect("a process of ours can be looked after");
+        assert!(ended.is_none(), "the server ended at its start");
     }
 
     /// Its port on 127.0.0.1.
@@ -125,13 +137,6 @@ fn children(parent: Pid) -> Vec<Pid> {
     numbers.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
-/// A port that nobody listens on. Somebody may take it before the server does; the test then fails,
-/// and says so.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("a socket has an address").port()
-}
-
 /// A program of Debian's packages.
 ///
 /// # Panics
@@ -142,8 +147,14 @@ fn installed(path: &str) -> PathBuf {
     path
 }
 
-/// A command that runs a program, as another user where this is the superuser: some servers refuse to
-/// be that. The process is the program's own, and ends with the thread that starts it.
+/// A command that runs a program, whose process ends with the thread that starts it, even if that is killed.
+fn bound(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
+
+/// The same, as another user where this is the superuser: some servers refuse to be that.
 fn as_user(user: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);

@@ -1,21 +1,15 @@
 //! Redis servers: one, a master that Sentinels watch, a cluster.
-//!
-//! Each ends with the thread that started it, even if the process is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use super::{Server, bound, free_port};
 
-use super::free_port;
-use crate::eventually::SOON;
-
-/// How long servers may take to agree on something.
+/// How long a server may take to start, and how long servers may take to agree on something.
 const AGREED: Duration = Duration::from_secs(30);
 /// What the Sentinels call the master.
 pub const MASTER: &str = "main";
@@ -51,11 +45,9 @@ pub fn shared() -> &'static Redis {
 /// A server of one's own. Dropping it kills it; what it has written stays until then.
 #[derive(Debug)]
 pub struct Redis {
-    folder: TempDir,
-    port: u16,
+    server: Server,
     settings: String,
     program: &'static str,
-    child: Option<Child>,
 }
 
 impl Redis {
@@ -73,8 +65,7 @@ impl Redis {
 
     /// A server that is not started.
     pub fn prepare(program: &'static str, settings: &str) -> Redis {
-        let folder = TempDir::with_prefix("redis-").expect("a temporary folder can be made");
-        Redis { folder, port: free_port(), settings: settings.to_owned(), program, child: None }
+        Redis { server: Server::new("redis"), settings: settings.to_owned(), program }
     }
 
     /// Starts it on the data that are there, and waits until it answers.
@@ -82,66 +73,60 @@ impl Redis {
     /// # Panics
     /// When it does not.
     pub fn start_again(&mut self) {
-        let folder = self.folder.path();
+        let folder = self.folder();
         let config = folder.join("redis.conf");
         // Sentinels write what they learn into theirs.
         if !config.exists() {
-            let (port, socket) = (self.port, self.socket());
-            let head = format!("bind 127.0.0.1\nport {port}\ndir {}\nlogfile log\n", folder.display());
+            let (port, socket) = (self.port(), self.socket());
+            let head = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.display());
             let own = match self.program {
                 "redis-server" => format!("save \"\"\nunixsocket {}\n", socket.display()),
                 _ => String::new(),
             };
             std::fs::write(&config, head + &own + &self.settings).expect("the configuration can be written");
         }
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", self.program]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().expect("redis-server and setpriv are installed"));
-        until("redis answers", SOON, || self.ask(&["PING"]).ok().filter(|said| said == "PONG"));
+        let mut command = bound(Path::new(self.program));
+        command.arg(&config);
+        self.server.spawn(command);
+        until("redis answers", AGREED, || {
+            self.server.assert_running();
+            self.ask(&["PING"]).ok().filter(|said| said == "PONG")
+        });
     }
 
     /// Ends it at once.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("a process of ours can be killed");
-            child.wait().expect("a process of ours can be waited for");
-        }
+        self.server.kill();
     }
 
     /// It neither answers nor closes anything from here on.
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.server.freeze();
     }
 
     /// It goes on.
     pub fn thaw(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().map(Child::id).expect("the server runs");
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process has a number");
-        kill_process(pid, signal).expect("a process of ours can be signalled");
+        self.server.thaw();
     }
 
     /// Where it listens.
     pub fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
 
     /// Where its data, its configuration and its log lie.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.server.folder()
     }
 
     /// Its socket on this machine.
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("socket")
+        self.folder().join("socket")
     }
 
     /// A pool's URI.
     pub fn uri(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
     /// Sends a command; what the server says, each element of a list on a line of its own. Refusals begin
@@ -150,22 +135,12 @@ impl Redis {
     /// # Errors
     /// It does not answer.
     pub fn ask(&self, command: &[&str]) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port()))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let mut text = format!("*{}\r\n", command.len());
         command.iter().for_each(|part| text.push_str(&format!("${}\r\n{part}\r\n", part.len())));
         stream.write_all(text.as_bytes())?;
         answer(&mut BufReader::new(stream))
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 
