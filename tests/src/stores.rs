@@ -51,16 +51,21 @@ pub const EXAMPLE: Store =
 pub const STORES: [Store; 3] = [SQLITE, MEMORY, REDIS];
 
 impl Store {
-    /// The catalog of a database server, beside SQLite's pool. What it is called by lives as long as
-    /// the test does.
+    /// The catalog of a database server, beside SQLite's pool, which no other host can reach. What it
+    /// is called by lives as long as the test does.
     pub fn sql(scheme: &'static str, catalog: &str) -> Store {
         let catalog = String::leak(catalog.to_owned());
         Store { scheme, package: "sukkal-sql", pool: SQLITE.pool, catalog, reopens: true }
     }
 
+    /// The same catalog beside a pool in Redis: what hosts that serve together have.
+    pub fn beside_redis(self) -> Store {
+        Store { pool: REDIS.pool, ..self }
+    }
+
     /// A host whose catalog and default pool are this store's. A test that fails shows over which.
     pub fn host(self) -> Setup {
-        println!("over {}", self.scheme);
+        println!("over {}, messages in {}", self.scheme, self.pool);
         let (catalog, pool) = (format!("{:?}", self.catalog), format!("{:?}", self.pool_uri()));
         Host::with().top(&format!("catalog = {catalog}")).top(&format!("default_pool = {pool}"))
     }
@@ -68,8 +73,8 @@ impl Store {
     /// The URI of a pool of its own. Servers are shared by all of a process.
     pub fn pool_uri(self) -> String {
         static POOLS: AtomicU32 = AtomicU32::new(0);
-        match self.scheme {
-            "redis" => {
+        match self.pool {
+            "redis:" => {
                 let number = POOLS.fetch_add(1, Ordering::Relaxed);
                 format!("{}?prefix=pool-{number}", redis::shared().uri())
             }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use sukkal_tests::host::Setup;
 use sukkal_tests::long_run::scaled;
-use sukkal_tests::stores::STORES;
+use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::{Host, programs};
 
 /// Runs a script of `tests/clients` against a host of its own.
@@ -33,6 +33,26 @@ fn everything_on(setup: Setup) -> Setup {
     )
 }
 
+/// With the verbs of administrators.
+fn for_admins(setup: Setup) -> Setup {
+    setup.section("[api]\nadmin_mode = true")
+}
+
+/// Each client with all of its verbs, over a store with a server, each over one of its own.
+pub async fn all_over<S>(mut start: impl AsyncFnMut() -> S, store: impl Fn(&S) -> Store) {
+    let server = start().await;
+    run(everything_on(with_key(store(&server).host())), "zaqarclient_rest.py", &["10".to_owned()]).await;
+    let server = start().await;
+    websocket(store(&server)).await;
+    let server = start().await;
+    let without_pool = Store { pool: "", ..store(&server) };
+    run(for_admins(without_pool.host()), "zaqarclient_pools.py", &[]).await;
+    let server = start().await;
+    run(store(&server).host(), "openstacksdk_rest.py", &[]).await;
+    let server = start().await;
+    run(for_admins(with_key(store(&server).host())), "openstack_cli.py", &[]).await;
+}
+
 #[tokio::test]
 async fn python_zaqarclient_with_every_verb() {
     for store in STORES {
@@ -51,15 +71,18 @@ async fn python_zaqarclient_with_everything_switched_on() {
 #[tokio::test]
 async fn python_zaqarclient_over_the_websocket() {
     for store in STORES {
-        let host = store.host().start().await;
-        run_against(&format!("ws://{}/", host.websocket_address()), "zaqarclient_ws.py", &[]);
+        websocket(store).await;
     }
+}
+
+async fn websocket(store: Store) {
+    let host = store.host().start().await;
+    run_against(&format!("ws://{}/", host.websocket_address()), "zaqarclient_ws.py", &[]);
 }
 
 #[tokio::test]
 async fn python_zaqarclient_with_pools_and_flavors() {
-    let setup = Host::with().top("default_pool = \"\"").section("[api]\nadmin_mode = true");
-    run(setup, "zaqarclient_pools.py", &[]).await;
+    run(for_admins(Host::with().top("default_pool = \"\"")), "zaqarclient_pools.py", &[]).await;
 }
 
 #[tokio::test]
@@ -71,6 +94,6 @@ async fn openstacksdk_with_every_verb() {
 #[tokio::test]
 async fn openstack_messaging_with_every_verb() {
     for store in STORES {
-        run(with_key(store.host()).section("[api]\nadmin_mode = true"), "openstack_cli.py", &[]).await;
+        run(for_admins(with_key(store.host())), "openstack_cli.py", &[]).await;
     }
 }

@@ -6,16 +6,30 @@ use sukkal_tests::servers::{MariaDb, Postgres, Server};
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Host, eventually};
 
-use crate::wire_vectors;
+use crate::{clients, wire_vectors};
 
 #[tokio::test]
-async fn the_wire_vectors_over_postgresql() {
-    wire_vectors::all_over(Postgres::start, |postgres| Store::sql("postgres", &postgres.uri())).await;
+async fn the_wire_vectors_over_postgresql_and_redis() {
+    let store = |postgres: &Postgres| Store::sql("postgres", &postgres.uri()).beside_redis();
+    wire_vectors::all_over(Postgres::start, store).await;
 }
 
 #[tokio::test]
-async fn the_wire_vectors_over_mariadb() {
-    wire_vectors::all_over(MariaDb::start, |mariadb| Store::sql("mysql", &mariadb.uri())).await;
+async fn the_wire_vectors_over_mariadb_and_redis() {
+    let store = |mariadb: &MariaDb| Store::sql("mysql", &mariadb.uri()).beside_redis();
+    wire_vectors::all_over(MariaDb::start, store).await;
+}
+
+#[tokio::test]
+async fn every_client_over_postgresql_and_redis() {
+    let store = |postgres: &Postgres| Store::sql("postgres", &postgres.uri()).beside_redis();
+    clients::all_over(Postgres::start, store).await;
+}
+
+#[tokio::test]
+async fn every_client_over_mariadb_and_redis() {
+    let store = |mariadb: &MariaDb| Store::sql("mysql", &mariadb.uri()).beside_redis();
+    clients::all_over(MariaDb::start, store).await;
 }
 
 /// Two hosts over one catalog and a pool that both can reach only in turn: each queue is made once.
