@@ -79,8 +79,9 @@ impl Running {
     fn set_levels(&self, config: &Config) {
         log::set_levels(&config.log);
         self.services.reload(config);
-        for library in self.registry.libraries() {
-            let plugin = library.manifest().name.as_str();
+        for plugin in self.registry.plugins() {
+            let Some(library) = plugin.loaded() else { continue };
+            let plugin = plugin.name();
             if !library.set_log_level(self.services.max_level(plugin)) {
                 tracing::debug!(plugin, "the level of the plugin's log cannot be changed before a restart");
             }

@@ -71,7 +71,7 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     let metrics = metrics.map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
     let services = Services::start(&config, Some(metrics.clone()));
-    let registry = load(&config, services, &metrics)?;
+    let registry = find(&config, services)?;
     plugin::check(&config, &registry)?;
     prepare(&config.data_dir)?;
     // Before the stores are opened: a second host of the same settings should fail here.
@@ -200,16 +200,15 @@ async fn obey(
     }
 }
 
-/// Loads the plugins, and tells which files were none.
-fn load(config: &Config, services: &'static Services, metrics: &Metrics) -> Result<Registry, Vec<Mistake>> {
-    let registry = Registry::load(&plugin::candidates(config)?, services)?;
+/// Finds the plugins, and tells which files were none.
+fn find(config: &Config, services: &'static Services) -> Result<Registry, Vec<Mistake>> {
+    let registry = Registry::find_all(&plugin::candidates(config)?, services)?;
     for refusal in registry.refused() {
         tracing::warn!("{refusal}");
     }
-    for library in registry.libraries() {
-        let manifest = library.manifest();
-        metrics.loaded(library);
-        tracing::info!(plugin = manifest.name, version = manifest.version, path = %library.path().display(), "loaded");
+    for plugin in registry.plugins() {
+        let version = plugin.description().version.as_str();
+        tracing::info!(plugin = plugin.name(), version, path = %plugin.path().display(), "found");
     }
     Ok(registry)
 }

@@ -94,7 +94,7 @@ async fn readiness_fails_first_and_the_host_serves_on_for_the_delay() {
 }
 
 #[tokio::test]
-async fn the_plugins_page_tells_what_is_loaded_refused_and_in_use() {
+async fn the_plugins_page_tells_what_is_found_refused_and_in_use() {
     let libraries = ["sukkal-sqlite", "sukkal-memory", "sukkal-filter-audit"].map(programs::library);
     let host = Host::with().plugins(libraries).top("pipeline = [\"audit\"]").prepare();
     std::fs::write(host.folder().join("plugins/broken.so"), "no library").expect("a file can be written");
@@ -107,7 +107,7 @@ async fn the_plugins_page_tells_what_is_loaded_refused_and_in_use() {
     assert_eq!((&sqlite["state"], &sqlite["in_use"]), (&json!("in use"), &json!(["catalog sqlite", "pool sqlite"])));
     assert_eq!(sqlite["provides"]["pools"], json!(["sqlite"]));
     assert_eq!(named("filter-audit")["in_use"], json!(["filter audit"]));
-    assert_eq!((&named("memory")["state"], &named("memory")["in_use"]), (&json!("loaded"), &json!([])));
+    assert_eq!((&named("memory")["state"], &named("memory")["in_use"]), (&json!("found"), &json!([])));
     let refused: Vec<&Value> = plugins.iter().filter(|plugin| plugin["state"] == "refused").collect();
     assert_eq!(refused.len(), 1);
     assert!(refused[0]["file"].as_str().is_some_and(|file| file.ends_with("broken.so")));

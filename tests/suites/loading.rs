@@ -195,15 +195,24 @@ fn an_unreadable_file_is_told() {
     line(&text(&output.stderr), "circle.so", &["cannot be read", "permissions"]);
 }
 
+fn deadly() -> Bad {
+    let library = read(&programs::bad_library("dies_at_load"));
+    bad("dies.so", library, &["ended the process that looked into it (signal 6)"])
+}
+
 #[test]
 fn what_ends_the_process_that_looks_costs_one_line_of_the_list() {
-    let dies = bad("dies.so", read(&programs::bad_library("dies_at_load")), &["ended the process", "signal 6"]);
-    let host = host_with(&[dies]);
+    let host = host_with(&[deadly()]);
     let output = sukkal(&host, &["plugin", "list", "--config", "sukkal.toml"]);
     let told = text(&output.stdout);
     assert!(output.status.success(), "{told}{}", text(&output.stderr));
-    line(&told, "dies.so", &["refused:", "ended the process that looked into it (signal 6)"]);
+    line(&told, "dies.so", &["refused:", deadly().says[0]]);
     assert!(told.contains("catalog sqlite, pool sqlite"), "{told}");
+}
+
+#[tokio::test]
+async fn what_ends_the_process_that_looks_costs_a_host_one_line() {
+    serves_without(vec![deadly()]).await;
 }
 
 #[test]

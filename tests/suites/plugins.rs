@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 use sukkal_tests::host::{Setup, alone};
+use sukkal_tests::pools::{admin, pool, register};
 use sukkal_tests::{Host, programs};
 
 const PLAIN: &str = "There is no spoon";
@@ -152,4 +153,35 @@ async fn replacing_a_library_does_a_running_host_no_harm() {
     }
     assert_eq!(host.queue("orders").claim(1).await.bodies(), [PLAIN]);
     host.queue("orders").post([PLAIN]).await;
+}
+
+/// What the page of the plugins tells of one.
+async fn state(host: &Host, plugin: &str) -> serde_json::Value {
+    let page = host.pages().get("/plugins").await.expect(200).json();
+    let plugins = page["plugins"].as_array().cloned().unwrap_or_default();
+    plugins.into_iter().find(|of| of["name"] == plugin).map(|of| of["state"].clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_library_is_loaded_by_what_first_needs_it() {
+    let host = admin(Host::with().plugins(["sukkal-sqlite", "sukkal-memory"].map(programs::library))).start().await;
+    assert_eq!(state(&host, "memory").await, "found");
+    pool(&host, "p1", "memory:").await;
+    assert_eq!(state(&host, "memory").await, "in use");
+    host.queue("orders").post([PLAIN]).await;
+}
+
+#[tokio::test]
+async fn a_library_that_is_another_at_its_first_use_is_refused_until_it_is_the_same_again() {
+    let [sqlite, memory, audit] = ["sukkal-sqlite", "sukkal-memory", "sukkal-filter-audit"].map(programs::library);
+    let host = admin(Host::with().plugins([sqlite, memory.clone()])).start().await;
+    let installed = host.folder().join("plugins").join(memory.file_name().unwrap_or_default());
+    let wanted = json!({ "uri": "memory:", "weight": 1 });
+    for (other, reason) in [(audit, "is another plugin now; restart the host"), (PathBuf::from("/dev/null"), "empty")] {
+        std::fs::write(&installed, std::fs::read(other).expect("a library")).expect("a file can be written");
+        let refused = register(&host, "p1", wanted.clone()).await.expect(400);
+        assert!(refused.text().contains(reason), "{}", refused.text());
+    }
+    std::fs::copy(memory, &installed).expect("a file can be copied");
+    register(&host, "p1", wanted).await.expect(201);
 }

@@ -114,8 +114,8 @@ async fn what_cannot_be_opened_is_refused_in_time_with_the_reason() {
     let host = admin(Host::with()).start().await;
     let long = format!("memory:{}", "x".repeat(300));
     for (body, reason) in [
-        (json!({ "uri": "nope://x", "weight": 1 }), "scheme nope; loaded are: "),
-        (json!({ "uri": "x", "weight": 1 }), "the URI has no scheme; loaded are: "),
+        (json!({ "uri": "nope://x", "weight": 1 }), "scheme nope; provided are: "),
+        (json!({ "uri": "x", "weight": 1 }), "the URI has no scheme; provided are: "),
         (json!({ "uri": "sqlite:///no/such/dir/x.db", "weight": 1 }), "check that its directory exists"),
         (json!({ "uri": "sqlite:x.db?readrs=1", "weight": 1 }), "no parameter readrs"),
         (json!({ "uri": "memory:x", "weight": 1, "options": { "max_mesages": 1 } }), "did you mean `max_messages`?"),

@@ -1,16 +1,16 @@
-//! The plugins: what is loaded, what was refused and why, what is in use.
+//! The plugins: what was found, what was refused and why, what is loaded and in use.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sukkal_core::{Member, PoolState};
-use sukkal_plugin_sdk::load::{Library, LoadError};
+use sukkal_plugin_sdk::load::LoadError;
 use warp::http::StatusCode;
 
 use super::page::Page;
 use crate::config::{Config, scheme};
-use crate::plugin::{Kind, Registry};
+use crate::plugin::{Kind, Plugin, Registry};
 use crate::running::Running;
 
 /// A JSON document.
@@ -19,8 +19,8 @@ pub fn page(running: Option<&Running>) -> Page {
     let registry = &running.registry;
     let pools = running.engine.pools();
     let uses = uses(&running.started, &running.in_force(), &pools);
-    let loaded = registry.libraries().iter().map(|library| loaded(registry, library, &uses));
-    let plugins: Vec<Value> = loaded.chain(registry.refused().iter().map(refused)).collect();
+    let found = registry.plugins().iter().map(|plugin| found(registry, plugin, &uses));
+    let plugins: Vec<Value> = found.chain(registry.refused().iter().map(refused)).collect();
     let pools: Vec<Value> = pools.iter().filter_map(|member| pool(registry, member)).collect();
     Page::json(StatusCode::OK, &json!({ "plugins": plugins, "pools": pools }))
 }
@@ -43,7 +43,7 @@ fn uses(started: &Config, in_force: &Config, pools: &[Arc<Member>]) -> Vec<(Kind
 /// A registered pool, and whether it can be used.
 fn pool(registry: &Registry, member: &Member) -> Option<Value> {
     let scheme = scheme(&member.spec()?.uri);
-    let plugin = scheme.and_then(|scheme| registry.find(Kind::Pool, scheme)).map(|library| &library.manifest().name);
+    let plugin = scheme.and_then(|scheme| registry.find(Kind::Pool, scheme)).map(|plugin| plugin.name());
     let (state, reason) = match member.state() {
         PoolState::Open if member.is_well() => ("open", None),
         PoolState::Open => ("open", Some("it does not answer".to_owned())),
@@ -61,26 +61,31 @@ fn pool(registry: &Registry, member: &Member) -> Option<Value> {
     Some(shown)
 }
 
-fn loaded(registry: &Registry, library: &Library, uses: &[(Kind, String)]) -> Value {
-    let manifest = library.manifest();
+fn found(registry: &Registry, plugin: &Plugin, uses: &[(Kind, String)]) -> Value {
     let of_this =
-        |(kind, name): &&(Kind, String)| registry.find(*kind, name).is_some_and(|of| of.path() == library.path());
+        |(kind, name): &&(Kind, String)| registry.find(*kind, name).is_some_and(|of| of.path() == plugin.path());
     let in_use: Vec<String> =
         uses.iter().filter(of_this).map(|(kind, name)| format!("{} {name}", kind.name())).collect();
+    let state = match plugin.loaded() {
+        None => "found",
+        Some(_) if in_use.is_empty() => "loaded",
+        Some(_) => "in use",
+    };
+    let description = plugin.description();
     json!({
-        "name": manifest.name,
-        "version": manifest.version,
-        "sdk": manifest.sdk,
-        "description": manifest.description,
-        "file": library.path(),
-        "state": if in_use.is_empty() { "loaded" } else { "in use" },
+        "name": description.name,
+        "version": description.version,
+        "sdk": description.sdk,
+        "description": description.about,
+        "file": plugin.path(),
+        "state": state,
         "in_use": in_use,
         "provides": {
-            "catalogs": manifest.catalogs,
-            "pools": manifest.pools,
-            "filters": manifest.filters,
-            "notifiers": manifest.notifiers,
-            "services": manifest.services,
+            "catalogs": description.catalogs,
+            "pools": description.pools,
+            "filters": description.filters,
+            "notifiers": description.notifiers,
+            "services": description.services,
         },
     })
 }

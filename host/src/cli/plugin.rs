@@ -21,9 +21,9 @@ pub enum Command {
     Verify(verify::Options),
     /// Make a crate to start a plugin from, which builds, passes its tests and loads as it is.
     New(new::Options),
-    /// For `list` and `inspect`: looks into a library in this process.
+    /// For `serve`, `list` and `inspect`: looks into libraries in this process.
     #[command(name = inspect::LOOK, hide = true)]
-    Look { file: PathBuf },
+    Look { files: Vec<PathBuf> },
     /// For `verify`: runs one case in this process.
     #[command(name = run_case::NAME, hide = true)]
     RunCase(run_case::OneCase),
@@ -50,8 +50,8 @@ pub fn run(command: Command) -> Result<(), Failed> {
             plugin::tell(made);
             Ok(())
         }
-        Command::Look { file } => {
-            inspect::look(&file);
+        Command::Look { files } => {
+            inspect::look(&files);
             Ok(())
         }
         Command::RunCase(case) => {

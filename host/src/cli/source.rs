@@ -60,6 +60,6 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// Loads the plugins, and asks them.
 pub fn of_plugins(config: &Config) -> Result<(), Vec<Mistake>> {
-    let registry = Registry::load(&plugin::candidates(config)?, Services::start(config, None))?;
+    let registry = Registry::find_all(&plugin::candidates(config)?, Services::start(config, None))?;
     plugin::check(config, &registry)
 }

@@ -15,12 +15,12 @@ use serde::de::DeserializeOwned;
 /// How long a process that has ended may leave its output open, through others that it started.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Why there is no answer.
+/// Why there is no answer, or none any more.
 #[derive(Debug)]
 pub enum Lost {
     /// The process could not be started or waited for.
     System(std::io::Error),
-    /// It ended without an answer.
+    /// It ended.
     Ended(ExitStatus),
     /// It was killed, since it took longer than this.
     Late(Duration),
@@ -49,10 +49,25 @@ impl fmt::Display for Lost {
 /// # Errors
 /// See [`Lost`].
 pub fn ask<T: DeserializeOwned>(arguments: &[impl AsRef<OsStr>], stderr: Stdio, patience: Duration) -> Result<T, Lost> {
-    let program = std::env::current_exe().map_err(Lost::System)?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
-    let mut child = command.spawn().map_err(Lost::System)?;
+    let (mut answers, end) = ask_each(arguments, stderr, patience);
+    // The library may have printed something too: the answer is the last line.
+    match (answers.pop(), end) {
+        (Some(answer), Lost::Ended(_)) => Ok(answer),
+        (_, lost) => Err(lost),
+    }
+}
+
+/// Asks a sub-command of this program that gives any number of answers: those that came, and how
+/// it ended, which is why there are no more. Other lines are passed over.
+pub fn ask_each<T: DeserializeOwned>(
+    arguments: &[impl AsRef<OsStr>],
+    stderr: Stdio,
+    patience: Duration,
+) -> (Vec<T>, Lost) {
+    let mut child = match start(arguments, stderr) {
+        Ok(child) => child,
+        Err(error) => return (Vec::new(), Lost::System(error)),
+    };
     let (sender, output) = mpsc::channel();
     if let Some(mut stdout) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -62,11 +77,14 @@ pub fn ask<T: DeserializeOwned>(arguments: &[impl AsRef<OsStr>], stderr: Stdio, 
             let _ = sender.send(bytes);
         });
     }
-    let status = wait(&mut child, patience)?;
+    let end = wait(&mut child, patience).map_or_else(|lost| lost, Lost::Ended);
     let output = output.recv_timeout(AFTERWARDS).unwrap_or_default();
-    // The library may have printed something too: the answer is the last line.
-    let last = output.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
-    last.and_then(|line| serde_json::from_slice(line).ok()).ok_or(Lost::Ended(status))
+    (output.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect(), end)
+}
+
+fn start(arguments: &[impl AsRef<OsStr>], stderr: Stdio) -> std::io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn()
 }
 
 /// Answers, as the process that was asked.

@@ -1,8 +1,8 @@
-//! What a library says of itself, asked in a process of its own.
+//! What libraries say of themselves, asked in a process of its own.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use super::registry::{Kind, provides};
 use super::services::Services;
 use crate::config::Config;
 
-/// How long a library may take to be loaded and to describe itself.
+/// How long libraries may take to be loaded and to describe themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sub-command of `plugin` that [`inspect`] asks.
 pub const LOOK: &str = "look";
 
 /// What a library says of itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The plugin's name.
     pub name: String,
@@ -53,31 +53,59 @@ enum Look {
     Refused { fault: String, mend: String },
 }
 
-/// Looks into a library in a process of its own.
+/// Looks into libraries in a process of their own, and answers for each in their order. One that
+/// ends the process costs its own answer: another process goes on behind it.
 ///
 /// # Errors
-/// It is refused, or it ended that process: one line.
+/// A library is refused, or it ended the process: one line.
+pub fn inspect_all(paths: &[PathBuf]) -> Vec<Result<Description, LoadError>> {
+    let mut answers = Vec::with_capacity(paths.len());
+    while let Some(left @ [_, ..]) = paths.get(answers.len()..) {
+        let files = left.iter().map(|path| path.as_os_str());
+        let arguments: Vec<&OsStr> = [OsStr::new("plugin"), OsStr::new(LOOK)].into_iter().chain(files).collect();
+        // What a library prints as it ends that process is repeated by the one line.
+        let (looks, lost) = child::ask_each::<Look>(&arguments, Stdio::null(), PATIENCE);
+        answers.extend(left.iter().zip(looks).map(|(path, look)| look.told(path)));
+        if let Some(path) = paths.get(answers.len()) {
+            let mend = "take it out of the plugin directory and ask its author".to_owned();
+            answers.push(Err(LoadError { path: path.clone(), fault: lost.to_string(), mend }));
+        }
+    }
+    answers
+}
+
+/// Looks into one library in a process of its own.
+///
+/// # Errors
+/// As for [`inspect_all`].
 pub fn inspect(path: &Path) -> Result<Description, LoadError> {
-    let refused = |fault, mend| LoadError { path: path.to_owned(), fault, mend };
-    // What a library prints as it ends that process is repeated by the one line.
-    let looked = child::ask(&[OsStr::new("plugin"), OsStr::new(LOOK), path.as_os_str()], Stdio::null(), PATIENCE);
-    match looked {
-        Ok(Look::Loaded(description)) => Ok(*description),
-        Ok(Look::Refused { fault, mend }) => Err(refused(fault, mend)),
-        Err(lost) => Err(refused(lost.to_string(), "take it out of the plugin directory and ask its author".into())),
+    let unheard = || LoadError { path: path.to_owned(), fault: "was not looked into".into(), mend: "try again".into() };
+    inspect_all(&[path.to_owned()]).pop().unwrap_or_else(|| Err(unheard()))
+}
+
+/// Looks into libraries in this process, and answers the one that asked.
+pub fn look(paths: &[PathBuf]) {
+    let services = Services::start(&Config::default(), None);
+    for path in paths {
+        child::answer(&match Library::load(path, &std::env::temp_dir(), services) {
+            Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
+            Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },
+        });
     }
 }
 
-/// Looks into a library in this process, and answers the one that asked.
-pub fn look(path: &Path) {
-    child::answer(&match Library::load(path, &std::env::temp_dir(), Services::start(&Config::default(), None)) {
-        Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
-        Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },
-    });
+impl Look {
+    fn told(self, path: &Path) -> Result<Description, LoadError> {
+        match self {
+            Look::Loaded(description) => Ok(*description),
+            Look::Refused { fault, mend } => Err(LoadError { path: path.to_owned(), fault, mend }),
+        }
+    }
 }
 
 impl Description {
-    fn of(library: &Library) -> Self {
+    /// What a loaded library says of itself.
+    pub fn of(library: &Library) -> Self {
         let manifest = library.manifest().clone();
         Description {
             name: manifest.name,

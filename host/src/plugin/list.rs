@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::child::tell;
-use super::inspect::inspect;
+use super::inspect::inspect_all;
 use super::registry::{Kind, twice};
 use crate::config::Mistake;
 
-/// Prints a line for each candidate, each looked into in a process of its own.
+/// Prints a line for each candidate, looked into in a process of its own.
 ///
 /// # Errors
 /// Two libraries provide the same: a host would not start with them.
 pub fn list(candidates: &[PathBuf]) -> Result<(), Vec<Mistake>> {
     let mut provided: BTreeMap<(Kind, String), &Path> = BTreeMap::new();
     let mut mistakes = Vec::new();
-    for path in candidates {
-        let library = match inspect(path) {
+    for (path, looked) in candidates.iter().zip(inspect_all(candidates)) {
+        let library = match looked {
             Ok(library) => library,
             Err(refusal) => {
                 tell(format_args!("refused: {refusal}"));

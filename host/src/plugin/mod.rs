@@ -1,9 +1,10 @@
-//! Plugins: found in directories, loaded, found again by what they provide, opened.
+//! Plugins: found in directories, looked into, found again by what they provide, loaded, opened.
 
 mod child;
 mod discover;
 mod identity;
 pub mod inspect;
+mod installed;
 mod kills;
 mod list;
 pub mod new;
@@ -19,6 +20,7 @@ pub mod verify;
 
 pub use child::tell;
 pub use discover::candidates;
+pub use installed::Plugin;
 pub use list::list;
 pub use open::{Opened, check, open, open_filters};
 pub use pools::PoolPlugins;

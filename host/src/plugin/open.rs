@@ -1,13 +1,14 @@
 //! Opens what the settings name: catalog, pool, filters.
 
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use sukkal_core::FilterSpec;
 use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenCatalog, OpenPool};
-use sukkal_plugin_sdk::{Call, RequestId, Timestamp};
+use sukkal_plugin_sdk::{self as sdk, Call, RequestId, Timestamp};
 
+use super::installed::Plugin;
 use super::records;
 use super::registry::{Kind, Registry};
 use super::schema;
@@ -31,11 +32,11 @@ pub struct Opened {
     pub services: Vec<String>,
 }
 
-/// What is to be opened, and from which library.
+/// What is to be opened, and by which plugin.
 struct Plan<'a> {
-    catalog: &'a Library,
-    default_pool: Option<(&'a Library, &'a Located<String>)>,
-    filters: Vec<(&'a Library, &'a str)>,
+    catalog: &'a Plugin,
+    default_pool: Option<(&'a Plugin, &'a Located<String>)>,
+    filters: Vec<(&'a Plugin, &'a str)>,
 }
 
 /// Checks that everything that the settings name is there and accepts its own settings.
@@ -59,8 +60,8 @@ pub async fn open(
     let plan = plan(config, registry)?;
     let opener = Opener { config, host_id, metrics };
     let open_catalog =
-        opener.store("catalog", &config.catalog, plan.catalog, |library, args| library.open_catalog(args));
-    let observer = metrics.store("catalog", "catalog", &plan.catalog.manifest().name, OpenCatalog::METHODS);
+        opener.store("catalog", &config.catalog, plan.catalog, async |library, args| library.open_catalog(args).await);
+    let observer = metrics.store("catalog", "catalog", plan.catalog.name(), OpenCatalog::METHODS);
     let catalog = OpenCatalog::from(open_catalog.await?);
     let catalog = if let Some(observer) = observer { catalog.observed(observer) } else { catalog };
     let services = services(&plan);
@@ -110,7 +111,7 @@ async fn close_filters(filters: &[FilterSpec]) {
 }
 
 fn services(plan: &Plan<'_>) -> Vec<String> {
-    let provided = plan.filters.iter().flat_map(|(library, _)| library.manifest().services.clone());
+    let provided = plan.filters.iter().flat_map(|(plugin, _)| plugin.description().services.clone());
     let mut services: Vec<String> = provided.collect();
     services.sort();
     services.dedup();
@@ -120,15 +121,15 @@ fn services(plan: &Plan<'_>) -> Vec<String> {
 fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     unknown_names(config, registry, &mut mistakes);
-    let mut noted = |found: Result<&'a Library, Mistake>| found.map_err(|mistake| mistakes.push(mistake)).ok();
+    let mut noted = |found: Result<&'a Plugin, Mistake>| found.map_err(|mistake| mistakes.push(mistake)).ok();
     let catalog = noted(store(registry, Kind::Catalog, "catalog", &config.catalog));
     let pool = config.default_pool.as_ref();
     let default_pool = pool.and_then(|uri| Some((noted(store(registry, Kind::Pool, "default_pool", uri))?, uri)));
-    let filters: Vec<(&Library, &str)> = config
+    let filters: Vec<(&Plugin, &str)> = config
         .pipeline
         .iter()
         .filter_map(|name| {
-            Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name))?, name.value.as_str()))
+            Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name).map(Arc::as_ref))?, name.value.as_str()))
         })
         .collect();
     check_settings(config, registry, &mut mistakes);
@@ -138,29 +139,29 @@ fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<
     }
 }
 
-fn store<'a>(registry: &'a Registry, kind: Kind, key: &str, uri: &Located<String>) -> Result<&'a Library, Mistake> {
-    registry.needed(kind, scheme(&uri.value).unwrap_or(""), key, uri)
+fn store<'a>(registry: &'a Registry, kind: Kind, key: &str, uri: &Located<String>) -> Result<&'a Plugin, Mistake> {
+    registry.needed(kind, scheme(&uri.value).unwrap_or(""), key, uri).map(Arc::as_ref)
 }
 
-/// The settings of whatever is loaded, in use or not; and those of what is in use, set or not.
+/// The settings of whatever was found, in use or not; and those of what is in use, set or not.
 fn check_settings(config: &Config, registry: &Registry, mistakes: &mut Vec<Mistake>) {
     let nothing = Settings::default();
-    for library in registry.libraries() {
-        let name = &library.manifest().name;
+    for plugin in registry.plugins() {
+        let name = plugin.name();
         let in_use =
-            used_schemes(config).any(|(kind, scheme)| registry.find(kind, scheme).is_some_and(|of| same(of, library)));
+            used_schemes(config).any(|(kind, scheme)| registry.find(kind, scheme).is_some_and(|of| same(of, plugin)));
         match config.plugins.get(name) {
-            Some(settings) => schema::check(library, &format!("plugins.{name}"), settings, mistakes),
-            None if in_use => schema::check(library, &format!("plugins.{name}"), &nothing, mistakes),
+            Some(settings) => schema::check(plugin, &format!("plugins.{name}"), settings, mistakes),
+            None if in_use => schema::check(plugin, &format!("plugins.{name}"), &nothing, mistakes),
             None => {}
         }
     }
     for name in registry.names(Kind::Filter) {
-        let Some(library) = registry.find(Kind::Filter, name) else { continue };
+        let Some(plugin) = registry.find(Kind::Filter, name) else { continue };
         let in_use = config.pipeline.iter().any(|used| used.value == name);
         match config.filters.get(name) {
-            Some(filter) => schema::check(library, &format!("filters.{name}"), &filter.settings, mistakes),
-            None if in_use => schema::check(library, &format!("filters.{name}"), &nothing, mistakes),
+            Some(filter) => schema::check(plugin, &format!("filters.{name}"), &filter.settings, mistakes),
+            None if in_use => schema::check(plugin, &format!("filters.{name}"), &nothing, mistakes),
             None => {}
         }
     }
@@ -172,27 +173,27 @@ fn used_schemes(config: &Config) -> impl Iterator<Item = (Kind, &str)> {
     catalog.into_iter().chain(pool)
 }
 
-fn same(left: &Library, right: &Library) -> bool {
+fn same(left: &Plugin, right: &Plugin) -> bool {
     left.path() == right.path()
 }
 
-/// Sections of plugins and filters that are not loaded are probably misspelt.
+/// Sections of plugins and filters that are not there are probably misspelt.
 fn unknown_names(config: &Config, registry: &Registry, mistakes: &mut Vec<Mistake>) {
-    let plugins: Vec<&str> = registry.libraries().iter().map(|library| library.manifest().name.as_str()).collect();
+    let plugins: Vec<&str> = registry.plugins().iter().map(|plugin| plugin.name()).collect();
     let filters: Vec<&str> = registry.names(Kind::Filter).collect();
     let sections = config.plugins.iter().map(|(name, settings)| ("plugins", name, settings.origin(""), &plugins));
     let sections =
         sections.chain(config.filters.iter().map(|(name, filter)| ("filters", name, filter.origin.clone(), &filters)));
     let levels = config.log.plugins.iter().map(|(name, level)| ("log.plugins", name, level.origin.clone(), &plugins));
-    for (section, name, origin, loaded) in sections.chain(levels) {
-        if !loaded.contains(&name.as_str()) {
-            let mend = match nearest(name, loaded.iter().copied()) {
+    for (section, name, origin, known) in sections.chain(levels) {
+        if !known.contains(&name.as_str()) {
+            let mend = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
-                    format!("loaded are: {}", if loaded.is_empty() { "none".to_owned() } else { loaded.join(", ") })
+                    format!("there are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
                 }
             };
-            mistakes.push(Mistake::new(&origin, format!("{section}.{name}"), "is not loaded", mend));
+            mistakes.push(Mistake::new(&origin, format!("{section}.{name}"), "is not there", mend));
         }
     }
 }
@@ -206,9 +207,9 @@ struct Opener<'a> {
 impl Opener<'_> {
     /// Opens what comes after the catalog.
     async fn open_rest(&self, plan: &Plan<'_>, opened: &mut Opened) -> Result<(), Vec<Mistake>> {
-        if let Some((library, uri)) = plan.default_pool {
-            let pool = self.store("default_pool", uri, library, |library, args| library.open_pool(args)).await?;
-            let observer = self.metrics.store("pool", "default", &library.manifest().name, OpenPool::METHODS);
+        if let Some((plugin, uri)) = plan.default_pool {
+            let pool = self.store("default_pool", uri, plugin, async |library, args| library.open_pool(args).await).await?;
+            let observer = self.metrics.store("pool", "default", plugin.name(), OpenPool::METHODS);
             let pool = OpenPool::from(pool);
             opened.default_pool = Some(if let Some(observer) = observer { pool.observed(observer) } else { pool });
         }
@@ -219,8 +220,8 @@ impl Opener<'_> {
     /// Opens every filter, or none.
     async fn filters(&self, plan: &Plan<'_>, catalog: &OpenCatalog) -> Result<Vec<FilterSpec>, Vec<Mistake>> {
         let mut filters = Vec::new();
-        for (library, name) in &plan.filters {
-            match self.filter(library, name, catalog).await {
+        for (plugin, name) in &plan.filters {
+            match self.filter(plugin, name, catalog).await {
                 Ok(filter) => filters.push(filter),
                 Err(mistakes) => {
                     close_filters(&filters).await;
@@ -232,28 +233,26 @@ impl Opener<'_> {
     }
 
     /// Opens a catalog or a pool by its URI.
-    async fn store<'a, T, F>(
+    async fn store<T>(
         &self,
         key: &str,
         uri: &Located<String>,
-        library: &'a Library,
-        open: impl FnOnce(&'a Library, OpenArgs) -> F,
-    ) -> Result<T, Vec<Mistake>>
-    where
-        F: Future<Output = sukkal_plugin_sdk::Result<T>>,
-    {
-        let settings = self.config.plugins.get(&library.manifest().name);
+        plugin: &Plugin,
+        open: impl AsyncFnOnce(&Library, OpenArgs) -> sdk::Result<T>,
+    ) -> Result<T, Vec<Mistake>> {
+        let settings = self.config.plugins.get(plugin.name());
         let args = self.args(scheme(&uri.value).unwrap_or(""), &uri.value, settings);
-        in_time(library, open(library, args)).await.map_err(|problem| vec![Mistake::new(&uri.origin, key, problem, "")])
+        let opened = opened(plugin, async |library| open(library, args).await).await;
+        opened.map_err(|problem| vec![Mistake::new(&uri.origin, key, problem, "")])
     }
 
-    async fn filter(&self, library: &Library, name: &str, catalog: &OpenCatalog) -> Result<FilterSpec, Vec<Mistake>> {
+    async fn filter(&self, plugin: &Plugin, name: &str, catalog: &OpenCatalog) -> Result<FilterSpec, Vec<Mistake>> {
         let default = FilterConfig::default();
         let set = self.config.filters.get(name).unwrap_or(&default);
         let mut args = self.args(name, name, Some(&set.settings));
-        args.records = Some(records::of_plugin(catalog, &library.manifest().name));
+        args.records = Some(records::of_plugin(catalog, plugin.name()));
         args.isolate = set.isolate;
-        let filter = in_time(library, library.open_filter(args)).await;
+        let filter = opened(plugin, async |library| library.open_filter(args).await).await;
         let filter =
             filter.map_err(|problem| vec![Mistake::new(&set.origin, format!("filters.{name}"), problem, "")])?;
         Ok(FilterSpec {
@@ -264,7 +263,7 @@ impl Opener<'_> {
             projects: set.projects.clone(),
             queues: set.queues.clone(),
             actions: set.actions.clone(),
-            observer: self.metrics.filter(name, &library.manifest().name),
+            observer: self.metrics.filter(name, plugin.name()),
         })
     }
 
@@ -281,14 +280,13 @@ impl Opener<'_> {
     }
 }
 
-async fn in_time<T>(
-    library: &Library,
-    opening: impl Future<Output = sukkal_plugin_sdk::Result<T>>,
-) -> Result<T, String> {
-    let plugin = &library.manifest().name;
-    match tokio::time::timeout(OPENING, opening).await {
+/// Loads a plugin if nobody did yet, and opens something of it, for a bounded time.
+async fn opened<T>(plugin: &Plugin, open: impl AsyncFnOnce(&Library) -> sdk::Result<T>) -> Result<T, String> {
+    let library = plugin.library().map_err(|refusal| format!("cannot be opened: {refusal}"))?;
+    let name = plugin.name();
+    match tokio::time::timeout(OPENING, open(&library)).await {
         Ok(Ok(opened)) => Ok(opened),
-        Ok(Err(error)) => Err(format!("cannot be opened by the plugin `{plugin}`: {error}")),
-        Err(_) => Err(format!("was not opened by the plugin `{plugin}` within {} s", OPENING.as_secs())),
+        Ok(Err(error)) => Err(format!("cannot be opened by the plugin `{name}`: {error}")),
+        Err(_) => Err(format!("was not opened by the plugin `{name}` within {} s", OPENING.as_secs())),
     }
 }

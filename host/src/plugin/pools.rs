@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sukkal_core::{Opening, PoolOpener, PoolSpec};
-use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenPool};
+use sukkal_plugin_sdk::load::{OpenArgs, OpenPool};
 use sukkal_plugin_sdk::{self as sdk};
 
 use super::identity::identity;
+use super::installed::Plugin;
 use super::registry::{Kind, Registry};
 use super::schema;
 use crate::config::{Config, Mistake, Settings, masked, scheme};
 use crate::metrics::Metrics;
 
-/// Opens pools by the plugins that are loaded.
+/// Opens pools by the plugins that were found.
 pub struct PoolPlugins {
     /// The plugins.
     pub registry: Arc<Registry>,
@@ -27,25 +28,25 @@ pub struct PoolPlugins {
 }
 
 impl PoolPlugins {
-    fn library(&self, uri: &str) -> Option<&Library> {
+    fn plugin(&self, uri: &str) -> Option<&Arc<Plugin>> {
         self.registry.find(Kind::Pool, scheme(uri)?)
     }
 
     /// The plugin's settings, and over them the pool's options.
-    fn settings(&self, library: &Library, spec: &PoolSpec) -> Settings {
+    fn settings(&self, plugin: &Plugin, spec: &PoolSpec) -> Settings {
         let mut settings = Settings::default();
-        if let Some(own) = self.config.plugins.get(&library.manifest().name) {
+        if let Some(own) = self.config.plugins.get(plugin.name()) {
             settings.object.clone_from(&own.object);
         }
         settings.object.extend(spec.options.clone());
         settings
     }
 
-    fn args(&self, library: &Library, spec: &PoolSpec) -> OpenArgs {
+    fn args(&self, plugin: &Plugin, spec: &PoolSpec) -> OpenArgs {
         OpenArgs {
             which: scheme(&spec.uri).unwrap_or_default().to_owned(),
             uri: spec.uri.clone(),
-            settings: Value::Object(self.settings(library, spec).object).to_string(),
+            settings: Value::Object(self.settings(plugin, spec).object).to_string(),
             data_dir: self.config.data_dir.to_string_lossy().into_owned(),
             host_id: self.host_id.clone(),
             records: None,
@@ -56,32 +57,35 @@ impl PoolPlugins {
     /// The refusal of a URI whose scheme nobody provides.
     fn unknown(&self, uri: &str) -> sdk::Error {
         let schemes: Vec<&str> = self.registry.names(Kind::Pool).collect();
-        let loaded = if schemes.is_empty() { "none".to_owned() } else { schemes.join(", ") };
+        let provided = if schemes.is_empty() { "none".to_owned() } else { schemes.join(", ") };
         sdk::Error::invalid(match scheme(uri) {
-            Some(scheme) => format!("no loaded plugin provides pools of the scheme {scheme}; loaded are: {loaded}"),
-            None => format!("the URI has no scheme; loaded are: {loaded}"),
+            Some(scheme) => format!("no plugin provides pools of the scheme {scheme}; provided are: {provided}"),
+            None => format!("the URI has no scheme; provided are: {provided}"),
         })
     }
 }
 
 impl PoolOpener for PoolPlugins {
     fn open(&self, name: &str, spec: &PoolSpec) -> Opening {
-        let Some(library) = self.library(&spec.uri) else {
+        let Some(plugin) = self.plugin(&spec.uri) else {
             let unknown = self.unknown(&spec.uri);
             return Box::pin(async { Err(unknown) });
         };
-        let (library, args) = (library.clone(), self.args(library, spec));
-        let observer = self.metrics.store("pool", name, &library.manifest().name, OpenPool::METHODS);
+        let (plugin, args) = (plugin.clone(), self.args(plugin, spec));
+        let observer = self.metrics.store("pool", name, plugin.name(), OpenPool::METHODS);
         Box::pin(async move {
+            let loading = tokio::task::spawn_blocking(move || plugin.library()).await;
+            let loaded = loading.map_err(|panic| sdk::Error::internal(panic.to_string()))?;
+            let library = loaded.map_err(|refusal| sdk::Error::unavailable(refusal.to_string()))?;
             let pool = OpenPool::from(library.open_pool(args).await?);
             Ok(if let Some(observer) = observer { pool.observed(observer) } else { pool })
         })
     }
 
     fn check(&self, spec: &PoolSpec) -> Result<(), String> {
-        let Some(library) = self.library(&spec.uri) else { return Ok(()) };
+        let Some(plugin) = self.plugin(&spec.uri) else { return Ok(()) };
         let mut mistakes = Vec::new();
-        schema::check(library, "options", &self.settings(library, spec), &mut mistakes);
+        schema::check(plugin, "options", &self.settings(plugin, spec), &mut mistakes);
         mistakes.first().map_or(Ok(()), |mistake| Err(told(mistake)))
     }
 

@@ -1,10 +1,14 @@
-//! Scheme or name → library.
+//! Scheme or name → plugin.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sukkal_plugin_sdk::load::{HostServices, Library, LoadError};
+use sukkal_plugin_sdk::load::LoadError;
 
+use super::inspect::inspect_all;
+use super::installed::Plugin;
+use super::services::Services;
 use crate::config::{Located, Mistake, Origin};
 
 /// What a library can provide.
@@ -32,46 +36,45 @@ impl Kind {
     }
 }
 
-/// The loaded libraries, and the files that were none.
+/// The plugins that were found, and the files that are none.
 #[derive(Default)]
 pub struct Registry {
-    libraries: Vec<Library>,
+    plugins: Vec<Arc<Plugin>>,
     refused: Vec<LoadError>,
-    /// What is provided, and by which of `libraries`.
+    /// What is provided, and by which of `plugins`.
     provided: BTreeMap<(Kind, String), usize>,
 }
 
 impl Registry {
-    /// Loads every candidate. A file that is refused is told in one line and passed over.
+    /// Looks into every candidate, in a process of its own. One that is refused is passed over.
     ///
     /// # Errors
-    /// Two libraries provide the same: nothing decides which is meant.
-    pub fn load(candidates: &[PathBuf], services: &'static dyn HostServices) -> Result<Self, Vec<Mistake>> {
+    /// Two plugins provide the same: nothing decides which is meant.
+    pub fn find_all(candidates: &[PathBuf], services: &'static Services) -> Result<Self, Vec<Mistake>> {
         let mut registry = Registry::default();
         let mut mistakes = Vec::new();
-        for path in candidates {
-            match Library::load(path, &std::env::temp_dir(), services) {
-                Ok(library) => registry.add(library, &mut mistakes),
+        for (path, looked) in candidates.iter().zip(inspect_all(candidates)) {
+            match looked {
+                Ok(description) => registry.add(Plugin::new(path.clone(), description, services), &mut mistakes),
                 Err(refusal) => registry.refused.push(refusal),
             }
         }
         if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
     }
 
-    fn add(&mut self, library: Library, mistakes: &mut Vec<Mistake>) {
-        let manifest = library.manifest();
-        for (kind, name) in provides(&manifest.catalogs, &manifest.pools, &manifest.filters, &manifest.notifiers) {
-            let entry = self.provided.entry((kind, name.to_owned())).or_insert(self.libraries.len());
-            if let Some(earlier) = self.libraries.get(*entry) {
-                mistakes.push(twice(kind, name, earlier.path(), library.path()));
+    fn add(&mut self, plugin: Plugin, mistakes: &mut Vec<Mistake>) {
+        for (kind, name) in plugin.description().provides() {
+            let entry = self.provided.entry((kind, name.to_owned())).or_insert(self.plugins.len());
+            if let Some(earlier) = self.plugins.get(*entry) {
+                mistakes.push(twice(kind, name, earlier.path(), plugin.path()));
             }
         }
-        self.libraries.push(library);
+        self.plugins.push(Arc::new(plugin));
     }
 
-    /// The loaded libraries, in the order of their paths.
-    pub fn libraries(&self) -> &[Library] {
-        &self.libraries
+    /// The plugins, in the order of their paths.
+    pub fn plugins(&self) -> &[Arc<Plugin>] {
+        &self.plugins
     }
 
     /// The files that were refused.
@@ -79,9 +82,9 @@ impl Registry {
         &self.refused
     }
 
-    /// The library that provides something.
-    pub fn find(&self, kind: Kind, name: &str) -> Option<&Library> {
-        self.provided.get(&(kind, name.to_owned())).and_then(|index| self.libraries.get(*index))
+    /// The plugin that provides something.
+    pub fn find(&self, kind: Kind, name: &str) -> Option<&Arc<Plugin>> {
+        self.provided.get(&(kind, name.to_owned())).and_then(|index| self.plugins.get(*index))
     }
 
     /// All that is provided of a kind.
@@ -89,20 +92,20 @@ impl Registry {
         self.provided.keys().filter(move |(of, _)| *of == kind).map(|(_, name)| name.as_str())
     }
 
-    /// The library that a setting needs, or what to tell the operator. A refused file may be the
+    /// The plugin that a setting needs, or what to tell the operator. A refused file may be the
     /// one that is missed, so each is told again.
-    pub fn needed(&self, kind: Kind, name: &str, key: &str, setting: &Located<String>) -> Result<&Library, Mistake> {
-        if let Some(library) = self.find(kind, name) {
-            return Ok(library);
+    pub fn needed(&self, kind: Kind, name: &str, key: &str, setting: &Located<String>) -> Result<&Arc<Plugin>, Mistake> {
+        if let Some(plugin) = self.find(kind, name) {
+            return Ok(plugin);
         }
-        let problem = format!("needs the {} `{name}`, which no loaded plugin provides", kind.name());
-        let loaded: Vec<&str> = self.names(kind).collect();
-        let mend = match crate::config::nearest(name, loaded.iter().copied()) {
+        let problem = format!("needs the {} `{name}`, which no plugin provides", kind.name());
+        let provided: Vec<&str> = self.names(kind).collect();
+        let mend = match crate::config::nearest(name, provided.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if loaded.is_empty() => {
-                "put its library into a plugin directory; none of this kind is loaded".to_owned()
+            None if provided.is_empty() => {
+                "put its library into a plugin directory; none of this kind is there".to_owned()
             }
-            None => format!("loaded are: {}", loaded.join(", ")),
+            None => format!("provided are: {}", provided.join(", ")),
         };
         let refused = self.refused.iter().map(|refusal| format!("; refused: {refusal}")).collect::<String>();
         Err(Mistake::new(&setting.origin, key, problem, mend + &refused))
@@ -120,7 +123,7 @@ pub fn provides<'a>(
     each.into_iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name.as_str())))
 }
 
-/// Tells that two libraries provide the same: nothing decides which is meant.
+/// Tells that two plugins provide the same: nothing decides which is meant.
 pub fn twice(kind: Kind, name: &str, first: &Path, second: &Path) -> Mistake {
     let problem = format!("{} and {} both provide the {} `{name}`", first.display(), second.display(), kind.name());
     Mistake::new(&Origin::Default, "", problem, "take one of them out of the plugin directories")

@@ -1,34 +1,29 @@
 //! Checks a plugin's settings against its own schema.
 
 use serde_json::Value;
-use sukkal_plugin_sdk::load::Library;
 
+use super::installed::Plugin;
 use crate::config::{Mistake, Origin, Settings, nearest};
 
 /// Every way in which the settings of a section do not fit the plugin.
-pub fn check(library: &Library, section: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
-    let name = &library.manifest().name;
-    let broken = |error: &dyn std::fmt::Display| {
-        let problem =
-            format!("{}: the plugin `{name}` has no valid schema of its settings: {error}", library.path().display());
-        Mistake::new(&Origin::Default, section, problem, "ask its author")
-    };
-    let schema: Value = match serde_json::from_str(&library.manifest().settings_schema) {
-        Ok(schema) => schema,
-        Err(error) => return mistakes.push(broken(&error)),
-    };
-    if settings.object.is_empty() && takes_nothing(&schema) {
+pub fn check(plugin: &Plugin, section: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
+    let schema = &plugin.description().settings;
+    if settings.object.is_empty() && takes_nothing(schema) {
         return;
     }
-    let validator = match jsonschema::validator_for(&schema) {
+    let validator = match jsonschema::validator_for(schema) {
         Ok(validator) => validator,
-        Err(error) => return mistakes.push(broken(&error)),
+        Err(error) => {
+            let (path, name) = (plugin.path().display(), plugin.name());
+            let problem = format!("{path}: the plugin `{name}` has no valid schema of its settings: {error}");
+            return mistakes.push(Mistake::new(&Origin::Default, section, problem, "ask its author"));
+        }
     };
     for error in validator.iter_errors(&Value::Object(settings.object.clone())) {
         let pointer = error.instance_path().as_str().to_owned();
         match error.kind() {
             jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
-                mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, &schema, &pointer, key)));
+                mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, schema, &pointer, key)));
             }
             // The text of a wrong value repeats it, which a secret must not be.
             _ => mistakes.push(Mistake::new(&settings.origin(&pointer), dotted(section, &pointer), masked(&error), "")),

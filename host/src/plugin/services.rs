@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use sukkal_core::AddressRule;
-use sukkal_plugin_sdk::load::{HostServices, LogLine, Metric};
+use sukkal_plugin_sdk::load::{HostServices, Library, LogLine, Metric};
 use sukkal_plugin_sdk::tracing::Level;
 use sukkal_plugin_sdk::{Timestamp, millis};
 use tracing_subscriber::filter::LevelFilter;
@@ -58,6 +58,15 @@ impl Services {
     pub fn reload(&self, config: &Config) {
         self.levels.store(Arc::new(Levels::new(&config.log)));
         self.addresses.store(Arc::new(config.notifications.allow_addresses.clone()));
+    }
+
+    /// Tells that a library is loaded.
+    pub fn loaded(&self, library: &Library) {
+        let manifest = library.manifest();
+        if let Some(metrics) = &self.metrics {
+            metrics.loaded(library);
+        }
+        tracing::info!(plugin = manifest.name, version = manifest.version, path = %library.path().display(), "loaded");
     }
 
     /// Now, by the host's clock.
