@@ -1,6 +1,5 @@
 //! Opens what the settings name: catalog, pool, filters.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -129,7 +128,7 @@ fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<
         .pipeline
         .iter()
         .filter_map(|name| {
-            Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name).map(Arc::as_ref))?, name.value.as_str()))
+            Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name))?, name.value.as_str()))
         })
         .collect();
     check_settings(config, registry, &mut mistakes);
@@ -140,7 +139,7 @@ fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<
 }
 
 fn store<'a>(registry: &'a Registry, kind: Kind, key: &str, uri: &Located<String>) -> Result<&'a Plugin, Mistake> {
-    registry.needed(kind, scheme(&uri.value).unwrap_or(""), key, uri).map(Arc::as_ref)
+    registry.needed(kind, scheme(&uri.value).unwrap_or(""), key, uri)
 }
 
 /// The settings of whatever was found, in use or not; and those of what is in use, set or not.
@@ -208,7 +207,8 @@ impl Opener<'_> {
     /// Opens what comes after the catalog.
     async fn open_rest(&self, plan: &Plan<'_>, opened: &mut Opened) -> Result<(), Vec<Mistake>> {
         if let Some((plugin, uri)) = plan.default_pool {
-            let pool = self.store("default_pool", uri, plugin, async |library, args| library.open_pool(args).await).await?;
+            let pool =
+                self.store("default_pool", uri, plugin, async |library, args| library.open_pool(args).await).await?;
             let observer = self.metrics.store("pool", "default", plugin.name(), OpenPool::METHODS);
             let pool = OpenPool::from(pool);
             opened.default_pool = Some(if let Some(observer) = observer { pool.observed(observer) } else { pool });

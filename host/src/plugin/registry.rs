@@ -94,7 +94,7 @@ impl Registry {
 
     /// The plugin that a setting needs, or what to tell the operator. A refused file may be the
     /// one that is missed, so each is told again.
-    pub fn needed(&self, kind: Kind, name: &str, key: &str, setting: &Located<String>) -> Result<&Arc<Plugin>, Mistake> {
+    pub fn needed(&self, kind: Kind, name: &str, key: &str, setting: &Located<String>) -> Result<&Plugin, Mistake> {
         if let Some(plugin) = self.find(kind, name) {
             return Ok(plugin);
         }
