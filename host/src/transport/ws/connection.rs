@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::Utf8Bytes};
 
 use super::decode::{self, Decoded};
 use super::echo::Echo;
-use super::frame::{self, Form};
+use super::frame::{Form, Sent};
 use super::line::{Line, Ticket};
 use super::order::{Footprint, is_plain_post};
 use super::socket::{Event, Socket};
@@ -64,7 +64,6 @@ struct Work {
     request: Request,
     arrival: Arrival,
     echo: Echo,
-    form: Form,
     token: Option<String>,
 }
 
@@ -73,7 +72,6 @@ struct Done {
     ticket: Ticket,
     action: Action,
     echo: Echo,
-    form: Form,
     token: Option<String>,
     response: Response,
 }
@@ -176,8 +174,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             session: Some(&self.session),
         };
         let id = new_request_id();
-        let Decoded { request, arrival, echo } = match frame::text(form, payload) {
-            Ok(text) => decode::request(id, form, &text, known),
+        let Decoded { request, arrival, echo } = match Sent::read(form, payload) {
+            Ok(sent) => decode::request(id, &sent, known),
             Err(reason) => decode::undecodable(id, form, &reason),
         };
         let token = match request.action() {
@@ -185,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             _ => None,
         };
         let footprint = Footprint::of(&request);
-        self.line.push(footprint, Work { snapshot, request, arrival, echo, form, token });
+        self.line.push(footprint, Work { snapshot, request, arrival, echo, token });
         self.begin();
     }
 
@@ -196,16 +194,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             let engine = self.engine.clone();
             self.running.push(Box::pin(async move {
-                let Work { snapshot, request, arrival, echo, form, token } = work;
+                let Work { snapshot, request, arrival, echo, token } = work;
                 let action = request.action();
                 let response = engine.handle(snapshot, request, arrival, encode::response).await;
-                Done { ticket, action, echo, form, token, response }
+                Done { ticket, action, echo, token, response }
             }));
         }
     }
 
     fn answered(&mut self, done: Done) {
-        let Done { ticket, action, echo, form, token, response } = done;
+        let Done { ticket, action, echo, token, response } = done;
         let mut response = encode::translate(action, response);
         if response.status() == 200 && token.is_some() {
             self.token = token;
@@ -214,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let retry_after = response.headers().get("retry-after").map(str::to_owned);
         let body = response.take_body();
         let answer = echo.answer(response.status(), retry_after.as_deref(), &body);
-        self.line.answer(ticket, frame::message(form, answer));
+        self.line.answer(ticket, answer);
         while let Some(answer) = self.line.leave() {
             self.socket.push(answer);
         }

@@ -10,7 +10,7 @@ use sukkal_plugin_sdk::{Action, Request, RequestId, Target, Transport};
 
 use super::echo::Echo;
 use super::envelope::{self, Envelope, Kind, Part, Value};
-use super::frame::Form;
+use super::frame::{Form, Sent};
 use super::schema;
 use crate::transport::json::Json;
 
@@ -37,38 +37,37 @@ pub struct Connection<'a> {
     pub session: Option<&'a Arc<Session>>,
 }
 
-/// The request of a frame whose text is JSON, or is thought to be.
-pub fn request(id: RequestId, form: Form, text: &Bytes, connection: Connection<'_>) -> Decoded {
-    let read = std::str::from_utf8(text).map_err(|_| Fault::Syntax).and_then(envelope::read);
+/// The request of a frame.
+pub fn request(id: RequestId, sent: &Sent, connection: Connection<'_>) -> Decoded {
+    let read = std::str::from_utf8(&sent.text).map_err(|_| Fault::Syntax).and_then(envelope::read);
     match read {
-        Ok(Some(envelope)) => apart(id, text, &envelope, connection),
-        Ok(None) => refused(id, "Unexpected body type. Expected dict or dict like.".to_owned()),
-        Err(Fault::Syntax) => undecodable(id, form, "It is no JSON."),
-        Err(Fault::WideInteger) => undecodable(id, form, "It contains an integer that is too large."),
+        Ok(Some(envelope)) => apart(id, sent, &envelope, connection),
+        Ok(None) => refused(id, Echo::none(sent.form), "Unexpected body type. Expected dict or dict like.".to_owned()),
+        Err(Fault::Syntax) => undecodable(id, sent.form, "It is no JSON."),
+        Err(Fault::WideInteger) => undecodable(id, sent.form, "It contains an integer that is too large."),
     }
 }
 
 /// What a frame comes to that cannot be read.
 pub fn undecodable(id: RequestId, form: Form, reason: &str) -> Decoded {
-    refused(id, format!("Can't decode {} request. {reason}", form.name()))
+    refused(id, Echo::none(form), format!("Can't decode {} request. {reason}", form.name()))
 }
 
-fn refused(id: RequestId, reason: String) -> Decoded {
+fn refused(id: RequestId, echo: Echo, reason: String) -> Decoded {
     let request = Request::new(id, Action::Unknown, Transport::Websocket);
     let arrival = Arrival { refused: Some(Error::new(ErrorKind::Malformed, reason)), ..Arrival::default() };
-    Decoded { request, arrival, echo: Echo::default() }
+    Decoded { request, arrival, echo }
 }
 
-fn apart(id: RequestId, text: &Bytes, envelope: &Envelope<'_>, connection: Connection<'_>) -> Decoded {
-    let echo = Echo::of(text, envelope);
+fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connection<'_>) -> Decoded {
+    let echo = Echo::of(sent, envelope);
     let known = envelope.action.filter(|action| action.kind() == Kind::String);
     let Some(action) = known.and_then(|name| schema::action(&name.text())) else {
-        return Decoded { echo, ..refused(id, format!("{} is not a valid action", named(envelope.action))) };
+        return refused(id, echo, format!("{} is not a valid action", named(envelope.action)));
     };
     if !schema::holds(action, envelope) {
-        let mut decoded = refused(id, "Schema validation failed.".to_owned());
-        decoded.request = Request::new(id, action, Transport::Websocket);
-        return Decoded { echo, ..decoded };
+        let request = Request::new(id, action, Transport::Websocket);
+        return Decoded { request, ..refused(id, echo, "Schema validation failed.".to_owned()) };
     }
     let mut request = Request::new(id, action, Transport::Websocket);
     let mut arrival = Arrival::default();
@@ -84,12 +83,12 @@ fn apart(id: RequestId, text: &Bytes, envelope: &Envelope<'_>, connection: Conne
     if concerns_connection {
         arrival.connection = connection.session.cloned();
     }
-    if let Some(sent) = &envelope.headers {
-        headers(&mut request, sent, connection);
-        arrival.signed = presented(action, sent, envelope.body.as_ref(), connection);
+    if let Some(part) = &envelope.headers {
+        headers(&mut request, part, connection);
+        arrival.signed = presented(action, part, envelope.body.as_ref(), connection);
     }
-    if let Some(sent) = &envelope.body {
-        body(&mut request, text, sent);
+    if let Some(part) = &envelope.body {
+        body(&mut request, &sent.text, part);
     }
     Decoded { request, arrival, echo }
 }

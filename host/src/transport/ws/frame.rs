@@ -25,30 +25,41 @@ impl Form {
     }
 }
 
-/// The JSON text of a frame.
-///
-/// # Errors
-/// It is MessagePack that has none; why, for its client.
-pub fn text(form: Form, payload: Bytes) -> Result<Bytes, String> {
-    match form {
-        Form::Text => Ok(payload),
-        Form::Binary => msgpack::to_json(&payload).map(Bytes::from).map_err(|reason| reason.to_string()),
+/// What a frame says.
+pub struct Sent {
+    /// How it was written.
+    pub form: Form,
+    /// As it came.
+    pub payload: Bytes,
+    /// As JSON.
+    pub text: Bytes,
+}
+
+impl Sent {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// It is MessagePack that has no JSON form; why, for its client.
+    pub fn read(form: Form, payload: Bytes) -> Result<Sent, String> {
+        let text = match form {
+            Form::Text => payload.clone(),
+            Form::Binary => msgpack::to_json(&payload).map_err(|reason| reason.to_string())?.into(),
+        };
+        Ok(Sent { form, payload, text })
     }
 }
 
-/// The frame of a JSON text.
-pub fn message(form: Form, json: Vec<u8>) -> Message {
-    let text = match Utf8Bytes::try_from(Bytes::from(json)) {
-        Ok(text) => text,
-        // Only where a filter made a body that is no text.
-        Err(_) => Utf8Bytes::from_static(BROKEN),
-    };
+/// The frame of an answer; none is one that a filter has made unreadable.
+pub fn message(form: Form, answer: Option<Vec<u8>>) -> Message {
     match form {
-        Form::Text => Message::Text(text),
-        Form::Binary => Message::Binary(match msgpack::from_json(&text) {
-            Ok(packed) => packed.into(),
-            Err(_) => msgpack::from_json(BROKEN).unwrap_or_default().into(),
-        }),
+        Form::Text => {
+            let text = answer.and_then(|json| Utf8Bytes::try_from(Bytes::from(json)).ok());
+            Message::Text(text.unwrap_or(Utf8Bytes::from_static(BROKEN)))
+        }
+        Form::Binary => {
+            let packed = answer.or_else(|| msgpack::from_json(BROKEN).ok());
+            Message::Binary(packed.unwrap_or_default().into())
+        }
     }
 }
 
@@ -64,8 +75,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_a_filter_broke_is_told_as_such() {
-        assert_eq!(message(Form::Text, vec![0xff]), Message::Text(BROKEN.into()));
-        let Message::Binary(packed) = message(Form::Binary, b"{".to_vec()) else { panic!("a binary frame") };
+        assert_eq!(message(Form::Text, Some(vec![0xff])), Message::Text(BROKEN.into()));
+        let Message::Binary(packed) = message(Form::Binary, None) else { panic!("a binary frame") };
         assert_eq!(msgpack::to_json(&packed).as_deref(), Ok(BROKEN));
     }
 }

@@ -3,7 +3,7 @@
 //! [`server`] accepts connections, `connection` is the life of one; `frame` (with `msgpack`) is the
 //! text of a frame, `envelope` takes it apart, `schema` says what it must hold, `decode` makes the
 //! same request of it as REST does; `encode` words what core answers, and `echo` puts the request
-//! beside it. `order` and `line` say which requests go together, and keep the answers in order.
+//! beside it, in the `pieces` that came. `order` and `line` say which requests go together, and keep the answers in order.
 
 mod connection;
 mod decode;
@@ -16,6 +16,7 @@ mod frame;
 mod line;
 pub mod msgpack;
 mod order;
+mod pieces;
 mod schema;
 pub mod server;
 mod socket;

@@ -190,31 +190,39 @@ fn number<T, E>(read: Result<T, E>) -> Result<T, NoJson> {
 /// # Errors
 /// The text is no JSON.
 pub fn from_json(text: &str) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::with_capacity(text.len());
+    append_json(&mut out, text).map(|()| out)
+}
+
+/// The same, behind what was written before.
+///
+/// # Errors
+/// The text is no JSON; then what was written of it is of no use.
+pub fn append_json(out: &mut Vec<u8>, text: &str) -> Result<(), Fault> {
     let mut lengths = lengths(text)?.into_iter();
     let mut scanner = scanner(text);
-    let mut out = Vec::with_capacity(text.len());
     loop {
         match scanner.next()? {
-            Token::ObjectStart => written(rmp::encode::write_map_len(&mut out, lengths.next().unwrap_or_default()))?,
-            Token::ArrayStart => written(rmp::encode::write_array_len(&mut out, lengths.next().unwrap_or_default()))?,
+            Token::ObjectStart => written(rmp::encode::write_map_len(out, lengths.next().unwrap_or_default()))?,
+            Token::ArrayStart => written(rmp::encode::write_array_len(out, lengths.next().unwrap_or_default()))?,
             Token::Key(quoted) | Token::String(quoted) => {
-                written(rmp::encode::write_str(&mut out, &unescape(quoted)?))?;
+                written(rmp::encode::write_str(out, &unescape(quoted)?))?;
             }
             Token::Int(digits) => {
                 let value = digits.parse().map_err(|_| Fault::WideInteger)?;
-                written(rmp::encode::write_sint(&mut out, value))?;
+                written(rmp::encode::write_sint(out, value))?;
             }
             Token::Float(digits) => {
                 let value = digits.parse().map_err(|_| Fault::Syntax)?;
-                written(rmp::encode::write_f64(&mut out, value))?;
+                written(rmp::encode::write_f64(out, value))?;
             }
-            Token::True => written(rmp::encode::write_bool(&mut out, true))?,
-            Token::False => written(rmp::encode::write_bool(&mut out, false))?,
-            Token::Null => written(rmp::encode::write_nil(&mut out))?,
+            Token::True => written(rmp::encode::write_bool(out, true))?,
+            Token::False => written(rmp::encode::write_bool(out, false))?,
+            Token::Null => written(rmp::encode::write_nil(out))?,
             Token::End => {}
         }
         if scanner.depth() == 0 {
-            return scanner.finish().map(|()| out);
+            return scanner.finish();
         }
     }
 }
@@ -258,7 +266,7 @@ fn scanner(text: &str) -> Scanner<'_> {
 }
 
 /// Memory takes everything.
-fn written<T, E>(outcome: Result<T, E>) -> Result<(), Fault> {
+pub fn written<T, E>(outcome: Result<T, E>) -> Result<(), Fault> {
     outcome.map(drop).map_err(|_| Fault::Syntax)
 }
 

@@ -5,7 +5,8 @@ use super::*;
 const HEADERS: &str = r#""Client-ID":"c","X-Project-ID":"p""#;
 
 fn decoded(text: &str, connection: Connection<'_>) -> Decoded {
-    request(RequestId(1), Form::Text, &Bytes::copy_from_slice(text.as_bytes()), connection)
+    let sent = Sent::read(Form::Text, Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    request(RequestId(1), &sent, connection)
 }
 
 fn of(action: &str, body: &str) -> Request {
@@ -132,7 +133,7 @@ proptest! {
     #[test]
     fn any_text_is_answered_in_json(text in prop_oneof![pieces(), any::<String>()]) {
         let Decoded { echo, .. } = decoded(&text, Connection { asks_identity: true, ..Connection::default() });
-        let answer = echo.answer(400, None, b"");
+        let answer = echo.answer(400, None, b"").into_data();
         prop_assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&answer).is_ok());
     }
 }
