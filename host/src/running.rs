@@ -70,7 +70,7 @@ impl Running {
         // From here on nothing can fail.
         self.engine.reload(reloadable(&config, filters, services));
         self.set_levels(&config);
-        self.tls.renew(&config);
+        self.tls.renew(&config, &self.metrics);
         let needs_restart = fixed::changed(&self.started, &config);
         self.last.store(Arc::new(config));
         Ok(needs_restart)
@@ -111,22 +111,39 @@ pub struct TlsListeners {
 
 impl TlsListeners {
     /// As the settings say.
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, metrics: &Metrics) -> Self {
         let (rest, websocket) = (&config.rest, &config.websocket);
         let tls = |tls: &config::Tls, max, idle| Arc::new(Tls::new(tls.server.clone(), max, idle));
-        TlsListeners {
+        let listeners = TlsListeners {
             rest: rest.tls.as_ref().map(|of| tls(of, rest.max_connections, rest.idle_timeout)),
             websocket: websocket.tls.as_ref().map(|of| tls(of, websocket.max_connections, websocket.idle_timeout)),
-        }
+        };
+        listeners.tell(config, metrics);
+        listeners
     }
 
     /// Shows the certificates of settings that were read anew. Whether a listener speaks TLS at all
     /// is decided at the start.
-    fn renew(&self, config: &Config) {
-        for (listener, read) in [(&self.rest, &config.rest.tls), (&self.websocket, &config.websocket.tls)] {
-            if let (Some(listener), Some(read)) = (listener, read) {
-                listener.renew(read.server.clone());
+    fn renew(&self, config: &Config, metrics: &Metrics) {
+        for (_, listener, read) in self.each(config) {
+            listener.renew(read.server.clone());
+        }
+        self.tell(config, metrics);
+    }
+
+    /// Tells when the certificates end.
+    fn tell(&self, config: &Config, metrics: &Metrics) {
+        for (transport, _, read) in self.each(config) {
+            if let Some(ends) = read.ends {
+                metrics.certificate(transport, ends);
             }
         }
+    }
+
+    /// The listeners that speak TLS, each with what the settings say of it.
+    fn each<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = (&'static str, &'a Tls, &'a config::Tls)> {
+        let all = [("rest", &self.rest, &config.rest.tls), ("websocket", &self.websocket, &config.websocket.tls)];
+        all.into_iter()
+            .filter_map(|(transport, listener, read)| Some((transport, &**listener.as_ref()?, read.as_ref()?)))
     }
 }

@@ -257,7 +257,7 @@ async fn start(
         observer: metrics.requests(),
         host_id: host_id.clone(),
     });
-    let tls = TlsListeners::of(&started);
+    let tls = TlsListeners::of(&started, &metrics);
     let last = ArcSwap::new(started.clone());
     Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, tls, last }))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -34,8 +34,14 @@ impl Default for Authority {
 impl Authority {
     /// Writes a certificate of this machine, and its key, into a folder: `NAME.pem` and `NAME.key`.
     pub fn issue(&self, folder: &Path, name: &str) -> CertificateDer<'static> {
+        self.issue_until(folder, name, 4096)
+    }
+
+    /// The same, of one that ends with the beginning of a year.
+    pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> CertificateDer<'static> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = CertificateParams::new(names).expect("names of a host");
+        let mut params = CertificateParams::new(names).expect("names of a host");
+        params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate can be signed");
         std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).expect("a file can be written");

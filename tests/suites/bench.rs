@@ -130,7 +130,7 @@ async fn errors_are_counted_by_status() {
 async fn what_cannot_be_measured_is_one_line_and_a_status() {
     let mut host = Host::start().await;
     for (arguments, told) in [
-        ("--url ftp://127.0.0.1/", "only http"),
+        ("--url ftp://127.0.0.1/", "only http, https, ws and wss"),
         ("--url http://no.such.host.invalid/", "cannot be found"),
         ("--header Nonsense", "'X-Auth-Token: …'"),
         ("--url http://127.0.0.1:1/", "is the server there?"),

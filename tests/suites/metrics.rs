@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::tls::{Authority, HOST};
 use sukkal_tests::{Host, Scrape, eventually, programs};
 
 const METRICS: &str = "/metrics";
@@ -201,7 +202,11 @@ fn documented() -> Vec<(String, String, Vec<String>)> {
 #[tokio::test]
 async fn the_operators_guide_names_every_metric_with_its_labels_and_no_other() {
     let section = "[filters.rate-limit]\npost = { per_second = 1, burst = 1 }";
-    let host = Host::with().top("pipeline = [\"audit\", \"rate-limit\"]").section(section).start().await;
+    let tls = "tls = { cert = \"host.pem\", key = \"host.key\" }";
+    let setup = Host::with().top("pipeline = [\"audit\", \"rate-limit\"]").section(section).websocket(tls);
+    let mut host = setup.prepare();
+    Authority::default().issue(host.folder(), HOST);
+    host.start_again().await;
     let queue = host.queue("orders");
     queue.post(["a"]).await;
     let again = json!({ "messages": [{ "body": 1 }] });

@@ -117,6 +117,43 @@ async fn a_reload_shows_new_certificates_and_leaves_open_connections_alone() {
 }
 
 #[tokio::test]
+async fn operators_read_when_certificates_end() {
+    let authority = Authority::default();
+    let mut host = authority.prepare(Setup::default());
+    authority.issue_until(host.folder(), HOST, 2100);
+    host.start_again().await;
+    let ends = async |transport| {
+        let scrape = Scrape::of(&host.pages(), "/metrics").await;
+        scrape.sum("sukkal_tls_certificate_expiry_timestamp_seconds", &[("transport", transport)])
+    };
+    // 1 January of 2100 and of 2101, as `date +%s` has them.
+    let years = [4_102_444_800.0, 4_133_980_800.0];
+    assert_eq!([ends("rest").await, ends("websocket").await], [years[0]; 2]);
+    authority.issue_until(host.folder(), "next", 2101);
+    host.reload(|text| text.replacen("host.pem", "next.pem", 1).replacen("host.key", "next.key", 1)).await;
+    assert_eq!([ends("rest").await, ends("websocket").await], [years[1], years[0]]);
+}
+
+#[tokio::test]
+async fn a_server_is_measured_over_tls_if_its_certificate_is_trusted() {
+    let authority = Authority::default();
+    let host = authority.host(Setup::default()).await;
+    let trusted = host.folder().join("authority.pem");
+    for url in [host.base().to_owned(), format!("wss://{}", host.websocket_address())] {
+        let bench = |trusted: &Path| {
+            let mut bench = Command::new(programs::sukkal());
+            alone(&mut bench);
+            bench.args(["bench", "--project", "p1", "--count", "20", "-c", "2", "--json", "--url", &url]);
+            run(bench.env("SSL_CERT_FILE", trusted))
+        };
+        let (worked, told) = bench(&trusted);
+        assert!(worked && told.contains("\"done\":20"), "{url}: {told}");
+        let (worked, told) = bench(&host.folder().join("host.pem"));
+        assert!(!worked && told.contains("TLS failed") && told.contains("SSL_CERT_FILE"), "{url}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_broken_certificate_at_a_reload_leaves_the_old_one_in_force() {
     let authority = Authority::default();
     let host = authority.host(Setup::default()).await;

@@ -1,27 +1,26 @@
 //! HTTP/1.1 with as little work as measuring allows: ready-made requests, one outstanding.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::fault::Broken;
 use super::head::{Body, Head, unchunk};
+use super::server::{Server, Stream};
 
 /// A connection that is opened when it is needed, and again when the server has closed it.
 #[derive(Debug)]
 pub struct Connection {
-    address: SocketAddr,
+    server: Server,
     patience: Duration,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     /// A connection to be, with so much patience for each answer.
-    pub fn new(address: SocketAddr, patience: Duration) -> Connection {
-        Connection { address, patience, stream: None, buffer: Vec::with_capacity(16 * 1024) }
+    pub fn new(server: Server, patience: Duration) -> Connection {
+        Connection { server, patience, stream: None, buffer: Vec::with_capacity(16 * 1024) }
     }
 
     /// Sends a whole request and reads the whole answer: its status and body.
@@ -41,13 +40,10 @@ impl Connection {
     async fn exchange_in_time(&mut self, request: &[u8]) -> Result<(u16, usize, usize), Broken> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => {
-                let stream = TcpStream::connect(self.address).await.map_err(|_| Broken::Refused)?;
-                stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
-                none.insert(stream)
-            }
+            none => none.insert(self.server.connect().await?),
         };
         stream.write_all(request).await.map_err(|_| Broken::Closed)?;
+        stream.flush().await.map_err(|_| Broken::Closed)?;
         self.buffer.clear();
         let head = loop {
             read(stream, &mut self.buffer).await?;
@@ -64,7 +60,7 @@ impl Connection {
 }
 
 /// Reads on until the body is whole; says how long it is.
-async fn body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &Head) -> Result<usize, Broken> {
+async fn body(stream: &mut Stream, buffer: &mut Vec<u8>, head: &Head) -> Result<usize, Broken> {
     match head.body {
         Body::Length(length) => {
             while buffer.len() < head.length + length {
@@ -92,7 +88,7 @@ async fn body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &Head) -> Resu
     }
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), Broken> {
+async fn read(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<(), Broken> {
     match stream.read_buf(buffer).await {
         Ok(0) | Err(_) => Err(Broken::Closed),
         Ok(_) => Ok(()),

@@ -14,6 +14,8 @@ pub enum Fault {
 pub enum Broken {
     /// There is no connection to be had.
     Refused,
+    /// The handshake of TLS failed.
+    NoTls,
     /// The connection broke off.
     Closed,
     /// No answer within the time that is waited for one.
@@ -47,6 +49,7 @@ impl Broken {
     pub fn name(self) -> &'static str {
         match self {
             Broken::Refused => "not connected",
+            Broken::NoTls => "TLS failed",
             Broken::Closed => "connection broken",
             Broken::Silent => "no answer in time",
             Broken::NoHttp => "no HTTP",

@@ -14,6 +14,7 @@ mod pace;
 mod progress;
 mod report;
 mod rest;
+mod server;
 mod session;
 mod setup;
 mod tally;
@@ -38,7 +39,7 @@ pub struct Options {
     /// What each connection does over and over.
     #[arg(value_enum, default_value_t = Work::Post)]
     work: Work,
-    /// The server: http://… for REST, ws://… for the websocket. Default: that of a host on this machine.
+    /// The server: http(s)://… for REST, ws(s)://… for the websocket. Default: that of a host on this machine.
     #[arg(long, env = "SUKKAL_URL")]
     url: Option<String>,
     /// What is measured where no --url is given.

@@ -26,7 +26,7 @@ impl Rest {
     /// A session with the server.
     pub fn new(options: &Options, target: &Target) -> Rest {
         Rest {
-            connection: Connection::new(target.address, options.timeout()),
+            connection: Connection::new(target.server.clone(), options.timeout()),
             queues: format!("{}/v2/queues/{}-", target.base, options.prefix),
             headers: headers(target),
             limit: options.limit,

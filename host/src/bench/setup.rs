@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::task::JoinSet;
 
-use super::fault::Fault;
+use super::fault::{Broken, Fault};
 use super::messages::messages;
 use super::progress::Progress;
 use super::session::{Operation, Session};
@@ -118,7 +118,7 @@ async fn all(mut tasks: JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
 }
 
 fn refused(what: &str, target: &Target, fault: Fault) -> Failure {
-    let address = target.address;
+    let address = target.server.address;
     match fault {
         Fault::Status(status @ (401 | 403)) => {
             Failure::new(format!("{what}: {address} answers {status}; give credentials with --header"))
@@ -127,6 +127,10 @@ fn refused(what: &str, target: &Target, fault: Fault) -> Failure {
             Failure::new(format!("{what}: {address} answers 404; is --url that of the messaging API?"))
         }
         Fault::Status(status) => Failure::new(format!("{what}: {address} answers {status}")),
+        Fault::Broken(Broken::NoTls) => Failure::new(format!(
+            "{what}: {address}: TLS failed; is it an https server? SSL_CERT_FILE names the certificates to trust, if the \
+             system's do not do"
+        )),
         Fault::Broken(broken) => Failure::new(format!("{what}: {address}: {}; is the server there?", broken.name())),
     }
 }

@@ -1,11 +1,9 @@
 //! The server that is measured.
 
-use std::net::SocketAddr;
-
 use clap::ValueEnum;
 use warp::http::Uri;
-use warp::http::uri::Scheme;
 
+use super::server::Server;
 use super::work::Work;
 use super::{Failure, Options};
 
@@ -34,8 +32,8 @@ pub struct Target {
     pub url: String,
     /// How it is asked.
     pub transport: Transport,
-    /// Its address.
-    pub address: SocketAddr,
+    /// Where it is.
+    pub server: Server,
     /// What the address was given as: `localhost:8888`.
     pub authority: String,
     /// What comes before `/v2` in its paths.
@@ -72,22 +70,28 @@ impl Target {
         let wrong = |why: &str| Failure::new(format!("{url}: {why}; {mend}"));
         let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
-        let transport = match uri.scheme_str() {
-            _ if uri.scheme() == Some(&Scheme::HTTP) => Transport::Rest,
-            Some("ws") => Transport::Ws,
-            _ => return Err(wrong("only http and ws are measured, without TLS")),
+        let (transport, over_tls) = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("http") => (Transport::Rest, false),
+            Some("https") => (Transport::Rest, true),
+            Some("ws") => (Transport::Ws, false),
+            Some("wss") => (Transport::Ws, true),
+            _ => return Err(wrong("only http, https, ws and wss are measured")),
         };
         fits(options, transport)?;
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if over_tls { 443 } else { 80 });
         // An IPv6 address stands in brackets.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let mut found = tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| wrong(&format!("the host cannot be found ({error})")))?;
         let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
+        let server = match over_tls {
+            true => Server::over_tls(address, host).map_err(|why| wrong(&why))?,
+            false => Server::plain(address),
+        };
         let base = uri.path().trim_end_matches('/').trim_end_matches("/v2").to_owned();
         let (authority, headers) = (authority.to_string(), headers(options)?);
-        Ok(Target { url, transport, address, authority, base, headers })
+        Ok(Target { url, transport, server, authority, base, headers })
     }
 }
 

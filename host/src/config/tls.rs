@@ -30,6 +30,9 @@ pub struct Tls {
     /// Both as they were read.
     #[serde(skip)]
     pub server: Arc<ServerConfig>,
+    /// When the first of the certificates ends, in seconds since 1970.
+    #[serde(skip)]
+    pub ends: Option<i64>,
 }
 
 impl fmt::Debug for Tls {
@@ -76,8 +79,15 @@ pub fn read(section: &mut Section<'_>) -> Option<Tls> {
             return None;
         }
     }
+    let ends = pair.cert.iter().filter_map(end).min();
     let server = told(&mut own, "cert", &of_cert, server(pair).map_err(Wrong::from))?;
-    Some(Tls { cert, key, server: Arc::new(server) })
+    Some(Tls { cert, key, server: Arc::new(server), ends })
+}
+
+/// When a certificate ends; none where that cannot be read.
+fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(parsed.validity().not_after.timestamp())
 }
 
 const EXAMPLE: &str = "for instance { cert = \"/etc/sukkal/cert.pem\", key = \"/etc/sukkal/key.pem\" }";

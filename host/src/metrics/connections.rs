@@ -10,6 +10,7 @@ pub struct ConnectionFamilies {
     accepted: IntCounterVec,
     refused: IntCounterVec,
     handshakes_failed: IntCounterVec,
+    certificates: IntGaugeVec,
 }
 
 /// Counts the connections of one listener. Cheap to clone.
@@ -33,12 +34,22 @@ impl ConnectionFamilies {
         let refused =
             Opts::new("sukkal_connections_refused_total", "Connections that were refused, since there were too many.");
         let failed = Opts::new("sukkal_tls_handshakes_failed_total", "TLS handshakes that did not come to their end.");
+        let certificates = Opts::new(
+            "sukkal_tls_certificate_expiry_timestamp_seconds",
+            "When the first of a listener's certificates ends, in seconds since 1970.",
+        );
         Ok(ConnectionFamilies {
             open: register(registry, &IntGaugeVec::new(open, &labels)?)?,
             accepted: register(registry, &IntCounterVec::new(accepted, &labels)?)?,
             refused: register(registry, &IntCounterVec::new(refused, &labels)?)?,
             handshakes_failed: register(registry, &IntCounterVec::new(failed, &labels)?)?,
+            certificates: register(registry, &IntGaugeVec::new(certificates, &labels)?)?,
         })
+    }
+
+    /// Tells when a listener's certificate ends.
+    pub fn certificate(&self, transport: &str, ends: i64) {
+        self.certificates.with_label_values(&[transport]).set(ends);
     }
 
     /// For one listener.

@@ -111,6 +111,11 @@ impl Metrics {
         self.connections.meter(transport)
     }
 
+    /// Tells when the certificate of a listener ends, in seconds since 1970.
+    pub fn certificate(&self, transport: &str, ends: i64) {
+        self.connections.certificate(transport, ends);
+    }
+
     /// Takes a metric of a plugin.
     pub fn plugin(&self, metric: &Metric<'_>) {
         self.plugins.take(metric);

@@ -2,14 +2,12 @@
 //! order, go to whoever is next in line.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -17,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use super::{answer, frame};
 use crate::bench::Options;
 use crate::bench::fault::{Broken, Fault};
+use crate::bench::server::{Server, Stream};
 use crate::bench::target::{Form, Target};
 
 /// A request, and where its answer goes.
@@ -27,7 +26,7 @@ type Due = std::sync::Mutex<VecDeque<oneshot::Sender<Bytes>>>;
 /// A connection that is opened when it is needed, and again when it has broken.
 #[derive(Debug)]
 pub struct Line {
-    address: SocketAddr,
+    server: Server,
     url: String,
     patience: Duration,
     form: Form,
@@ -42,7 +41,7 @@ impl Line {
         let has_token = target.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-auth-token"));
         let greeting = || frame::authenticate(options.format, &frame::headers(options.format, &target.headers));
         Arc::new(Line {
-            address: target.address,
+            server: target.server.clone(),
             url: format!("ws://{}{}/", target.authority, target.base),
             patience: options.timeout(),
             form: options.format,
@@ -79,8 +78,7 @@ impl Line {
 
     /// Connects, and says who asks where a token is given.
     async fn connect(&self) -> Result<mpsc::UnboundedSender<Asked>, Fault> {
-        let stream = TcpStream::connect(self.address).await.map_err(|_| Broken::Refused)?;
-        stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
+        let stream = self.server.connect().await?;
         let shaken = tokio_tungstenite::client_async(&self.url, stream).await;
         let (stream, _) = shaken.map_err(|_| Broken::NoWebsocket)?;
         let (requests, asked) = mpsc::unbounded_channel();
@@ -107,7 +105,7 @@ fn message(form: Form, request: Vec<u8>) -> Result<Message, Broken> {
 }
 
 /// Serves a connection until either side leaves it. Whoever still waits then hears that it broke.
-async fn serve(stream: WebSocketStream<TcpStream>, asked: mpsc::UnboundedReceiver<Asked>) {
+async fn serve(stream: WebSocketStream<Stream>, asked: mpsc::UnboundedReceiver<Asked>) {
     let (sink, stream) = stream.split();
     let due = Due::default();
     tokio::select! {
@@ -118,7 +116,7 @@ async fn serve(stream: WebSocketStream<TcpStream>, asked: mpsc::UnboundedReceive
 
 /// Writes what is there to be written in one go.
 async fn write(
-    mut sink: SplitSink<WebSocketStream<TcpStream>, Message>,
+    mut sink: SplitSink<WebSocketStream<Stream>, Message>,
     mut asked: mpsc::UnboundedReceiver<Asked>,
     due: &Due,
 ) {
@@ -137,7 +135,7 @@ async fn write(
     }
 }
 
-async fn read(mut stream: SplitStream<WebSocketStream<TcpStream>>, due: &Due) {
+async fn read(mut stream: SplitStream<WebSocketStream<Stream>>, due: &Due) {
     while let Some(Ok(message)) = stream.next().await {
         let answer = match message {
             Message::Text(text) => Bytes::from(text),

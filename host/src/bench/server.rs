@@ -1,0 +1,62 @@
+//! Where the server is, and connections to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use super::fault::Broken;
+
+/// A connection, with or without TLS.
+pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// Where the server is. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What TLS needs to know, where it is spoken.
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Server {
+    /// One without TLS.
+    pub fn plain(address: SocketAddr) -> Server {
+        Server { address, tls: None }
+    }
+
+    /// One whose certificate must be of this name, and be trusted by the system (or by what
+    /// SSL_CERT_FILE names).
+    ///
+    /// # Errors
+    /// No certificate can be of this name, or the system's cannot be read; in a few words.
+    pub fn over_tls(address: SocketAddr, name: &str) -> Result<Server, String> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| "no certificate can have this name")?;
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_platform_verifier())
+            .map_err(|error| format!("TLS cannot be prepared: {error}"))?;
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Server { address, tls: Some((Arc::new(config), name)) })
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nobody is there, or the handshake fails.
+    pub async fn connect(&self) -> Result<Stream, Broken> {
+        let stream = TcpStream::connect(self.address).await.map_err(|_| Broken::Refused)?;
+        stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
+        let Some((config, name)) = &self.tls else { return Ok(Either::Left(stream)) };
+        let shaken = TlsConnector::from(config.clone()).connect(name.clone(), stream).await;
+        shaken.map(|stream| Either::Right(Box::new(stream))).map_err(|_| Broken::NoTls)
+    }
+}
