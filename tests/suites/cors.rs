@@ -1,9 +1,9 @@
 //! Pages of other origins: those that the operator names may use the API, no others.
 
 use serde_json::{Value, json};
-use sukkal_tests::Host;
 use sukkal_tests::browser::Site;
 use sukkal_tests::rest::Answer;
+use sukkal_tests::{Host, programs};
 
 const PAGE: &str = include_str!("cors.html");
 const APP: &str = "https://app.example.org";
@@ -84,6 +84,36 @@ async fn errors_too_are_readable_for_allowed_origins_alone() {
         assert_eq!(allowed.header("access-control-allow-origin"), APP, "{path}");
         assert!(allowed.header("access-control-expose-headers").contains("Location"), "{path}");
         assert_eq!(of("https://evil.example.org").await.header("access-control-allow-origin"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_refusal_is_readable() {
+    let libraries = [programs::library("sukkal-memory"), programs::bad_library("misbehaves")];
+    // No pool, so that posts are answered with 503.
+    let stores = "catalog = \"memory:\"\ndefault_pool = \"\"\npipeline = [\"misbehaves\"]";
+    let section = format!(
+        "[filters.misbehaves]\ndoes = \"identifies\"\nat = \"authenticate\"\n[api]\nadmin_mode = true\n\
+         [cors]\nallowed_origin = [\"{APP}\"]"
+    );
+    let host = Host::with().plugins(libraries).top(stores).section(&section).start().await;
+    let client = host.client();
+    let post = r#"{"messages":[{"body":1}]}"#;
+    for (method, path, token, accept, status) in [
+        ("GET", "/v2/queues?limit=0", "lasts-60", "*/*", 400),
+        ("POST", "/v2/queues/q/messages", "nobody", "*/*", 401),
+        ("GET", "/v2/pools", "lasts-60", "*/*", 403),
+        ("GET", "/v2/nothing", "lasts-60", "*/*", 404),
+        ("GET", "/v2/queues/q/claims/c", "lasts-60", "*/*", 404),
+        ("DELETE", "/v2/queues", "lasts-60", "*/*", 405),
+        ("GET", "/v2/queues", "lasts-60", "text/plain", 406),
+        ("POST", "/v2/queues/q/messages", "lasts-60", "*/*", 503),
+    ] {
+        let call = client.request(method, path).header("origin", APP).header("x-auth-token", token);
+        let call = if method == "POST" { call.body(post) } else { call };
+        let answer = call.header("accept", accept).send().await.expect(status);
+        assert_eq!(answer.header("access-control-allow-origin"), APP, "{status}");
+        assert!(answer.header("access-control-expose-headers").contains("Location"), "{status}");
     }
 }
 

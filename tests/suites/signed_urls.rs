@@ -8,7 +8,8 @@ use sukkal_tests::host::Setup;
 use sukkal_tests::rest::Call;
 use sukkal_tests::stores::STORES;
 use sukkal_tests::vectors::read;
-use sukkal_tests::{Answer, Client, Host, eventually};
+use sukkal_tests::ws::request;
+use sukkal_tests::{Answer, Client, Host, eventually, programs};
 
 fn with_key() -> Setup {
     Host::with().section("[signed_urls]\nsecret_key = \"test-secret\"")
@@ -99,6 +100,38 @@ async fn a_signature_that_is_presented_must_hold() {
     assert!(is_no_path(&bearing(&keyless.client(), &shared, "GET", path).send().await));
     let refused = keyless.client().post("/v2/queues/orders/share", json!({})).await.expect(400).json();
     assert_eq!(refused["description"], "The `key` can't be None");
+}
+
+#[tokio::test]
+async fn where_identity_is_asked_for_a_signature_that_does_not_hold_opens_nothing() {
+    let libraries = [programs::library("sukkal-memory"), programs::bad_library("misbehaves")];
+    let memory = "catalog = \"memory:\"\ndefault_pool = \"memory:\"\npipeline = [\"misbehaves\"]";
+    let section = "[filters.misbehaves]\ndoes = \"identifies\"\nat = \"authenticate\"\n\
+                   [signed_urls]\nsecret_key = \"test-secret\"";
+    let host = Host::with().plugins(libraries).top(memory).section(section).start().await;
+    let client = host.client();
+    let (queue, messages) = ("/v2/queues/orders", "/v2/queues/orders/messages");
+    let post = client.request("POST", messages).body(r#"{"messages":[{"body":"a word"}]}"#);
+    post.header("x-auth-token", "lasts-60").send().await.expect(201);
+    for path in ["/v2/queues", queue, &format!("{messages}?echo=true")] {
+        client.get(path).await.expect(401);
+        for signatures in [&[""][..], &[" "], &["dummy"], &["", ""], &["dummy", "dummy"]] {
+            let call = client.request("GET", path);
+            let call = signatures.iter().fold(call, |call, signature| call.also("url-signature", signature));
+            let answer = call.send().await;
+            assert!(matches!(answer.status, 401 | 404), "{path} {signatures:?}: {}", answer.text());
+            assert!(!answer.text().contains("orders"), "{path} {signatures:?}: {}", answer.text());
+        }
+    }
+    let mut socket = host.websocket().await;
+    for signature in [json!(""), json!(" "), json!("dummy"), json!(5), json!(null), json!([""])] {
+        let mut list = request("message_list", &json!({ "queue_name": "orders", "echo": true }));
+        list["headers"]["URL-Signature"] = signature.clone();
+        socket.text(list.to_string()).await;
+        let answer = socket.answer().await;
+        assert!(matches!(answer.status(), 400 | 401 | 403 | 404), "{signature}: {answer:?}");
+        assert!(!answer.0.to_string().contains("a word"), "{signature}: {answer:?}");
+    }
 }
 
 #[tokio::test]

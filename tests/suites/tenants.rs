@@ -51,25 +51,32 @@ async fn a_claim_is_known_in_its_own_queue_alone() {
 }
 
 #[tokio::test]
-async fn listings_end_with_ones_own_queues() {
+async fn listings_end_with_ones_own_queues_and_topics() {
     for store in STORES {
         let host = store.host().start().await;
         let ours = host.client();
         let theirs = host.client().of_project("p2");
-        for (client, name) in [(&ours, "a"), (&ours, "b"), (&theirs, "a"), (&theirs, "c"), (&theirs, "d")] {
-            client.put(&format!("/v2/queues/{name}"), json!({})).await.expect(201);
+        for (kind, query) in [("queues", "?limit=1&with_count=true"), ("topics", "?limit=1")] {
+            for (client, name) in [(&ours, "a"), (&ours, "b"), (&theirs, "a"), (&theirs, "c"), (&theirs, "d")] {
+                client.put(&format!("/v2/{kind}/{name}"), json!({})).await.expect(201);
+            }
+            let mut names = Vec::new();
+            let mut next = Some(format!("/v2/{kind}{query}"));
+            while let Some(path) = next {
+                let page = ours.get(&path).await.expect(200).json();
+                names.extend(page[kind][0]["name"].as_str().map(str::to_owned));
+                next = page["links"][0]["href"].as_str().map(str::to_owned);
+            }
+            assert_eq!(names, ["a", "b"]);
+            for marker in ["b", "zzz", "p2/c", "p2%2Fc"] {
+                let page = ours.get(&format!("/v2/{kind}?marker={marker}")).await.expect(200).json();
+                assert_eq!(page[kind], json!([]), "{kind} {marker}");
+            }
         }
-        let mut names = Vec::new();
-        let mut next = Some("/v2/queues?limit=1&with_count=true".to_owned());
-        while let Some(path) = next {
-            let page = ours.get(&path).await.expect(200).json();
-            names.extend(page["queues"][0]["name"].as_str().map(str::to_owned));
-            next = page["links"][0]["href"].as_str().map(str::to_owned);
-        }
-        assert_eq!(names, ["a", "b"]);
-        for marker in ["b", "zzz", "p2/c", "p2%2Fc"] {
-            let page = ours.get(&format!("/v2/queues?marker={marker}")).await.expect(200).json();
-            assert_eq!(page["queues"], json!([]), "{marker}");
+        let mut socket = host.websocket().await;
+        for (marker, due) in [("", 2), ("a", 1), ("b", 0), ("zzz", 0), ("p2/c", 0)] {
+            let listed = socket.ask("queue_list", json!({ "marker": marker })).await.expect(200);
+            assert_eq!(listed.body()["queues"].as_array().map(Vec::len), Some(due), "{marker}");
         }
     }
 }

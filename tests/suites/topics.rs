@@ -49,7 +49,6 @@ async fn topics_are_listed_and_described_as_queues_are() {
         let mut path = "/v2/topics?limit=4&node=1".to_owned();
         loop {
             let page = client.get(&path).await.expect(200).json();
-            assert_eq!(page["count"], Value::Null, "topics are not counted");
             let topics = page["topics"].as_array().cloned().unwrap_or_default();
             names.extend(topics.iter().filter_map(|topic| topic["name"].as_str().map(str::to_owned)));
             match page["links"][0]["href"].as_str() {
@@ -58,6 +57,8 @@ async fn topics_are_listed_and_described_as_queues_are() {
             }
         }
         assert_eq!(names, ["t01", "t03", "t05", "t07", "t09", "t11"]);
+        let page = client.get("/v2/topics?limit=4&with_count=true").await.expect(200).json();
+        assert_eq!(page["count"], Value::Null, "topics are not counted");
         let detailed = client.get("/v2/topics?limit=1&detailed=true").await.expect(200).json();
         let reserved = json!({
             "node": 0,

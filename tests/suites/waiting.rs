@@ -50,6 +50,11 @@ async fn a_waiting_claim_gets_what_is_posted_released_or_falls_due() {
 
         orders.post_messages(json!([{ "ttl": 300, "delay": 1, "body": "delayed" }])).await;
         assert_eq!(bodies(claim(&orders, 20), 201).await, ["delayed"]);
+
+        let waiting = claim(&orders, 20);
+        host.client().get("/v2/ping").await.expect(204);
+        orders.post_messages(json!([{ "ttl": 300, "delay": 1, "body": "delayed while it waits" }])).await;
+        assert_eq!(bodies(waiting, 201).await, ["delayed while it waits"]);
     }
 }
 
