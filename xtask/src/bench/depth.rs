@@ -1,4 +1,4 @@
-//! `cargo xtask bench --only depth`: rates in deep queues and among many, beside those in shallow ones.
+//! The rows `depth-…`: rates in deep queues and among many, beside those in shallow ones.
 
 use std::time::{Duration, Instant};
 
@@ -57,9 +57,29 @@ const PAIRS: [(&str, Stock, Stock); 9] = [
     ("post", Stock::Queues(10), Stock::Queues(100_000)),
 ];
 
-/// Measures every pair.
-pub fn measure(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
-    for (work, shallow, deep) in PAIRS {
+/// A million messages that anybody can claim.
+pub fn messages(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
+    measure(bench, tell, |deep| matches!(deep, Stock::Messages(_)))
+}
+
+/// A million delayed ones before the others.
+pub fn delayed(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
+    measure(bench, tell, |deep| matches!(deep, Stock::Delayed(_)))
+}
+
+/// A million before the others that have just expired.
+pub fn expired(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
+    measure(bench, tell, |deep| matches!(deep, Stock::Expired(_)))
+}
+
+/// A hundred thousand queues.
+pub fn queues(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> {
+    measure(bench, tell, |deep| matches!(deep, Stock::Queues(_)))
+}
+
+/// Measures the pairs of one kind of depth.
+fn measure(bench: &Bench, tell: &mut dyn FnMut(Line), kind: fn(Stock) -> bool) -> Result<(), Failure> {
+    for (work, shallow, deep) in PAIRS.into_iter().filter(|(_, _, deep)| kind(*deep)) {
         let (one, other) = both(bench, work, shallow, deep)?;
         tell(Line {
             what: format!("{work}, {} against {}", deep.name(), shallow.name()),
@@ -88,13 +108,13 @@ fn both(bench: &Bench, work: &'static str, shallow: Stock, deep: Stock) -> Resul
     // What has just expired is cleared away by the end of the first turn.
     let turns = if matches!(deep, Stock::Expired(_)) { 1 } else { bench.turns };
     for _ in 0..turns {
-        of_one = of_one.better(load.clone().with("queues", queues(shallow)).run(&one)?);
-        of_other = of_other.better(load.clone().with("queues", queues(deep)).run(&other)?);
+        of_one = of_one.better(load.clone().with("queues", n_queues(shallow)).run(&one)?);
+        of_other = of_other.better(load.clone().with("queues", n_queues(deep)).run(&other)?);
     }
     Ok((of_one, of_other))
 }
 
-fn queues(stock: Stock) -> usize {
+fn n_queues(stock: Stock) -> usize {
     if let Stock::Queues(count) = stock { count } else { QUEUES }
 }
 

@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 /// Every row, in the order in which they are measured.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 17] = [
     Row { name: "post-sqlite", measure: rate::post_sqlite },
     Row { name: "post-memory", measure: rate::post_memory },
     Row { name: "claim-sqlite", measure: rate::claim_sqlite },
@@ -31,7 +31,10 @@ pub const ROWS: [Row; 14] = [
     Row { name: "memory", measure: memory::measure },
     Row { name: "connections", measure: connections::measure },
     Row { name: "start", measure: start::measure },
-    Row { name: "depth", measure: depth::measure },
+    Row { name: "depth-messages", measure: depth::messages },
+    Row { name: "depth-delayed", measure: depth::delayed },
+    Row { name: "depth-expired", measure: depth::expired },
+    Row { name: "depth-queues", measure: depth::queues },
 ];
 
 /// The row of this name.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sukkal_plugin_sdk::Timestamp;
+use sukkal_plugin_sdk::{Lane, Timestamp};
 
 use super::block::{Block, Entry, State, Summary};
 use super::bodies::Bodies;
-use super::id::{LaneKey, lane_of};
+use super::id::{LaneKey, lane_of, slot_of};
+use super::open;
 use crate::error::Outcome;
 
 /// Blocks kept in memory beyond a transaction: some 3 KiB each.
@@ -21,14 +22,15 @@ pub const UPDATE_DATA: &str = "UPDATE block SET data = ?2 WHERE key = ?1";
 pub const DELETE: &str = "DELETE FROM block WHERE key = ?1";
 pub const NEXT_READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND key <= ?2 ORDER BY key LIMIT 1";
 pub const WAKING: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 ORDER BY wakes LIMIT ?3";
-pub const FIRST_WAKE: &str =
-    "SELECT wakes FROM block WHERE key >> 34 = ?1 AND wakes IS NOT NULL ORDER BY wakes LIMIT 1";
+pub const FIRST_WAKE: &str = "SELECT wakes FROM block WHERE key >> 34 = ?1 ORDER BY wakes LIMIT 1";
 
 /// The blocks that the writer has in memory.
 pub struct Blocks {
     known: HashMap<i64, Known>,
     /// Changed in this transaction and not written yet.
     changed: BTreeSet<i64>,
+    /// Open ones that have changed in this transaction: they are written with their queues' counts.
+    open: BTreeSet<i64>,
     buffer: Vec<u8>,
     now: Timestamp,
     /// What never changes of the messages.
@@ -52,17 +54,17 @@ enum Stored {
     /// It is not there.
     #[default]
     Absent,
-    /// It is the open one of its queue; no index names it.
+    /// It is the open one of its queue; it lies with the queue's counts, and no index names it.
     Open,
-    /// It is another one.
+    /// It is a row of its own.
     Closed(Summary),
 }
 
 impl Blocks {
     /// None yet.
     pub fn new(bodies: Bodies) -> Blocks {
-        let (known, changed) = (HashMap::new(), BTreeSet::new());
-        Blocks { known, changed, buffer: Vec::new(), now: Timestamp(0), bodies }
+        let (known, changed, open) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
+        Blocks { known, changed, open, buffer: Vec::new(), now: Timestamp(0), bodies }
     }
 
     /// A transaction begins, at this instant.
@@ -97,18 +99,29 @@ impl Blocks {
     /// # Errors
     /// The driver's; `Corrupt`.
     pub fn make(&mut self, connection: &Connection, key: i64) -> Outcome<&mut Block> {
-        self.load(connection, key)?;
+        // Most often it is the open one.
+        if !self.known.contains_key(&key) && !self.load_open(connection, key)? {
+            self.load_closed(connection, key)?;
+        }
         self.changed.insert(key);
         Ok(&mut self.known.entry(key).or_default().block)
     }
 
-    /// Says that a block is the open one of its queue, if there is such a block. It is in memory:
-    /// messages have just come into it.
-    pub fn open(&mut self, key: i64) {
-        if let Some(known) = self.known.get_mut(&key).filter(|known| !known.open) {
-            known.open = true;
-            self.changed.insert(key);
-        }
+    /// Takes in the open block of a queue that was just read with it.
+    pub fn adopt(&mut self, key: i64, block: Block) {
+        let stored = if block.entries().is_empty() { Stored::Absent } else { Stored::Open };
+        self.known.entry(key).or_insert(Known { block, stored, open: true, settled: false });
+    }
+
+    /// Says that a block, which may be empty, is the open one of its queue from now on.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn open(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
+        self.load(connection, key)?;
+        self.known.entry(key).or_default().open = true;
+        self.changed.insert(key);
+        Ok(())
     }
 
     /// Says that a block is no longer the open one of its queue.
@@ -211,7 +224,7 @@ impl Blocks {
         Ok(self.known.get(&key).map(|known| known.block.summary(lane_of(key)).wakes))
     }
 
-    /// Writes what has changed to the tables.
+    /// Writes what has changed to the tables, but for open blocks: see [`Blocks::take_open`].
     ///
     /// # Errors
     /// The driver's.
@@ -219,20 +232,55 @@ impl Blocks {
         for key in std::mem::take(&mut self.changed) {
             let Some(known) = self.known.get_mut(&key) else { continue };
             known.block.take_gone().into_iter().for_each(|body| self.bodies.gone(body));
-            if known.block.entries().is_empty() {
-                if known.stored != Stored::Absent {
+            let has_row = matches!(known.stored, Stored::Closed(_));
+            if known.open || known.block.entries().is_empty() {
+                if has_row {
                     connection.prepare_cached(DELETE)?.execute([key])?;
+                    known.stored = Stored::Absent;
                 }
-                self.known.remove(&key);
+                if known.open {
+                    self.open.insert(key);
+                } else {
+                    self.open.remove(&key);
+                    self.known.remove(&key);
+                }
                 continue;
             }
+            self.open.remove(&key);
             let new = known.to_store(key);
             known.block.encode(&mut self.buffer);
             put(connection, key, known.stored, new, &self.buffer)?;
-            known.stored = new;
+            known.stored = Stored::Closed(new);
             known.settled = false;
         }
         self.bodies.write(connection, self.now)
+    }
+
+    /// What is to be stored of an open block with its queue's counts: its data, `Some(None)` if it is
+    /// empty; `None` if it has not changed. All else is written by then.
+    pub fn take_open(&mut self, key: i64) -> Option<Option<&[u8]>> {
+        if !self.open.remove(&key) {
+            return None;
+        }
+        let known = self.known.get_mut(&key)?;
+        if known.block.entries().is_empty() {
+            known.stored = Stored::Absent;
+            return Some(None);
+        }
+        known.stored = Stored::Open;
+        known.block.encode(&mut self.buffer);
+        Some(Some(&self.buffer))
+    }
+
+    /// An open block that [`Blocks::take_open`] was not asked for yet.
+    pub fn next_open(&self) -> Option<i64> {
+        self.open.first().copied()
+    }
+
+    /// Lets go of the open block of a queue that is gone; what was in it is written by then.
+    pub fn drop_open(&mut self, key: i64) {
+        self.open.remove(&key);
+        self.known.remove(&key);
     }
 
     /// Keeps memory bounded; called between transactions.
@@ -246,34 +294,46 @@ impl Blocks {
     pub fn forget(&mut self) {
         self.known.clear();
         self.changed.clear();
+        self.open.clear();
         self.bodies.forget();
     }
 
     fn load(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
-        if self.known.contains_key(&key) {
-            return Ok(());
-        }
-        let mut statement = connection.prepare_cached(GET)?;
-        let mut rows = statement.query([key])?;
-        if let Some(row) = rows.next()? {
-            let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-            let stored = match (row.get(0)?, row.get(1)?) {
-                (Some(ready), Some(wakes)) => Stored::Closed(Summary { ready, wakes: Timestamp(wakes), avail }),
-                _ => Stored::Open,
-            };
-            let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            self.known.insert(key, Known { block, stored, open: stored == Stored::Open, settled: false });
+        if !self.known.contains_key(&key) && !self.load_closed(connection, key)? {
+            self.load_open(connection, key)?;
         }
         Ok(())
+    }
+
+    /// Reads a block that has a row of its own; false if there is none.
+    fn load_closed(&mut self, connection: &Connection, key: i64) -> Outcome<bool> {
+        let mut statement = connection.prepare_cached(GET)?;
+        let mut rows = statement.query([key])?;
+        let Some(row) = rows.next()? else { return Ok(false) };
+        let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+        let stored = Stored::Closed(Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail });
+        let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        self.known.insert(key, Known { block, stored, open: false, settled: false });
+        Ok(true)
+    }
+
+    /// Reads a block that is the open one of its queue; false if it is not.
+    fn load_open(&mut self, connection: &Connection, key: i64) -> Outcome<bool> {
+        if lane_of(key) != Lane::Main {
+            return Ok(false);
+        }
+        let Some((open, block)) = open::get(connection, slot_of(key))? else { return Ok(false) };
+        if open != key {
+            return Ok(false);
+        }
+        self.adopt(key, block);
+        Ok(true)
     }
 }
 
 impl Known {
-    /// What the table must say of it, which holds messages.
-    fn to_store(&self, key: i64) -> Stored {
-        if self.open {
-            return Stored::Open;
-        }
+    /// What the table must say of it, which is closed and holds messages.
+    fn to_store(&self, key: i64) -> Summary {
         let mut summary = self.block.summary(lane_of(key));
         if let Stored::Closed(stored) = self.stored
             && !self.settled
@@ -281,19 +341,20 @@ impl Known {
             // Too early a wake costs one look; keeping it spares the index a change.
             summary.wakes = summary.wakes.min(stored.wakes);
         }
-        Stored::Closed(summary)
+        summary
     }
 }
 
-fn put(connection: &Connection, key: i64, stored: Stored, new: Stored, data: &[u8]) -> Outcome<()> {
-    if stored == new {
-        connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?;
-        return Ok(());
-    }
-    let summary = if let Stored::Closed(summary) = new { Some(summary) } else { None };
-    let (ready, wakes) = (summary.map(|summary| summary.ready), summary.map(|summary| summary.wakes.0));
-    let avail = summary.and_then(|summary| summary.avail).map(|avail| avail.0);
-    let mut statement = connection.prepare_cached(if stored == Stored::Absent { INSERT } else { UPDATE })?;
-    statement.execute(params![key, ready, wakes, avail, data])?;
+fn put(connection: &Connection, key: i64, stored: Stored, new: Summary, data: &[u8]) -> Outcome<()> {
+    let sql = match stored {
+        Stored::Closed(before) if before == new => {
+            connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?;
+            return Ok(());
+        }
+        Stored::Closed(_) => UPDATE,
+        Stored::Absent | Stored::Open => INSERT,
+    };
+    let avail = new.avail.map(|avail| avail.0);
+    connection.prepare_cached(sql)?.execute(params![key, new.ready, new.wakes.0, avail, data])?;
     Ok(())
 }

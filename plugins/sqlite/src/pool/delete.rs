@@ -111,6 +111,7 @@ pub fn drop_queue(ledger: &mut Ledger, queue: &QueueRef, budget: Budget) -> Outc
     }
     // Claims and keys carry the queue's id, which is never used again: they go when they end.
     ledger.blocks.write(&ledger.connection)?;
+    ledger.blocks.drop_open(known.open_block());
     ledger.connection.prepare_cached(DROP_LEASES)?.execute([queue_key(known.id)])?;
     ledger.connection.prepare_cached(DROP_TALLY)?.execute([known.slot])?;
     ledger.connection.prepare_cached(DROP_QUEUE)?.execute([queue_key(known.id)])?;
@@ -124,7 +125,10 @@ fn clear(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, items: u32) -> Outc
     ledger.blocks.write(&ledger.connection)?;
     let items = items as usize;
     // Each block holds at least one message; one more than fits tells whether this is the last step.
-    let keys = blocks(&ledger.connection, LaneKey::new(queue.slot, lane), items.saturating_add(1))?;
+    let mut keys = blocks(&ledger.connection, LaneKey::new(queue.slot, lane), items.saturating_add(1))?;
+    if lane == Lane::Main {
+        keys.push(queue.open_block());
+    }
     let mut gone = 0;
     let mut done = true;
     for key in keys {

@@ -32,7 +32,12 @@ pub fn export(snapshot: &Snapshot<'_>, queue: &QueueRef, from: &Cursor) -> Outco
         Err(_) => return Err(Fail::Refused(Error::invalid("the cursor is none of this pool's"))),
     };
     let mut statement = connection.prepare_cached(BLOCKS)?;
-    let keys = statement.query_map(params![start, last, PAGE], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    let rows = statement.query_map(params![start, last, PAGE], |row| row.get(0))?;
+    let mut keys = rows.collect::<Result<Vec<i64>, _>>()?;
+    // The last of the main lane's, before those of the other lanes.
+    keys.extend(list::open_block(connection, LaneKey::new(slot, Lane::Main), start)?.map(|(key, _)| key));
+    keys.sort_unstable();
+    keys.truncate(PAGE as usize);
     let mut picks = Vec::new();
     for key in &keys {
         let Some(block) = list::block(connection, *key)? else { continue };

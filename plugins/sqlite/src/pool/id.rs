@@ -82,6 +82,12 @@ pub fn place_of(id: i64) -> Place {
     Place((id & (END_OF_PLACES as i64 - 1)) as u64)
 }
 
+/// The slot of a block's queue.
+pub fn slot_of(block: i64) -> u32 {
+    // Keys are 57 bits long, of which 36 are lane and block.
+    (block >> (BLOCK_BITS + 2)) as u32
+}
+
 /// The lane of a block.
 pub fn lane_of(block: i64) -> Lane {
     Lane::from_code(((block >> BLOCK_BITS) & 3) as u32)
@@ -109,6 +115,7 @@ mod tests {
         assert_eq!(place_of(id), Place(END_OF_PLACES - 1));
         assert_eq!(id_in(block_of(id), offset_of(id)), id);
         assert_eq!(lane_of(block_of(id)), Lane::Retry);
+        assert_eq!(slot_of(block_of(id)), END_OF_SLOTS - 1);
         assert_eq!(block_of(id), lane.last_block());
         assert_eq!(lane.block(Place(END_OF_PLACES - 1)), lane.last_block());
         assert_eq!(lane.id(Place(END_OF_PLACES)), None);

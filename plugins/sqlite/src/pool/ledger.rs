@@ -12,7 +12,9 @@ use super::blocks::Blocks;
 use super::bodies::Bodies;
 use super::count::Totals;
 use super::garbage;
-use super::queue::{self, Queue};
+use super::id::slot_of;
+use super::open;
+use super::queue::{self, Queue, Tally};
 use super::runs::Runs;
 use super::watch::{Watch, Watched};
 use crate::error::{Outcome, of_driver};
@@ -23,6 +25,11 @@ const KEPT: usize = 8192;
 
 pub const PUT_TALLY: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
     generation = ?6, beside = ?7 WHERE slot = ?1";
+pub const PUT_TALLY_AND_OPEN: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
+    generation = ?6, beside = ?7, open = ?8 WHERE slot = ?1";
+// Of a queue that was empty, most often.
+pub const PUT_ALL: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
+    generation = ?6, beside = ?7, open = ?8, wakes = ?9 WHERE slot = ?1";
 pub const PUT_WAKES: &str = "UPDATE tally SET wakes = ?2 WHERE slot = ?1";
 
 /// The writer's side of a pool. Operations are functions over it, one file an algorithm.
@@ -95,7 +102,7 @@ impl Ledger {
     pub fn take(&mut self, id: QueueId) -> Outcome<Option<Queue>> {
         match self.queues.remove(&id) {
             Some(queue) => Ok(Some(queue)),
-            None => Queue::load(&self.connection, id),
+            None => Queue::load(&self.connection, &mut self.blocks, id),
         }
     }
 
@@ -130,24 +137,40 @@ impl Ledger {
             let Some(queue) = self.queues.get_mut(id) else { continue };
             if queue.changed {
                 queue.changed = false;
-                let tally = &queue.tally;
-                self.connection.prepare_cached(PUT_TALLY)?.execute(params![
-                    queue.slot,
-                    tally.next_place.cast_signed(),
-                    tally.total,
-                    tally.claimed,
-                    tally.exhausted,
-                    tally.generation,
-                    tally.beside,
-                ])?;
-                if tally.wakes != queue.stored_wakes {
-                    self.connection.prepare_cached(PUT_WAKES)?.execute(params![queue.slot, tally.wakes.0])?;
-                    queue.stored_wakes = tally.wakes;
-                }
+                let open = self.blocks.take_open(queue.open_block());
+                put_tally(&self.connection, queue, open)?;
             }
+        }
+        // Of queues whose counts are as they were.
+        while let Some(key) = self.blocks.next_open() {
+            let open = self.blocks.take_open(key).flatten();
+            self.connection.prepare_cached(open::PUT)?.execute(params![slot_of(key), open])?;
         }
         Ok(())
     }
+}
+
+fn put_tally(connection: &Connection, queue: &mut Queue, open: Option<Option<&[u8]>>) -> Outcome<()> {
+    let Tally { next_place, total, claimed, exhausted, generation, beside, wakes } = queue.tally;
+    let (slot, next) = (queue.slot, next_place.cast_signed());
+    // A column that an index names costs the index a change.
+    let has_other_wakes = wakes != queue.stored_wakes;
+    match open {
+        Some(open) if has_other_wakes => connection
+            .prepare_cached(PUT_ALL)?
+            .execute(params![slot, next, total, claimed, exhausted, generation, beside, open, wakes.0])?,
+        Some(open) => connection
+            .prepare_cached(PUT_TALLY_AND_OPEN)?
+            .execute(params![slot, next, total, claimed, exhausted, generation, beside, open])?,
+        None => connection
+            .prepare_cached(PUT_TALLY)?
+            .execute(params![slot, next, total, claimed, exhausted, generation, beside])?,
+    };
+    if has_other_wakes && open.is_none() {
+        connection.prepare_cached(PUT_WAKES)?.execute(params![slot, wakes.0])?;
+    }
+    queue.stored_wakes = wakes;
+    Ok(())
 }
 
 impl writer::Ledger for Ledger {

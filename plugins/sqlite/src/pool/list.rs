@@ -1,16 +1,16 @@
 //! Reading messages: listings and reads by place. Both are right whether or not what has fallen due
 //! is settled yet.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, params};
 use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, QueueRef, Timestamp};
 
 use super::block::{Block, Entry, View};
 use super::body::Pick;
-use super::id::{LaneKey, block_of, id_in, offset_of};
+use super::id::{LaneKey, block_of, id_in, lane_of, offset_of, slot_of};
 use super::own_run::{OwnRuns, Walk};
 use super::settle::{self, Crowded, Step};
 use super::snapshot::Snapshot;
-use super::{claim_row, lane, queue};
+use super::{claim_row, lane, open, queue};
 use crate::error::Outcome;
 
 pub const ALL: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
@@ -18,7 +18,6 @@ pub const READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND
 // What is neither ready nor hidden: exhausted, or due and not settled yet. Few, as a rule.
 pub const OTHERS: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 \
     UNION SELECT key FROM block WHERE key >> 34 = ?3 AND wakes <= ?4 AND key >= ?1 ORDER BY key";
-pub const LAST: &str = "SELECT key, ready IS NULL FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1";
 pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
@@ -48,8 +47,7 @@ pub fn list(
     let begin = client.map_or(block_of(first), |client| own.skip(queue.id(), client, block_of(first)));
     let mut walk = client.map(|client| Walk::begin(client, begin));
     let mut blocks = Candidates::new(connection, lane, begin, list.claimed || list.delayed, now)?;
-    'blocks: while let Some(key) = blocks.next()? {
-        let Some(block) = block(connection, key)? else { continue };
+    'blocks: while let Some((key, block)) = blocks.next()? {
         if let Some(walk) = &mut walk {
             walk.meet(key, &block);
         }
@@ -81,6 +79,8 @@ fn wanted(list: &List, block: &Block, entry: &Entry, now: Timestamp) -> bool {
 
 /// The blocks that may hold what a listing shows, in order, each once.
 struct Candidates<'c> {
+    connection: &'c Connection,
+    lane: LaneKey,
     ready: CachedStatement<'c>,
     to: i64,
     from: i64,
@@ -91,8 +91,8 @@ struct Candidates<'c> {
     /// How many are read ahead the next time: few at first, since most listings end in a block or two.
     n_ahead: usize,
     exhausted: bool,
-    /// Where the open block is still to be looked for: the last of all.
-    open_in: Option<(&'c Connection, LaneKey)>,
+    /// The open block was there: the last of all.
+    ended: bool,
 }
 
 /// Keys read ahead in one go, at first and at the most.
@@ -111,23 +111,29 @@ impl<'c> Candidates<'c> {
         };
         let ready = connection.prepare_cached(if hidden { ALL } else { READY })?;
         let others = others.into_iter().peekable();
-        // Where hidden ones are wanted, all blocks are walked over, and the open one is among them.
-        let open_in = (!hidden).then_some((connection, lane));
-        let ahead = std::collections::VecDeque::new();
-        Ok(Candidates { ready, to, from, others, ahead, n_ahead: AHEAD, exhausted: false, open_in })
+        let (ahead, n_ahead) = (std::collections::VecDeque::new(), AHEAD);
+        let (exhausted, ended) = (false, false);
+        Ok(Candidates { connection, lane, ready, to, from, others, ahead, n_ahead, exhausted, ended })
     }
 
-    fn next(&mut self) -> Outcome<Option<i64>> {
+    fn next(&mut self) -> Outcome<Option<(i64, Block)>> {
+        while let Some(next) = self.next_closed()? {
+            if let Some(block) = closed(self.connection, next)? {
+                return Ok(Some((next, block)));
+            }
+        }
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(None);
+        }
+        open_block(self.connection, self.lane, self.from)
+    }
+
+    fn next_closed(&mut self) -> Outcome<Option<i64>> {
         self.read_ahead()?;
         let next = match (self.ahead.front().copied(), self.others.peek().copied()) {
             (Some(ready), Some(other)) => ready.min(other),
             (Some(key), None) | (None, Some(key)) => key,
-            (None, None) => {
-                return match self.open_in.take() {
-                    Some((connection, lane)) => open_block(connection, lane, self.from),
-                    None => Ok(None),
-                };
-            }
+            (None, None) => return Ok(None),
         };
         self.ahead.pop_front_if(|key| *key == next);
         self.others.next_if_eq(&next);
@@ -206,15 +212,16 @@ fn find(
     Ok(picks)
 }
 
-/// The open block of a lane, if it is there and not before a block.
+/// The open block of a lane with its key, if the lane has one that holds messages, not before a block.
 ///
 /// # Errors
-/// The driver's.
-pub fn open_block(connection: &Connection, lane: LaneKey, from: i64) -> Outcome<Option<i64>> {
-    let mut statement = connection.prepare_cached(LAST)?;
-    let last = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let last: Option<(i64, bool)> = statement.query_row([from, lane.last_block()], last).optional()?;
-    Ok(last.filter(|(_, is_open)| *is_open).map(|(key, _)| key))
+/// The driver's; `Corrupt`.
+pub fn open_block(connection: &Connection, lane: LaneKey, from: i64) -> Outcome<Option<(i64, Block)>> {
+    let key = lane.first_block();
+    if lane_of(key) != Lane::Main {
+        return Ok(None);
+    }
+    Ok(open::get(connection, slot_of(key))?.filter(|(key, block)| *key >= from && !block.entries().is_empty()))
 }
 
 /// Reads a block.
@@ -222,6 +229,16 @@ pub fn open_block(connection: &Connection, lane: LaneKey, from: i64) -> Outcome<
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn block(connection: &Connection, key: i64) -> Outcome<Option<Block>> {
+    if let Some(block) = closed(connection, key)? {
+        return Ok(Some(block));
+    }
+    if lane_of(key) != Lane::Main {
+        return Ok(None);
+    }
+    Ok(open::get(connection, slot_of(key))?.filter(|(open, _)| *open == key).map(|(_, block)| block))
+}
+
+fn closed(connection: &Connection, key: i64) -> Outcome<Option<Block>> {
     let mut statement = connection.prepare_cached(GET)?;
     let mut rows = statement.query([key])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -3,7 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `id` | how queues, lanes and places become integer keys |
-//! | `block`, `blocks` | the states of 64 neighbouring messages in one row, and the writer's copy of such rows |
+//! | `block`, `blocks`, `open` | the states of 64 neighbouring messages in one row; the writer's copy of such rows; the last of a queue |
 //! | `body`, `run`, `runs`, `bodies` | what never changes of a message; in one row with others; in memory; the writer's side |
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
@@ -29,6 +29,7 @@ mod key;
 mod lane;
 mod ledger;
 mod list;
+mod open;
 mod own_run;
 mod post;
 mod queue;

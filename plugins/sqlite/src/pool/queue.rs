@@ -2,19 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{
-    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, Lane, Place, QueueId, QueueRef, Timestamp,
-    millis,
+    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
 };
 
-use super::id::{END_OF_SLOTS, LaneKey, queue_id, queue_key};
+use super::blocks::Blocks;
+use super::id::{END_OF_SLOTS, queue_id, queue_key};
 use super::ledger::Ledger;
+use super::open;
 use super::settle::TRY_AGAIN;
 use crate::error::{Fail, Outcome};
 
 pub const GET: &str = "SELECT slot, epoch, dropping, label, dead_queue, dead_epoch, dead_placement, dead_claims, \
     dead_ttl, extensions FROM queue WHERE id = ?1";
 pub const GET_TALLY: &str =
-    "SELECT next_place, total, claimed, exhausted, generation, wakes, beside FROM tally WHERE slot = ?1";
+    "SELECT next_place, total, claimed, exhausted, generation, wakes, beside, open FROM tally WHERE slot = ?1";
 pub const CHECK: &str = "SELECT slot, epoch, dropping FROM queue WHERE id = ?1";
 pub const PUT: &str = "INSERT OR REPLACE INTO queue (id, slot, epoch, dropping, label, dead_queue, dead_epoch, \
     dead_placement, dead_claims, dead_ttl, extensions) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -82,10 +83,9 @@ impl Queue {
         self.head = self.head.min(block);
     }
 
-    /// The block of the main lane in which the last place lies that was given out: the open one, which
-    /// no index names.
+    /// The key of its open block.
     pub fn open_block(&self) -> i64 {
-        LaneKey::new(self.slot, Lane::Main).block(Place(self.tally.next_place.saturating_sub(1)))
+        open::key(self.slot, self.tally.next_place)
     }
 
     /// The dead letter rule of a queue.
@@ -94,11 +94,15 @@ impl Queue {
         Ok(queue.and_then(|queue| queue.rule))
     }
 
-    /// Reads a queue.
-    pub fn load(connection: &Connection, id: QueueId) -> Outcome<Option<Queue>> {
+    /// Reads a queue, and its open block with it.
+    pub fn load(connection: &Connection, blocks: &mut Blocks, id: QueueId) -> Outcome<Option<Queue>> {
         let queue = connection.prepare_cached(GET)?.query_row([queue_key(id)], |row| of_row(id, row)).optional()?;
         let Some(mut queue) = queue else { return Ok(None) };
-        queue.tally = connection.prepare_cached(GET_TALLY)?.query_row([queue.slot], tally)?;
+        let mut statement = connection.prepare_cached(GET_TALLY)?;
+        let mut rows = statement.query([queue.slot])?;
+        let row = rows.next()?.ok_or(Fail::Corrupt("a queue has no counts"))?;
+        queue.tally = tally(row)?;
+        blocks.adopt(queue.open_block(), open::decode(row.get_ref(7)?)?);
         queue.stored_wakes = queue.tally.wakes;
         Ok(Some(queue))
     }
@@ -191,8 +195,8 @@ pub fn give_places(ledger: &mut Ledger, queue: &mut Queue, next: u64) -> Outcome
     let open = queue.open_block();
     if before != open {
         ledger.blocks.close(&ledger.connection, before)?;
+        ledger.blocks.open(&ledger.connection, open)?;
     }
-    ledger.blocks.open(open);
     Ok(())
 }
 

@@ -30,9 +30,7 @@ pub fn stats(snapshot: &Snapshot<'_>, queue: &QueueRef, crowded: Crowded) -> Out
     let tally = connection.prepare_cached(queue::GET_TALLY)?.query_row([slot], queue::tally)?;
     let (mut total, mut claimed, mut exhausted) = (tally.total, tally.claimed, tally.exhausted);
     let max_claims = max_claims(connection, queue)?;
-    let open = list::open_block(connection, lane, lane.first_block())?;
-    for key in due(connection, lane, now)?.into_iter().chain(open) {
-        let Some(block) = block(connection, key)? else { continue };
+    let mut settle = |block: &Block| {
         for entry in block.entries() {
             let view = entry.view(now);
             let worn = entry.claims >= max_claims;
@@ -41,14 +39,19 @@ pub fn stats(snapshot: &Snapshot<'_>, queue: &QueueRef, crowded: Crowded) -> Out
             exhausted -= i64::from(entry.state == State::Exhausted && view == View::Gone);
             exhausted += i64::from(entry.state == State::Claimed && view == View::Free && worn);
         }
+    };
+    let open = list::open_block(connection, lane, lane.first_block())?;
+    open.iter().for_each(|(_, block)| settle(block));
+    for key in due(connection, lane, now)? {
+        block(connection, key)?.iter().for_each(&mut settle);
     }
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     Ok(Step::Done(Stats {
         free: count(total - claimed),
         claimed: count(claimed),
         exhausted: count(exhausted),
-        oldest: end(snapshot, lane, FORWARD)?,
-        newest: end(snapshot, lane, BACKWARD)?,
+        oldest: oldest(snapshot, lane, open.as_ref())?,
+        newest: newest(snapshot, lane, open.as_ref())?,
         now,
         ..Stats::default()
     }))
@@ -65,22 +68,48 @@ fn due(connection: &Connection, lane: LaneKey, now: Timestamp) -> Outcome<Vec<i6
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// The first message that is there, from one end or the other.
-fn end(snapshot: &Snapshot<'_>, lane: LaneKey, sql: &str) -> Outcome<Option<Spot>> {
-    let Snapshot { connection, now, runs } = *snapshot;
-    let mut statement = connection.prepare_cached(sql)?;
+fn oldest(snapshot: &Snapshot<'_>, lane: LaneKey, open: Option<&(i64, Block)>) -> Outcome<Option<Spot>> {
+    let first = |block: &Block| there(block, snapshot.now).next().cloned();
+    match first_closed(snapshot, lane, FORWARD, first)? {
+        Some(spot) => Ok(Some(spot)),
+        None => open.map_or(Ok(None), |(key, block)| spot(snapshot, *key, first(block))),
+    }
+}
+
+fn newest(snapshot: &Snapshot<'_>, lane: LaneKey, open: Option<&(i64, Block)>) -> Outcome<Option<Spot>> {
+    let last = |block: &Block| there(block, snapshot.now).next_back().cloned();
+    match open.map_or(Ok(None), |(key, block)| spot(snapshot, *key, last(block)))? {
+        Some(spot) => Ok(Some(spot)),
+        None => first_closed(snapshot, lane, BACKWARD, last),
+    }
+}
+
+/// The first message that is found in a lane's closed blocks, in the order of a statement.
+fn first_closed(
+    snapshot: &Snapshot<'_>,
+    lane: LaneKey,
+    sql: &str,
+    find: impl Fn(&Block) -> Option<Entry>,
+) -> Outcome<Option<Spot>> {
+    let mut statement = snapshot.connection.prepare_cached(sql)?;
     let mut rows = statement.query([lane.first_block(), lane.last_block()])?;
     while let Some(row) = rows.next()? {
-        let key = row.get(0)?;
         let block = Block::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
-        let mut there = block.entries().iter().filter(|entry| entry.view(now) != View::Gone);
-        let found: Option<&Entry> = if sql == FORWARD { there.next() } else { there.next_back() };
-        if let Some(entry) = found {
-            let id = id_in(key, entry.offset);
-            return Ok(Some(Spot { place: place_of(id), posted: body::posted(connection, runs, entry.body)? }));
+        if let Some(spot) = spot(snapshot, row.get(0)?, find(&block))? {
+            return Ok(Some(spot));
         }
     }
     Ok(None)
+}
+
+fn there(block: &Block, now: Timestamp) -> impl DoubleEndedIterator<Item = &Entry> {
+    block.entries().iter().filter(move |entry| entry.view(now) != View::Gone)
+}
+
+fn spot(snapshot: &Snapshot<'_>, block: i64, entry: Option<Entry>) -> Outcome<Option<Spot>> {
+    let Some(entry) = entry else { return Ok(None) };
+    let posted = body::posted(snapshot.connection, snapshot.runs, entry.body)?;
+    Ok(Some(Spot { place: place_of(id_in(block, entry.offset)), posted }))
 }
 
 /// Reads a row: whether the file can be read is seen only by doing so.

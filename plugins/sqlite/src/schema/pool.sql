@@ -16,7 +16,8 @@ CREATE TABLE queue (
     extensions     BLOB
 );
 
--- What changes with nearly every request: narrow, so that a commit rewrites little.
+-- What changes with nearly every request, side by side for all queues, so that a commit rewrites
+-- few pages: the counts, and the states of the messages at the last places of the main lane.
 CREATE TABLE tally (
     slot       INTEGER PRIMARY KEY,
     next_place INTEGER NOT NULL,
@@ -25,25 +26,25 @@ CREATE TABLE tally (
     exhausted  INTEGER NOT NULL, -- of these: in state 3
     generation INTEGER NOT NULL, -- claims of an older one are void: a purge ended them
     wakes      INTEGER NOT NULL, -- nothing in the queue falls due before
-    beside     INTEGER NOT NULL  -- messages of the other lanes, unsettled ones included
+    beside     INTEGER NOT NULL, -- messages of the other lanes, unsettled ones included
+    open       BLOB              -- the open block (pool/open.rs); null where that is empty
 );
 -- Most queues are empty, and wait for nothing.
 CREATE INDEX tally_wakes ON tally (wakes) WHERE wakes < 9223372036854775807;
 
--- The states of the messages at 64 neighbouring places of a lane (pool/block.rs).
+-- The states of the messages at 64 neighbouring places of a lane (pool/block.rs), but for the last
+-- ones of the main lane: a queue of a few messages, of which there may be many, has no place here.
 -- key = slot (21 bits) | lane (2 bits) | place / 64 (34 bits)
 CREATE TABLE block (
     key   INTEGER PRIMARY KEY,
-    ready INTEGER, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither; null: it is open
-    wakes INTEGER, -- nothing in it falls due before; null: it is open
+    ready INTEGER NOT NULL, -- 1: holds available messages; 2: none, but exhausted ones; 0: neither
+    wakes INTEGER NOT NULL, -- nothing in it falls due before
     avail INTEGER, -- of other lanes than the main one: from when on something is due
     data  BLOB NOT NULL
 );
--- The last block of a main lane is open: the next message comes into it, and no index names it.
--- So a queue of a few messages, of which there may be many, has no place in them.
 CREATE INDEX block_ready ON block (key) WHERE ready = 1;
 CREATE INDEX block_exhausted ON block (key) WHERE ready = 2;
-CREATE INDEX block_wakes ON block (key >> 34, wakes) WHERE wakes IS NOT NULL;
+CREATE INDEX block_wakes ON block (key >> 34, wakes);
 CREATE INDEX block_avail ON block ((key >> 34) & 3, avail) WHERE avail IS NOT NULL;
 
 -- What never changes of messages that one commit brought, in the order in which they came,

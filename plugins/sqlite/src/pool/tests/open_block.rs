@@ -1,13 +1,15 @@
-//! The last block of a queue, which no index names.
+//! The last block of a queue, which lies with its counts.
 
-use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Post};
+use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Post, QueueId};
 
-use super::{QUEUE, Rig, call, message, queue, secs};
+use super::{QUEUE, Rig, bodies, call, message, queue, secs};
+use crate::settings::{Settings, Synchronous};
 
 /// Of each block in the file, whether it is open.
 fn open(rig: &Rig) -> Vec<bool> {
     let read = |snapshot: &super::super::snapshot::Snapshot<'_>| {
-        let mut statement = snapshot.connection.prepare("SELECT ready IS NULL FROM block ORDER BY key")?;
+        let sql = "SELECT 0 FROM block UNION ALL SELECT 1 FROM tally WHERE open IS NOT NULL";
+        let mut statement = snapshot.connection.prepare(sql)?;
         let blocks = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         Ok(blocks)
     };
@@ -78,5 +80,23 @@ fn what_lies_in_it_falls_due_as_elsewhere() {
         rig.settle();
         assert!(open(&rig).is_empty());
         assert_eq!(rig.stats(QUEUE).free, 0);
+    }
+}
+
+#[test]
+fn queues_beyond_those_in_memory_go_on_where_they_were() {
+    let rig = Rig::with(Settings { synchronous: Synchronous::Normal, ..Settings::default() });
+    // More than there are blocks in memory, fewer than there are queues.
+    let queues = || (1..=1500).map(QueueId);
+    queues().for_each(|id| rig.configure(id, 1, None).unwrap());
+    for text in ["first", "second"] {
+        for id in queues() {
+            let post = Post { client: "c".to_owned(), messages: vec![message(text)], ..Post::default() };
+            rig.run(rig.pool().post(&call(), &queue(id, 1), post)).unwrap();
+        }
+    }
+    for id in queues() {
+        assert_eq!(rig.stats(id).free, 2);
+        assert_eq!(bodies(&rig.claim_in(id, id.0.into(), 10, 60).batch), ["first", "second"]);
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::{
-    blocks, bodies, claim_row, delete, export, garbage, key, lane, ledger, list, queue, run, settle, stats,
+    blocks, bodies, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, run, settle, stats,
 };
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
@@ -63,13 +63,16 @@ fn the_pools_statements_use_their_indexes() {
             lane::PUT,
             lane::DUE,
             ledger::PUT_TALLY,
+            ledger::PUT_TALLY_AND_OPEN,
+            ledger::PUT_ALL,
             ledger::PUT_WAKES,
             list::ALL,
             list::READY,
             list::OTHERS,
-            list::LAST,
             list::GET,
             list::GENERATION,
+            open::GET,
+            open::PUT,
             queue::GET,
             queue::GET_TALLY,
             queue::CHECK,
