@@ -202,6 +202,15 @@ impl Host {
         self.base.split_once("://").map_or("", |(_, address)| address)
     }
 
+    /// Where it serves its admin pages: `127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    /// When the host was set up without them.
+    pub fn admin_address(&self) -> &str {
+        let admin = self.admin.as_deref().expect("the host serves admin pages");
+        admin.split_once("://").map_or("", |(_, address)| address)
+    }
+
     /// Where it takes websockets: `127.0.0.1:PORT`.
     ///
     /// # Panics

@@ -39,9 +39,17 @@ impl Authority {
 
     /// The same, of one that ends with the beginning of a year.
     pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> CertificateDer<'static> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let mut params = CertificateParams::new(names).expect("names of a host");
+        let mut params = of(&["localhost", "127.0.0.1"]);
         params.not_after = date_time_ymd(year, 1, 1);
+        self.sign(folder, name, &params)
+    }
+
+    /// The same, of a machine with other names.
+    pub fn issue_for(&self, folder: &Path, name: &str, names: &[&str]) -> CertificateDer<'static> {
+        self.sign(folder, name, &of(names))
+    }
+
+    fn sign(&self, folder: &Path, name: &str, params: &CertificateParams) -> CertificateDer<'static> {
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate can be signed");
         std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).expect("a file can be written");
@@ -89,6 +97,11 @@ impl Authority {
         host.start_again().await;
         host
     }
+}
+
+fn of(names: &[&str]) -> CertificateParams {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).expect("names of a host")
 }
 
 /// What the files of a host's certificate are called.

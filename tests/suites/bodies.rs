@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sukkal_tests::rest::JSON_PATCH;
-use sukkal_tests::stores::STORES;
+use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::{Host, Queue};
 
 /// Posts a body as text, and returns what each way of reading shows of it, as text.
@@ -159,37 +159,47 @@ async fn deep_nesting_is_accepted_and_no_depth_breaks_the_host() {
 #[tokio::test]
 async fn metadata_are_kept_as_they_are_and_changed_key_by_key() {
     for store in STORES {
-        let host = store.host().start().await;
-        let queue = host.queue("meta");
-        let keys = ["a.b", "$set", "doc", "note", "__proto__", "a", "ключ"];
-        let values = json!([
-            1,
-            { "$inc": 1 },
-            { "$set": { "a.b": 1 }, "": 2, "__proto__": 3, "a\u{0}b": null },
-            "a\u{0}b",
-            [],
-            { "b": 7 },
-            "значение",
-        ]);
-        let due: serde_json::Map<_, _> =
-            keys.iter().map(|key| (*key).to_owned()).zip(values.as_array().cloned().unwrap_or_default()).collect();
-        queue.create(Value::Object(due.clone())).await;
-        let holds = async |due: &serde_json::Map<String, Value>| {
-            let shown = host.client().get("/v2/queues/meta").await.expect(200).json();
-            for key in keys {
-                assert_eq!(shown.get(key), due.get(key), "{key} in {shown}");
-            }
-        };
-        holds(&due).await;
-        let mut changed = due;
-        for key in ["a.b", "$set", "__proto__"] {
-            let patch = json!([{ "op": "replace", "path": format!("/metadata/{key}"), "value": "new" }]);
-            host.client().patch("/v2/queues/meta", patch).await.expect(200);
-            changed.insert(key.to_owned(), json!("new"));
-            holds(&changed).await;
+        metadata_over(store).await;
+    }
+}
+
+/// Queues' metadata and subscriptions' options, which a catalog keeps.
+pub async fn metadata_over(store: Store) {
+    let host = store.host().start().await;
+    let queue = host.queue("meta");
+    let keys = ["a.b", "$set", "doc", "note", "__proto__", "a", "ключ"];
+    let values = json!([
+        1,
+        { "$inc": 1 },
+        { "$set": { "a.b": 1 }, "": 2, "__proto__": 3, "a\u{0}b": null },
+        "a\u{0}b",
+        [],
+        { "b": 7 },
+        "значение",
+    ]);
+    let due: serde_json::Map<_, _> =
+        keys.iter().map(|key| (*key).to_owned()).zip(values.as_array().cloned().unwrap_or_default()).collect();
+    queue.create(Value::Object(due.clone())).await;
+    let holds = async |due: &serde_json::Map<String, Value>| {
+        let shown = host.client().get("/v2/queues/meta").await.expect(200).json();
+        for key in keys {
+            assert_eq!(shown.get(key), due.get(key), "{key} in {shown}");
         }
-        host.client().patch("/v2/queues/meta", json!([{ "op": "remove", "path": "/metadata/a.b" }])).await.expect(200);
-        changed.remove("a.b");
+    };
+    holds(&due).await;
+    let mut changed = due;
+    for key in ["a.b", "$set", "__proto__"] {
+        let patch = json!([{ "op": "replace", "path": format!("/metadata/{key}"), "value": "new" }]);
+        host.client().patch("/v2/queues/meta", patch).await.expect(200);
+        changed.insert(key.to_owned(), json!("new"));
         holds(&changed).await;
     }
+    host.client().patch("/v2/queues/meta", json!([{ "op": "remove", "path": "/metadata/a.b" }])).await.expect(200);
+    changed.remove("a.b");
+    holds(&changed).await;
+    let options = json!({ "x": "\u{0}", "$set": { "a.b": 1, "": 2 } });
+    let subscription = json!({ "subscriber": "http://a.example", "ttl": 600, "options": options });
+    host.client().post("/v2/queues/meta/subscriptions", subscription).await.expect(201);
+    let listed = host.client().get("/v2/queues/meta/subscriptions").await.expect(200).json();
+    assert_eq!(listed["subscriptions"][0]["options"], options, "{listed}");
 }

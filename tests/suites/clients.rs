@@ -13,7 +13,8 @@ async fn run(setup: Setup, script: &str, arguments: &[String]) {
     run_against(host.base(), script, arguments);
 }
 
-fn run_against(endpoint: &str, script: &str, arguments: &[String]) {
+/// Runs a script of `tests/clients` against whoever serves there.
+pub fn run_against(endpoint: &str, script: &str, arguments: &[String]) {
     let mut command = Command::new(programs::python());
     command.arg(programs::checkout("tests/clients").join(script)).arg(endpoint).args(arguments);
     let output = command.output().expect("Python can be started");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admin;
+mod balanced;
 mod bench;
 mod bodies;
 mod broken_stores;
@@ -48,6 +49,7 @@ mod shutdown;
 mod side_by_side;
 mod signed_urls;
 mod sql;
+mod sql_tls;
 mod store_files;
 mod subscriptions;
 mod tenants;

@@ -117,6 +117,9 @@ async fn what_cannot_be_opened_is_refused_in_time_with_the_reason() {
         (json!({ "uri": "nope://x", "weight": 1 }), "scheme nope; provided are: "),
         (json!({ "uri": "x", "weight": 1 }), "the URI has no scheme; provided are: "),
         (json!({ "uri": "sqlite:///no/such/dir/x.db", "weight": 1 }), "check that its directory exists"),
+        (json!({ "uri": "redis://127.0.0.1:1", "weight": 1 }), "cannot be reached"),
+        // A network where nobody answers: it is reserved for documentation.
+        (json!({ "uri": "redis://192.0.2.1", "weight": 1 }), "cannot be reached"),
         (json!({ "uri": "sqlite:x.db?readrs=1", "weight": 1 }), "no parameter readrs"),
         (json!({ "uri": "memory:x", "weight": 1, "options": { "max_mesages": 1 } }), "did you mean `max_messages`?"),
         (json!({ "uri": "memory:x", "weight": 1, "options": { "max_messages": "many" } }), "options.max_messages"),

@@ -7,6 +7,7 @@ use serde_json::json;
 use sukkal_plugin_sdk::testing::{TestClock, call};
 use sukkal_plugin_sdk::{Capabilities, Health};
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{pool, poolless, register};
 use sukkal_tests::servers::free_port;
 use sukkal_tests::servers::redis::{Cluster, Redis, Watched};
 use sukkal_tests::stores::REDIS;
@@ -131,6 +132,40 @@ async fn warnings_are_in_the_hosts_log_and_silence_is_silent() {
     assert!(host.log().contains("messages can vanish"), "{}", host.log());
     let sound = REDIS.host().start().await;
     assert!(!sound.log().contains("WARN"), "{}", sound.log());
+}
+
+#[tokio::test]
+async fn a_server_is_one_pool_in_whatever_spelling() {
+    let redis = Redis::with("appendonly yes\nappendfsync always\nuser sukkal on >secret ~* &* +@all\n");
+    let host = poolless().await;
+    let port = redis.port();
+    pool(&host, "p1", &format!("redis://127.0.0.1:{port}/0?prefix=one&timeout_ms=500")).await;
+    for uri in [
+        format!("redis://127.0.0.1:{port}?prefix=one"),
+        format!("redis://127.0.0.1:{port}?timeout_ms=700&prefix=one"),
+        format!("redis://sukkal:secret@127.0.0.1:{port}?connect_timeout_ms=300&prefix=one&dbid=0"),
+    ] {
+        let refused = register(&host, "p2", json!({ "uri": uri, "weight": 1 })).await;
+        assert_eq!(refused.status, 409, "{uri}: {}", refused.text());
+        assert!(refused.text().contains("It is that of the pool p1."), "{}", refused.text());
+    }
+    pool(&host, "p1", &format!("redis://sukkal:secret@127.0.0.1:{port}?prefix=one")).await;
+    pool(&host, "p2", &format!("redis://127.0.0.1:{port}?prefix=two")).await;
+}
+
+#[tokio::test]
+async fn warnings_are_in_the_list_of_pools_and_durability_is_not_claimed() {
+    let redis = Redis::with("appendonly yes\nappendfsync always\nmaxmemory-policy allkeys-lru\n");
+    let host = poolless().await;
+    pool(&host, "p1", &redis.uri()).await;
+    host.client().put("/v2/flavors/f", json!({ "pool_list": ["p1"] })).await.expect(201);
+    let listed = host.client().get("/v2/pools?detailed=true").await.expect(200).json();
+    let warnings = listed["pools"][0]["warnings"].to_string();
+    assert!(warnings.contains("messages can vanish") && warnings.contains("allkeys-lru"), "{listed}");
+    let flavor = host.client().get("/v2/flavors/f?detailed=true").await.expect(200).json();
+    let capabilities = flavor["capabilities"].to_string();
+    assert!(capabilities.contains("CLAIMS"), "{flavor}");
+    assert!(!capabilities.contains("DURABILITY") && !capabilities.contains("AOD"), "{flavor}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sukkal_tests::servers::{MariaDb, Postgres, Server};
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Host, eventually};
 
-use crate::{clients, wire_vectors};
+use crate::{bodies, clients, wire_vectors};
 
 #[tokio::test]
 async fn the_wire_vectors_over_postgresql_and_redis() {
@@ -30,6 +30,18 @@ async fn every_client_over_postgresql_and_redis() {
 async fn every_client_over_mariadb_and_redis() {
     let store = |mariadb: &MariaDb| Store::sql("mysql", &mariadb.uri()).beside_redis();
     clients::all_over(MariaDb::start, store).await;
+}
+
+#[tokio::test]
+async fn metadata_are_kept_as_they_are_by_postgresql() {
+    let postgres = Postgres::start().await;
+    bodies::metadata_over(Store::sql("postgres", &postgres.uri())).await;
+}
+
+#[tokio::test]
+async fn metadata_are_kept_as_they_are_by_mariadb() {
+    let mariadb = MariaDb::start().await;
+    bodies::metadata_over(Store::sql("mysql", &mariadb.uri())).await;
 }
 
 /// Two hosts over one catalog and a pool that both can reach only in turn: each queue is made once.

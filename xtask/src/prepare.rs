@@ -10,7 +10,8 @@ use crate::project;
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
 
 /// The servers that tests start: a file of each, and its package.
-const SERVERS: [(&str, &str); 4] = [
+const SERVERS: [(&str, &str); 5] = [
+    ("/usr/sbin/haproxy", "haproxy"),
     ("/usr/lib/postgresql/15/bin/postgres", "postgresql"),
     ("/usr/sbin/mariadbd", "mariadb-server"),
     ("/usr/bin/redis-server", "redis-server"),

@@ -1,5 +1,6 @@
 //! MariaDB.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::{Server, as_user, finish, installed};
@@ -15,12 +16,29 @@ GRANT ALL ON sukkal.* TO 'sukkal'@'%';
 pub struct MariaDb {
     /// Its process.
     pub server: Server,
+    settings: Vec<String>,
 }
 
 impl MariaDb {
     /// Starts one.
     pub async fn start() -> MariaDb {
-        let mut mariadb = MariaDb { server: Server::new("mariadb") };
+        MariaDb::prepare().begin().await
+    }
+
+    /// Starts one that speaks TLS, with the certificate `NAME.pem` of a folder and its key.
+    pub async fn with_tls(folder: &Path, name: &str) -> MariaDb {
+        let mut mariadb = MariaDb::prepare();
+        let (cert, key) = mariadb.server.take_certificate(folder, name);
+        mariadb.settings = [format!("--ssl-cert={cert}"), format!("--ssl-key={key}")].into();
+        mariadb.begin().await
+    }
+
+    fn prepare() -> MariaDb {
+        MariaDb { server: Server::new("mariadb"), settings: Vec::new() }
+    }
+
+    async fn begin(mut self) -> MariaDb {
+        let mariadb = &mut self;
         let folder = mariadb.server.folder();
         std::fs::write(folder.join("beginning.sql"), BEGINNING).expect("a file can be written");
         if rustix::process::geteuid().is_root() {
@@ -31,7 +49,7 @@ impl MariaDb {
         // Two at once would take each other's temporary tables for theirs.
         finish(command.arg(mariadb.data_dir()).arg(format!("--tmpdir={}", folder.display())));
         mariadb.start_again().await;
-        mariadb
+        self
     }
 
     /// Starts it on the data that are there.
@@ -40,7 +58,7 @@ impl MariaDb {
         let mut command = as_user("mysql", &installed("/usr/sbin/mariadbd"));
         command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
-        command.arg(format!("--tmpdir={}", folder.display()));
+        command.args(&self.settings).arg(format!("--tmpdir={}", folder.display()));
         command.arg(self.data_dir()).arg(format!("--port={}", self.server.port()));
         command.arg(format!("--socket={}", folder.join("socket").display()));
         command.arg(format!("--pid-file={}", folder.join("pid").display()));

@@ -1,12 +1,14 @@
 //! Real servers, each started by the test that needs it: in a folder of its own, on a private port.
 
+pub mod haproxy;
 mod mariadb;
 mod port;
 mod postgres;
 pub mod proxy;
 pub mod redis;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+pub use self::haproxy::HaProxy;
 pub use self::mariadb::MariaDb;
 pub use self::port::free_port;
 pub use self::postgres::Postgres;
@@ -74,6 +77,18 @@ impl Server {
     /// Where its data lie.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Copies a certificate and its key to its data; the two paths. Who else could read the key, the
+    /// server would refuse it.
+    fn take_certificate(&self, from: &Path, name: &str) -> (String, String) {
+        let [certificate, key] = [format!("{name}.pem"), format!("{name}.key")].map(|file| {
+            let to = self.folder().join(&file);
+            std::fs::copy(from.join(file), &to).expect("a file can be copied");
+            to
+        });
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("rights can be changed");
+        (certificate.display().to_string(), key.display().to_string())
     }
 
     /// Ends it at once, as a crash would.

@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::{Server, as_user, finish, installed};
@@ -12,12 +13,29 @@ const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 pub struct Postgres {
     /// Its process.
     pub server: Server,
+    settings: Vec<String>,
 }
 
 impl Postgres {
     /// Starts one.
     pub async fn start() -> Postgres {
-        let mut postgres = Postgres { server: Server::new("postgres") };
+        Postgres::prepare().begin().await
+    }
+
+    /// Starts one that speaks TLS, with the certificate `NAME.pem` of a folder and its key.
+    pub async fn with_tls(folder: &Path, name: &str) -> Postgres {
+        let mut postgres = Postgres::prepare();
+        let (cert, key) = postgres.server.take_certificate(folder, name);
+        postgres.settings = ["ssl=on".into(), format!("ssl_cert_file={cert}"), format!("ssl_key_file={key}")].into();
+        postgres.begin().await
+    }
+
+    fn prepare() -> Postgres {
+        Postgres { server: Server::new("postgres"), settings: Vec::new() }
+    }
+
+    async fn begin(mut self) -> Postgres {
+        let postgres = &mut self;
         let folder = postgres.server.folder();
         std::fs::create_dir(folder.join("data")).expect("a folder can be made");
         if rustix::process::geteuid().is_root() {
@@ -27,13 +45,14 @@ impl Postgres {
         // Names must compare bytewise in any database, so in one with a collation of its own.
         finish(command.args(["--no-sync", "--auth=trust", "--username=sukkal", "--encoding=UTF8", "--locale=C.UTF-8"]));
         postgres.start_again().await;
-        postgres
+        self
     }
 
     /// Starts it on the data that are there.
     pub async fn start_again(&mut self) {
         let mut command = self.program("postgres");
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "max_connections=50"]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         command.arg("-p").arg(self.server.port().to_string()).arg("-k").arg(self.server.folder());
         self.server.run(command).await;
     }
