@@ -29,7 +29,7 @@ impl Site {
         let (postgres, redis) = (Postgres::start().await, Redis::start());
         let (one, two, three) = tokio::join!(host(&postgres, &redis), host(&postgres, &redis), host(&postgres, &redis));
         let hosts = [one, two, three];
-        let balancer = HaProxy::before([0, 1, 2].map(|place| ports(&hosts[place]))).await;
+        let balancer = HaProxy::before(hosts.each_ref().map(ports)).await;
         Site { balancer, hosts, _postgres: postgres, _redis: redis }
     }
 
