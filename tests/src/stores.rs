@@ -63,6 +63,12 @@ impl Store {
         Store { pool: REDIS.pool, ..self }
     }
 
+    /// Catalog and pool in one database of MongoDB. What it is called by lives as long as the test does.
+    pub fn mongodb(uri: &str) -> Store {
+        let uri: &'static str = String::leak(uri.to_owned());
+        Store { scheme: "mongodb", package: "sukkal-mongodb", pool: uri, catalog: uri, reopens: true }
+    }
+
     /// A host whose catalog and default pool are this store's. A test that fails shows over which.
     pub fn host(self) -> Setup {
         println!("over {}, messages in {}", self.scheme, self.pool);

@@ -32,6 +32,7 @@ mod loading;
 mod long_runs;
 mod metrics;
 mod misbehaving;
+mod mongodb;
 mod paging;
 mod placement;
 mod plugin_new;

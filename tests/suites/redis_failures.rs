@@ -21,14 +21,14 @@ fn over(uri: &str) -> Setup {
 }
 
 /// Posts one batch; the answer's status.
-async fn post(queue: &Queue, name: &str) -> u16 {
+pub async fn post(queue: &Queue, name: &str) -> u16 {
     let messages: Vec<_> =
         (0..BATCH).map(|number| json!({ "ttl": 3600, "body": format!("{name} {number}") })).collect();
     queue.client().post(&queue.path("/messages"), json!({ "messages": messages })).await.status
 }
 
 /// Posts batches until it is told to end; the names of those that were answered with 201.
-async fn keep_posting(queue: Queue, worker: usize, ends: Arc<AtomicBool>) -> Vec<String> {
+pub async fn keep_posting(queue: Queue, worker: usize, ends: Arc<AtomicBool>) -> Vec<String> {
     let mut stored = Vec::new();
     for round in 0.. {
         if ends.load(Ordering::Relaxed) {
@@ -45,7 +45,7 @@ async fn keep_posting(queue: Queue, worker: usize, ends: Arc<AtomicBool>) -> Vec
 }
 
 /// Every message of a queue, by its body.
-async fn everything(queue: &Queue) -> Vec<String> {
+pub async fn everything(queue: &Queue) -> Vec<String> {
     let mut all = Vec::new();
     let mut page = queue.list("?echo=true&limit=1000").await;
     while !page.messages.is_empty() {
@@ -56,7 +56,7 @@ async fn everything(queue: &Queue) -> Vec<String> {
 }
 
 /// Each batch that was answered with 201 is there; of any other all is there, or nothing.
-fn whole(there: &[String], stored: &[String]) {
+pub fn whole(there: &[String], stored: &[String]) {
     let distinct: HashSet<&String> = there.iter().collect();
     assert_eq!(distinct.len(), there.len(), "messages that are there once");
     let mut batches = HashMap::<&str, usize>::new();
@@ -71,7 +71,7 @@ fn whole(there: &[String], stored: &[String]) {
     }
 }
 
-async fn is_back(queue: &Queue, name: &str) {
+pub async fn is_back(queue: &Queue, name: &str) {
     eventually("posts are taken again", SOON, async || (post(queue, name).await == 201).then_some(())).await;
 }
 

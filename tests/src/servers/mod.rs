@@ -2,6 +2,7 @@
 
 pub mod haproxy;
 mod mariadb;
+mod mongodb;
 mod port;
 mod postgres;
 pub mod proxy;
@@ -19,6 +20,7 @@ use tokio::net::TcpStream;
 
 pub use self::haproxy::HaProxy;
 pub use self::mariadb::MariaDb;
+pub use self::mongodb::MongoDb;
 pub use self::port::free_port;
 pub use self::postgres::Postgres;
 use crate::eventually;

@@ -1,0 +1,22 @@
+//! MongoDB: a catalog and a pool for many hosts, in a replica set or sharded.
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod error;
+mod pool;
+mod retry;
+mod server;
+mod settings;
+mod uri;
+
+sukkal_plugin_sdk::export_plugin! {
+    settings: settings::Settings,
+    catalogs: {
+        "mongodb" => catalog::Catalog::open,
+        "mongodb+srv" => catalog::Catalog::open,
+    },
+    pools: {
+        "mongodb" => pool::Pool::open,
+        "mongodb+srv" => pool::Pool::open,
+    },
+}
