@@ -1,5 +1,7 @@
 //! The service's own work: sweeps of every store, and the rest of deleted queues.
 
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +9,16 @@ use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{self as sdk, Budget, Change, ErrorKind, Expect, Record};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::directory::{DROPPING, Dropping};
 use crate::error::Result;
 use crate::pools::Member;
 use crate::service::Service;
 
-/// How often every store is swept.
-const PERIOD: Duration = Duration::from_secs(1);
+/// How often every store is swept, by each host: left to chance within these bounds, so that hosts which
+/// were started together do not stay in step.
+const PERIOD: RangeInclusive<Duration> = Duration::from_millis(800)..=Duration::from_millis(1_200);
 /// One step of a sweep or a drop: short, so that requests get their turn.
 const STEP: Budget = Budget { items: 1_000, time: Duration::from_millis(50) };
 /// How long one step may take at the most.
@@ -35,7 +39,7 @@ impl Janitor {
             loop {
                 round(&service, &mut sweeps).await;
                 tokio::select! {
-                    () = tokio::time::sleep(PERIOD) => {}
+                    () = tokio::time::sleep(rand::random_range(PERIOD)) => {}
                     () = wake.notified() => {}
                     _ = ending.changed() => break,
                 }
@@ -103,8 +107,9 @@ async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
 }
 
 async fn drop_queues(service: &Service) -> Result<()> {
-    const PAGE: u32 = 20;
-    let mut after = None;
+    const PAGE: u32 = 100;
+    let drops = &service.directory.drops;
+    let (mut after, mut there) = (None, HashSet::new());
     loop {
         let call = service.own_call(PATIENCE);
         let page = service.catalog.list(&call, DROPPING.to_owned(), String::new(), after, PAGE).await?;
@@ -112,11 +117,16 @@ async fn drop_queues(service: &Service) -> Result<()> {
         after = page.last().map(|record| record.key.name.clone());
         for record in page {
             let name = record.key.name.clone();
+            there.insert(name.clone());
+            if !drops.is_due(&name, Instant::now()) {
+                continue;
+            }
             if let Err(error) = drop_queue(service, record).await {
                 tracing::warn!(%error, queue_id = name, "a deleted queue could not be dropped yet");
             }
         }
         if !full {
+            drops.retain(&there);
             return Ok(());
         }
     }
@@ -148,8 +158,10 @@ async fn drop_queue(service: &Service, record: Record) -> Result<()> {
             None => true,
         };
         if done {
+            let name = record.key.name.clone();
             let gone = Change::delete(record.key, Expect::Any);
             service.catalog.commit(&service.own_call(PATIENCE), vec![gone]).await?;
+            service.directory.drops.done(&name);
             return Ok(());
         }
     }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef, RecordKey};
 
 use super::Directory;
-use super::queues::Queue;
+use super::queues::{Queue, contended};
 use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of, to_hex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
-use crate::pools::Member;
+use crate::pools::{DEFAULT, Member};
 
-/// Makes the dead letter queue that metadata name, beside its source, unless it is there.
+/// Makes the dead letter queue that metadata name, beside its source, unless it is there. One that is
+/// elsewhere is brought there, if it is empty and nobody else's.
 ///
 /// # Errors
 /// `refusal`: it is there, but where no atomic move from the source is possible.
@@ -27,16 +28,8 @@ pub async fn ensure(
     source: &QueueRef,
 ) -> Result<()> {
     let Some(rule) = &metadata.dead_letter else { return Ok(()) };
-    if let Some(queue) = directory.read(call, Named::queue(&rule.queue)).await? {
-        let beside = queue.member.name() == member.name() && queue.reference.placement() == source.placement();
-        return if beside {
-            Ok(())
-        } else {
-            Err(Error::new(
-                refusal,
-                format!("_dead_letter_queue {} must be in the same pool as its queue.", rule.queue),
-            ))
-        };
+    if let Some(target) = directory.read(call, Named::queue(&rule.queue)).await? {
+        return bring_beside(directory, call, target, metadata, refusal, member, source).await;
     }
     let id = QueueId(rand::random());
     let placement = member.pool()?.place(id, Some(source.clone())).unwrap_or_default();
@@ -62,6 +55,63 @@ pub async fn ensure(
     }
     directory.configured(call, Named::queue(&rule.queue)).await?;
     Box::pin(reconnect(directory, call, Named::queue(&rule.queue))).await
+}
+
+/// Moves a dead letter queue beside its source, unless it is there.
+async fn bring_beside(
+    directory: &Directory,
+    call: &Call,
+    target: Arc<Queue>,
+    of_source: &Metadata,
+    refusal: ErrorKind,
+    member: &Arc<Member>,
+    source: &QueueRef,
+) -> Result<()> {
+    let name = target.name.clone();
+    let refused = |why: &str| {
+        let mend = "Empty it first, or name a queue that does not exist yet.";
+        let text =
+            format!("_dead_letter_queue {name} must live beside its queue, and cannot be moved there. {why} {mend}");
+        Error::new(refusal, text)
+    };
+    let mut attempts = directory.attempts(call);
+    let mut target = target;
+    while target.member.name() != member.name() || target.reference.placement() != source.placement() {
+        if target.metadata.flavor != of_source.flavor && target.member.name() != member.name() {
+            return Err(refused("It has another flavor."));
+        }
+        let moved = directory.relocate(call, &target, target.metadata.clone(), member.clone(), Some(source));
+        match Box::pin(moved).await {
+            Err(error) if error.kind == ErrorKind::Conflict => return Err(refused(&error.message)),
+            moved => moved?,
+        };
+        match directory.read(call, Named::queue(&name)).await? {
+            Some(now) => target = now,
+            // Deleted meanwhile: whoever tries again makes it.
+            None => return Err(contended()),
+        }
+        if target.reference.placement() != source.placement() {
+            attempts.again_or(contended).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Beside what a new queue goes whose dead letter queue is there already, and in which pool: a pool of
+/// its flavor that takes queues.
+pub async fn site(directory: &Directory, call: &Call, metadata: &Metadata) -> Result<Option<(Arc<Member>, QueueRef)>> {
+    let Some(rule) = &metadata.dead_letter else { return Ok(None) };
+    let target = directory.read(call, Named::queue(&rule.queue)).await?;
+    let takes = |member: &Member| member.name() == DEFAULT || member.terms().weight > 0;
+    let fit = target.filter(|target| fits(&target.member, metadata) && takes(&target.member));
+    Ok(fit.map(|target| (target.member.clone(), target.reference.clone())))
+}
+
+/// Whether a queue with these metadata may live in a pool.
+pub fn fits(member: &Member, metadata: &Metadata) -> bool {
+    // The default pool has no flavor either, and takes queues only where no other does.
+    let default = member.name() != DEFAULT || metadata.flavor.is_none();
+    member.exists() && member.terms().flavor == metadata.flavor && default
 }
 
 /// The rule that goes into a queue's header; none where its dead letter queue is gone.

@@ -16,8 +16,6 @@ const FLAVOR: &str = "flavor";
 
 /// How many changes one commit takes, with some to spare.
 const COMMIT: usize = 90;
-/// How often a change is tried when others are quicker.
-const TRIES: u64 = 20;
 
 /// A flavor.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +82,8 @@ impl Directory {
     }
 
     async fn change_flavor(&self, call: &Call, name: &str, wanted: Option<&[String]>) -> Result<Result<(), Unfit>> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let pools = stored_pools(&self.catalog, call).await?;
             if let Err(unfit) = check(&pools, wanted.unwrap_or_default()) {
                 return Ok(Err(unfit));
@@ -109,9 +108,9 @@ impl Directory {
                 self.pools.refresh(call, Instant::now()).await?;
                 return Ok(Ok(()));
             }
-            Self::pause(tries).await;
+            let others = || Error::new(ErrorKind::Unavailable, "The flavor is being changed by others.");
+            attempts.again_or(others).await?;
         }
-        Err(Error::new(ErrorKind::Unavailable, "The flavor is being changed by others."))
     }
 
     /// Commits changes, in several steps where they are many: a repetition makes them whole.

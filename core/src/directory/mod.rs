@@ -13,11 +13,11 @@ mod record;
 mod relocate;
 mod subscriptions;
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenCatalog;
-use sukkal_plugin_sdk::{Call, Change, Commit};
+use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -28,8 +28,10 @@ pub use self::pools::{
 pub use self::queues::Queue;
 pub use self::record::{DROPPING, Dropping};
 pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};
+use crate::drops::Drops;
 use crate::error::Result;
 use crate::pools::Pools;
+use crate::repeat::{self, Attempts};
 use crate::service::Clock;
 
 /// What the catalog's records mean.
@@ -37,6 +39,8 @@ pub struct Directory {
     catalog: OpenCatalog,
     pools: Arc<Pools>,
     cache: cache::Cache,
+    /// What is left of deleted queues, and whose turn it is to remove it.
+    pub(crate) drops: Drops,
     /// Wakes the janitor: a queue is to be dropped.
     wake: Arc<Notify>,
     /// Told when this host makes a queue.
@@ -47,7 +51,15 @@ pub struct Directory {
 impl Directory {
     /// The directory of a catalog.
     pub fn new(catalog: OpenCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
-        Directory { catalog, pools, cache: cache::Cache::new(clock.clone()), wake, made: Notify::new(), clock }
+        Directory {
+            catalog,
+            pools,
+            cache: cache::Cache::new(clock.clone()),
+            drops: Drops::default(),
+            wake,
+            made: Notify::new(),
+            clock,
+        }
     }
 
     /// Waits until this host makes a queue, whichever. Others' are found by looking.
@@ -55,12 +67,23 @@ impl Directory {
         self.made.notified()
     }
 
-    /// Waits before a change is tried again that another one was quicker than: for a time left to
-    /// chance, which grows with the number of tries, so that many changes of one queue pass one
-    /// after the other.
-    async fn pause(tries: u64) {
-        let longest = 10 * tries.clamp(1, 20);
-        tokio::time::sleep(Duration::from_millis(rand::random_range(1..=longest))).await;
+    /// Attempts at what others may be quicker with.
+    pub(crate) fn attempts<'a>(&'a self, call: &'a Call) -> Attempts<'a> {
+        Attempts::of(call, &self.clock)
+    }
+
+    /// Calls a store until it is known what came of it. Only for what does no harm when it is repeated.
+    pub(crate) async fn until_known<T, F>(&self, call: &Call, operation: impl Fn() -> F) -> sdk::Result<T>
+    where
+        F: Future<Output = sdk::Result<T>>,
+    {
+        repeat::until_known(call, &self.clock, operation).await
+    }
+
+    /// Has the janitor remove what is left of a queue that this host has deleted, or moved.
+    fn to_drop(&self, dropping: &Dropping) {
+        self.drops.add(dropping.key().name);
+        self.wake.notify_one();
     }
 
     /// Whether a commit was made: `false` where somebody else was quicker.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::{
-    self as sdk, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
+    self as sdk, Applied, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
 };
 
 use super::cache::Known;
@@ -17,9 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
 use crate::pools::{DEFAULT, Member, Opened};
-
-/// How often a change is tried when others are quicker. The request's deadline mostly comes first.
-pub(super) const TRIES: u64 = 100;
 
 /// A queue, as its record says.
 pub struct Queue {
@@ -135,13 +132,17 @@ impl Directory {
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
     pub async fn create(&self, call: &Call, named: Named<'_>, metadata: Object) -> Result<(Arc<Queue>, bool)> {
         let metadata = Metadata::of(named.kind, metadata);
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             if let Some(queue) = self.read(call, named).await? {
                 return Ok((queue, false));
             }
-            let member = self.pools.choose(call, metadata.flavor.as_deref()).await?;
+            let (member, beside) = match dead_letter::site(self, call, &metadata).await? {
+                Some((member, beside)) => (member, Some(beside)),
+                None => (self.pools.choose(call, metadata.flavor.as_deref()).await?, None),
+            };
             let id = QueueId(rand::random());
-            let placement = member.pool()?.place(id, None).unwrap_or_default();
+            let placement = member.pool()?.place(id, beside).unwrap_or_default();
             let reference = QueueRef::new(id, 1, placement);
             dead_letter::ensure(self, call, &metadata, ErrorKind::BadValue, &member, &reference).await?;
             let record = QueueRecord {
@@ -168,9 +169,8 @@ impl Directory {
                 // It may be the pool that has changed.
                 self.pools.refresh(call, Instant::now()).await?;
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// Changes a queue's metadata. `None`: there is no such queue.
@@ -180,14 +180,22 @@ impl Directory {
         named: Named<'_>,
         change: impl Fn(&Object) -> Result<Object> + Send + Sync,
     ) -> Result<Option<Arc<Queue>>> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let metadata = Metadata::of(named.kind, change(&queue.metadata.object)?);
             if let Some(target) = self.elsewhere(call, &queue, &metadata).await? {
-                if self.relocate(call, &queue, metadata, target).await? {
+                let refused = |error: Error| match error.kind {
+                    ErrorKind::Conflict => {
+                        let message = format!("The flavor of the queue cannot be changed. {}", error.message);
+                        Error { message, ..error }
+                    }
+                    _ => error,
+                };
+                if self.relocate(call, &queue, metadata, target, None).await.map_err(refused)? {
                     return self.read(call, named).await;
                 }
-                Self::pause(tries).await;
+                attempts.again_or(contended).await?;
                 continue;
             }
             dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, &queue.member, &queue.reference).await?;
@@ -197,15 +205,15 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return self.configured(call, named).await;
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
     /// Returns what was deleted; `None`: it was not there.
     pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let dropping = Dropping {
                 id: queue.id().text(),
@@ -226,12 +234,11 @@ impl Directory {
             if self.commit(call, changes).await? {
                 self.cache.remove(call.project(), named);
                 self.close(call, &queue, &dropping).await;
-                self.wake.notify_one();
+                self.to_drop(&dropping);
                 return Ok(Some(queue));
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// Tells the pool that a queue is deleted, so that hosts that still know it are refused. A pool
@@ -275,10 +282,12 @@ impl Directory {
         Fut: Future<Output = sdk::Result<T>> + Send,
     {
         let mut queue = queue;
-        for tries in 0..TRIES {
+        let mut attempts = self.attempts(call);
+        let mut applied = Applied::No;
+        for number in 0.. {
             // The first repetition is the ordinary one: the record was old.
-            if tries > 1 {
-                Self::pause(tries).await;
+            if number > 1 && !attempts.again().await {
+                break;
             }
             if let Some(since) = queue.moving {
                 match self.arrived(call, &queue, since).await.map_err(unavailable)? {
@@ -289,11 +298,15 @@ impl Directory {
             }
             match operation(queue.clone()).await {
                 Err(error) if matches!(error.kind, sdk::ErrorKind::Stale | sdk::ErrorKind::Gone) => {
+                    if error.applied == Applied::Unknown {
+                        applied = Applied::Unknown;
+                    }
                     match self.refreshed(call, &queue, error).await? {
                         Some(again) => queue = again,
                         None => return Ok(None),
                     }
                 }
+                Err(error) if applied == Applied::Unknown => return Err(error.unknown()),
                 outcome => return outcome.map(Some),
             }
         }
@@ -310,7 +323,8 @@ impl Directory {
 
     /// Tells a queue's pool what the catalog says now, and gives the queue.
     pub(super) async fn configured(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let header = Header {
                 epoch: queue.reference.epoch(),
@@ -322,11 +336,10 @@ impl Directory {
             match configured.await {
                 Ok(()) => return Ok(Some(queue)),
                 // Somebody was quicker with a later change: read that one.
-                Err(error) if error.kind == sdk::ErrorKind::Stale => Self::pause(tries).await,
+                Err(error) if error.kind == sdk::ErrorKind::Stale => attempts.again_or(contended).await?,
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(contended())
     }
 
     async fn queue(&self, call: &Call, kind: Kind, record: Record) -> Result<Queue> {

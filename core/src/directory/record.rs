@@ -63,7 +63,7 @@ pub struct Dropping {
     /// What it was.
     #[serde(default)]
     pub kind: Kind,
-    /// Whether it lives on in another pool.
+    /// Whether it lives on in another place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
 }
@@ -93,8 +93,8 @@ impl QueueRecord {
 impl Dropping {
     /// The record's key.
     pub fn key(&self) -> RecordKey {
-        // A queue that has moved may be deleted before it is gone from where it was.
-        let name = if self.moved { format!("{}@{}", self.id, self.pool) } else { self.id.clone() };
+        // A queue that has moved may move again, or be deleted, before it is gone from where it was.
+        let name = if self.moved { format!("{}@{}:{}", self.id, self.pool, self.placement) } else { self.id.clone() };
         RecordKey::new(DROPPING, "", name)
     }
 

@@ -1,10 +1,10 @@
 //! A queue whose flavor is changed goes to a pool of that flavor, if it is empty (spec: pools and
-//! flavors).
+//! flavors); so does a queue that is to get the dead letters of another, which it must lie beside.
 //!
 //! It keeps its id, and with it subscriptions and the order of its places. So that no message is
 //! stored where nobody will look for it: (1) a commit says that the queue is moving, and its epoch
 //! is raised: whoever acts on an older record is refused, whoever reads this one waits; (2) it is looked
-//! whether the queue is empty; (3) it is made in the other pool, with the next place; (4) a commit says
+//! whether the queue is empty; (3) it is made in its new place, with the next place; (4) a commit says
 //! that it lives there. Whoever finds that (4) never came takes (1) back.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::record::{Dropping, QueueRecord, label, to_hex};
 use super::{Directory, dead_letter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
-use crate::pools::{DEFAULT, Member};
+use crate::pools::Member;
 
 /// How long a queue may be on its way: then whoever moved it has died.
 const ABANDONED: Duration = Duration::from_secs(30);
@@ -42,13 +42,11 @@ impl Directory {
             _ => error,
         })?;
         let is_there = target.name() == queue.member.name();
-        let fits = queue.member.exists() && queue.member.terms().flavor == metadata.flavor;
-        // The default pool has no flavor either, and takes queues only where no other does.
-        let fits = fits && (queue.member.name() != DEFAULT || metadata.flavor.is_none());
-        Ok((!is_there && !fits).then_some(target))
+        Ok((!is_there && !dead_letter::fits(&queue.member, metadata)).then_some(target))
     }
 
-    /// Moves a queue that holds no message. `false`: somebody else has changed it meanwhile.
+    /// Moves a queue that holds no message to a pool, where it may have to lie beside another queue.
+    /// `false`: somebody else has changed it meanwhile.
     ///
     /// # Errors
     /// `Conflict`: it holds messages, or others send it their dead letters.
@@ -58,6 +56,7 @@ impl Directory {
         queue: &Arc<Queue>,
         metadata: Metadata,
         target: Arc<Member>,
+        beside: Option<&QueueRef>,
     ) -> Result<bool> {
         if let Some(since) = queue.moving {
             self.arrived(call, queue, since).await?;
@@ -74,7 +73,7 @@ impl Directory {
         }
         let Some(queue) = self.configured(call, queue.named()).await? else { return Ok(false) };
         let moved = match queue.moving {
-            Some(_) => self.carry(call, &queue, metadata, &target).await,
+            Some(_) => self.carry(call, &queue, metadata, &target, beside).await,
             None => Ok(false),
         };
         if !matches!(moved, Ok(true)) {
@@ -84,10 +83,17 @@ impl Directory {
     }
 
     /// Makes a queue that nobody uses now in another pool, and says that it lives there.
-    async fn carry(&self, call: &Call, queue: &Queue, metadata: Metadata, target: &Arc<Member>) -> Result<bool> {
+    async fn carry(
+        &self,
+        call: &Call,
+        queue: &Queue,
+        metadata: Metadata,
+        target: &Arc<Member>,
+        beside: Option<&QueueRef>,
+    ) -> Result<bool> {
         let next_place = check_empty(&held(call, queue).await?)?;
         let (id, epoch, pool) = (queue.id(), queue.reference.epoch() + 1, target.pool()?);
-        let reference = QueueRef::new(id, epoch, pool.place(id, None).unwrap_or_default());
+        let reference = QueueRef::new(id, epoch, pool.place(id, beside.cloned()).unwrap_or_default());
         dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, target, &reference).await?;
         let header = Header { epoch, label: label(&queue.project, queue.named()), ..Header::default() };
         pool.configure(call, &reference, header).await?;
@@ -119,9 +125,11 @@ impl Directory {
             metadata: raw(&metadata.object)?,
             ..queue.next_record()?
         };
+        let same_pool = target.name() == queue.member.name();
         let dropping = Dropping {
             id: reference.id().text(),
-            epoch: reference.epoch(),
+            // Should a pool not tell its placements apart, the queue is the one with the later epoch.
+            epoch: if same_pool { queue.reference.epoch() } else { reference.epoch() },
             pool: queue.member.name().to_owned(),
             placement: to_hex(queue.reference.placement()),
             project: queue.project.clone(),
@@ -132,8 +140,10 @@ impl Directory {
         let mut changes =
             vec![queue.changed_to(&record)?, Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?)];
         changes.extend(dead_letter::sources(&queue.project, &queue.name, Some(&queue.metadata), Some(metadata)));
-        changes.extend(Self::moves_in(target, reference.id()));
-        changes.extend(Self::moves_out(queue.member.name(), reference.id()));
+        if !same_pool {
+            changes.extend(Self::moves_in(target, reference.id()));
+            changes.extend(Self::moves_out(queue.member.name(), reference.id()));
+        }
         if !self.commit(call, changes).await? {
             return Ok(false);
         }
@@ -142,7 +152,7 @@ impl Directory {
             tracing::warn!(%error, queue = queue.name, project = queue.project, "a pool could not be told of a queue yet");
         }
         self.close(call, queue, &dropping).await;
-        self.wake.notify_one();
+        self.to_drop(&dropping);
         Ok(true)
     }
 
@@ -176,13 +186,23 @@ async fn abandon(call: &Call, pool: &OpenPool, reference: &QueueRef) {
     }
 }
 
-/// What a queue holds, as far as one page tells.
+/// What a queue holds, as far as the first page tells that has any messages.
 async fn held(call: &Call, queue: &Queue) -> Result<Export> {
-    match queue.pool()?.export(call, &queue.reference, Bytes::new()).await {
-        // It was not told of the queue yet: there is nothing in it.
-        Err(error) if error.kind == sdk::ErrorKind::Gone => Ok(Export { next_place: Place(1), ..Export::default() }),
-        Err(error) if error.kind == sdk::ErrorKind::Unsupported => Err(conflict("Its pool cannot tell what it holds.")),
-        held => Ok(held?),
+    let mut from = Bytes::new();
+    loop {
+        let page = match queue.pool()?.export(call, &queue.reference, from).await {
+            // It was not told of the queue yet: there is nothing in it.
+            Err(error) if error.kind == sdk::ErrorKind::Gone => Export { next_place: Place(1), ..Export::default() },
+            Err(error) if error.kind == sdk::ErrorKind::Unsupported => {
+                return Err(conflict("Its pool cannot tell what it holds."));
+            }
+            page => page?,
+        };
+        // A lane may have a page of its own, with nothing on it.
+        match &page.next {
+            Some(next) if page.messages.is_empty() => from = next.clone(),
+            _ => return Ok(page),
+        }
     }
 }
 
@@ -194,5 +214,5 @@ fn check_empty(held: &Export) -> Result<Place> {
 }
 
 fn conflict(why: &str) -> Error {
-    Error::new(ErrorKind::Conflict, format!("The flavor of the queue cannot be changed. {why}"))
+    Error::new(ErrorKind::Conflict, why)
 }

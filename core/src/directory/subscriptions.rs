@@ -13,7 +13,7 @@ use sukkal_plugin_sdk::{Call, Change, Expect, QueueId, Timestamp};
 
 use self::store::{Place, SUBSCRIBER, SUBSCRIPTION, Stored};
 use super::Directory;
-use super::queues::{Queue, TRIES};
+use super::queues::Queue;
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Named;
@@ -87,7 +87,8 @@ impl Directory {
     /// Subscribes to a queue, which is made if need be. The first subscription marks the queue's
     /// record, and raises its epoch, so that every host learns of it before its next post.
     pub async fn subscribe(&self, call: &Call, named: Named<'_>, new: NewSubscription) -> Result<Subscribed> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let (queue, _) = self.create(call, named, Object::new()).await?;
             let place = self.place(call, queue.id(), &new.subscriber).await?;
             if let Some(id) = place.as_ref().map(|place| &place.id)
@@ -109,9 +110,8 @@ impl Directory {
                 }
                 return Ok(Subscribed::Made(made));
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// A queue's subscription.
@@ -142,7 +142,8 @@ impl Directory {
         id: &str,
         change: SubscriptionChange,
     ) -> Result<Changed> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let Some(Stored { subscription: old, revision, ends }) = self.stored(call, queue.id(), id).await? else {
                 return Ok(Changed::Missing);
             };
@@ -168,14 +169,14 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return Ok(Changed::To(new));
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// Ends a subscription, if it is there.
     pub async fn unsubscribe(&self, call: &Call, queue: &Queue, id: &str) -> Result<()> {
-        for tries in 1..=TRIES {
+        let mut attempts = self.attempts(call);
+        loop {
             let Some(stored) = self.stored(call, queue.id(), id).await? else { return Ok(()) };
             let changes = vec![
                 store::delete(call, queue.id(), id, stored.revision),
@@ -184,9 +185,8 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return Ok(());
             }
-            Self::pause(tries).await;
+            attempts.again_or(contended).await?;
         }
-        Err(contended())
     }
 
     /// Removes up to a hundred of the subscriptions of a queue, which may be gone; `true` while there

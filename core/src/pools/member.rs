@@ -69,8 +69,17 @@ pub enum State {
 /// An open pool, in use for as long as it is held.
 pub struct Opened {
     pool: OpenPool,
+    /// Whether a connection to it can break.
+    remote: bool,
     /// Goes with the last who holds it.
     _in_use: oneshot::Sender<()>,
+}
+
+impl Opened {
+    /// Whether it is reached over a network, so that nobody may know what came of a call.
+    pub fn is_remote(&self) -> bool {
+        self.remote
+    }
 }
 
 impl Deref for Opened {
@@ -291,6 +300,7 @@ impl Member {
     /// Makes it usable; gives the pool back where it has been closed for good meanwhile.
     fn put(&self, pool: OpenPool) -> Result<(), OpenPool> {
         let (in_use, unused) = oneshot::channel();
+        let remote = pool.capabilities().is_some_and(|stated| stated.remote);
         let mut refused = None;
         self.state.send_modify(|state| {
             if *state == State::Retired {
@@ -298,7 +308,7 @@ impl Member {
                 return;
             }
             *self.unused.lock().unwrap_or_else(PoisonError::into_inner) = Some(unused);
-            self.open.store(Some(Arc::new(Opened { pool, _in_use: in_use })));
+            self.open.store(Some(Arc::new(Opened { pool, remote, _in_use: in_use })));
             *state = State::Open;
         });
         refused.map_or(Ok(()), Err)

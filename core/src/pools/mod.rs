@@ -109,19 +109,15 @@ impl Pools {
             return Err(Error::value(format!("Flavor {flavor} does not exist")));
         }
         self.refresh_if_old(call).await?;
-        let of_flavor = |member: &&Arc<Member>| member.terms().flavor.as_deref() == flavor;
-        let known = self.known.load();
-        let candidates: Vec<_> = known.members.values().filter(of_flavor).cloned().collect();
-        drop(known);
-        // Those that were heard of a moment ago are being opened: who cannot be is not chosen.
-        let tried = async {
-            for member in &candidates {
-                member.tried().await
+        if let Some(member) = self.known_of(flavor).await {
+            return Ok(member);
+        }
+        if self.default.is_none() || flavor.is_some() {
+            // Another host may have registered one a moment ago.
+            self.refresh(call, Instant::now()).await?;
+            if let Some(member) = self.known_of(flavor).await {
+                return Ok(member);
             }
-        };
-        let _ = tokio::time::timeout(BEING_OPENED, tried).await;
-        if let Some(member) = placement::choose(&candidates) {
-            return Ok(member.clone());
         }
         match (flavor, &self.default) {
             (None, Some(default)) => Ok(default.clone()),
@@ -130,6 +126,20 @@ impl Pools {
                 Err(Error::new(ErrorKind::Unavailable, format!("No pool of the flavor {flavor} can be chosen.")))
             }
         }
+    }
+
+    /// One of the known pools of a flavor, or of none, by weight.
+    async fn known_of(&self, flavor: Option<&str>) -> Option<Arc<Member>> {
+        let of_flavor = |member: &&Arc<Member>| member.terms().flavor.as_deref() == flavor;
+        let candidates: Vec<_> = self.known.load().members.values().filter(of_flavor).cloned().collect();
+        // Those that were heard of a moment ago are being opened: who cannot be is not chosen.
+        let tried = async {
+            for member in &candidates {
+                member.tried().await
+            }
+        };
+        let _ = tokio::time::timeout(BEING_OPENED, tried).await;
+        placement::choose(&candidates).cloned()
     }
 
     /// Every pool of this host, open or not; the default pool first.

@@ -64,7 +64,8 @@ impl Watcher {
 
     /// Takes a seat. When it is taken the queue is watched: what becomes available from then on is told.
     pub(super) async fn seat(&self, call: &Call, queue: &QueueRef) -> Result<Seat> {
-        if let Some(watched) = self.lock().get(&queue.id()) {
+        let is_there = |watched: &&Watched| watched.reference.placement() == queue.placement();
+        if let Some(watched) = self.lock().get(&queue.id()).filter(is_there) {
             return Ok(watched.spot.seat());
         }
         let _stays = self.change.read().await;
@@ -72,6 +73,8 @@ impl Watcher {
         let mut queues = self.lock();
         let watched = queues.entry(queue.id());
         let watched = watched.or_insert_with(|| Watched { reference: queue.clone(), spot: Arc::default() });
+        // It may have moved within the pool.
+        watched.reference = queue.clone();
         Ok(watched.spot.seat())
     }
 

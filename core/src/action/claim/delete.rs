@@ -13,7 +13,9 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let Ok(id) = request.item().parse::<ClaimId>() else { return Ok(Answer::ClaimReleased) };
     if let Some(queue) = directory.find(call, Named::of(request)).await? {
         let release = directory.on(call, queue, |queue| async move {
-            queue.pool()?.claim_release(call, &queue.reference, id, Release::default()).await
+            let pool = queue.pool()?;
+            let release = || pool.claim_release(call, &queue.reference, id, Release::default());
+            directory.until_known(call, release).await
         });
         release.await?;
     }

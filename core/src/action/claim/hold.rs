@@ -25,11 +25,14 @@ pub(crate) fn new_id(now: Timestamp) -> ClaimId {
 
 /// Claims messages of a queue. `None`: there is nothing to claim, and no claim.
 pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewClaim) -> Result<Option<Hold>, Stop> {
-    let call = context.call;
-    let claimed = context.service.directory.on(call, queue.clone(), |queue| {
+    let (directory, call) = (&context.service.directory, context.call);
+    let claimed = directory.on(call, queue.clone(), |queue| {
         let claim = claim.clone();
         async move {
-            let claimed = queue.pool()?.claim(call, &queue.reference, claim).await?;
+            let pool = queue.pool()?;
+            // Repeated with its id it is the same claim.
+            let claimed = || pool.claim(call, &queue.reference, claim.clone());
+            let claimed = directory.until_known(call, claimed).await?;
             Ok(Hold { queue, batch: claimed.batch })
         }
     });
@@ -65,7 +68,9 @@ pub(crate) async fn egress(
 pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
     let release = service.directory.on(call, queue.clone(), |queue| async move {
         let release = Release { uncounted: true, ..Release::default() };
-        queue.pool()?.claim_release(call, &queue.reference, id, release).await
+        let pool = queue.pool()?;
+        let released = || pool.claim_release(call, &queue.reference, id, release.clone());
+        service.directory.until_known(call, released).await
     });
     if let Err(error) = release.await {
         tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");

@@ -20,7 +20,11 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let queue = directory.find(call, Named::of(request)).await?.ok_or_else(|| no_claim(request))?;
     let renewed = directory.on(call, queue, |queue| {
         let renewal = renewal.clone();
-        async move { queue.pool()?.claim_renew(call, &queue.reference, id, renewal).await }
+        async move {
+            let pool = queue.pool()?;
+            let renew = || pool.claim_renew(call, &queue.reference, id, renewal.clone());
+            directory.until_known(call, renew).await
+        }
     });
     match renewed.await? {
         Some(true) => Ok(Answer::ClaimRenewed),

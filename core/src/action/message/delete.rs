@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sukkal_plugin_sdk::{self as sdk, Call, ClaimId, Delete, Guard, MessageId, Refused, Request};
 
 use crate::answer::Answer;
-use crate::directory::Queue;
+use crate::directory::{Directory, Queue};
 use crate::engine::Context;
 use crate::error::{Error, ErrorKind};
 use crate::name::Named;
@@ -27,7 +27,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     // What is no message's id names a message that is not there, which is no error.
     let Ok(id) = request.item().parse::<MessageId>() else { return Ok(Answer::Deleted) };
     let Some(queue) = directory.find(call, Named::of(request)).await? else { return Ok(Answer::Deleted) };
-    let deletion = directory.on(call, queue, |queue| delete(call, queue, id, named));
+    let deletion = directory.on(call, queue, |queue| delete(directory, call, queue, id, named));
     match deletion.await?.flatten() {
         None => Ok(Answer::Deleted),
         Some(refused) => Err(refusal(refused).into()),
@@ -41,7 +41,13 @@ fn decode(request: &Request) -> Claimed {
     }
 }
 
-async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Claimed) -> sdk::Result<Option<Refused>> {
+async fn delete(
+    directory: &Directory,
+    call: &Call,
+    queue: Arc<Queue>,
+    id: MessageId,
+    named: Claimed,
+) -> sdk::Result<Option<Refused>> {
     if id.queue != queue.id() {
         return Ok(None);
     }
@@ -56,7 +62,10 @@ async fn delete(call: &Call, queue: Arc<Queue>, id: MessageId, named: Claimed) -
         }
     };
     let delete = Delete { places, guard, ..Delete::default() };
-    Ok(queue.pool()?.delete(call, &queue.reference, delete).await?.refused)
+    let pool = queue.pool()?;
+    // What a repetition does not find was deleted before.
+    let deleted = || pool.delete(call, &queue.reference, delete.clone());
+    Ok(directory.until_known(call, deleted).await?.refused)
 }
 
 /// How a refusal of the pool is worded (spec: REST §4).

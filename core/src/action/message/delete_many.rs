@@ -43,7 +43,11 @@ async fn delete(
         async move {
             match delete.places.is_empty() {
                 true => Ok(Deleted::default()),
-                false => queue.pool()?.delete(call, &queue.reference, delete).await,
+                false => {
+                    let pool = queue.pool()?;
+                    let deleted = || pool.delete(call, &queue.reference, delete.clone());
+                    directory.until_known(call, deleted).await
+                }
             }
         }
     });

@@ -60,10 +60,14 @@ async fn through_filters(
     let places = batch.messages.iter().map(|message| message.place).collect();
     let messages = hold::egress(context, request, &queue, id, batch.messages).await?;
     let delete = Delete { places, guard: Guard::Claim(id), ..Delete::default() };
-    let call = context.call;
-    let deleted = context.service.directory.on(call, queue.clone(), |queue| {
+    let (directory, call) = (&context.service.directory, context.call);
+    let deleted = directory.on(call, queue.clone(), |queue| {
         let delete = delete.clone();
-        async move { queue.pool()?.delete(call, &queue.reference, delete).await }
+        async move {
+            let pool = queue.pool()?;
+            let deleted = || pool.delete(call, &queue.reference, delete.clone());
+            directory.until_known(call, deleted).await
+        }
     });
     if deleted.await?.is_some_and(|deleted| deleted.refused.is_some()) {
         // The claim has run out meanwhile: they may be somebody else's by now.

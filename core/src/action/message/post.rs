@@ -1,7 +1,7 @@
 //! `message_post`: stores messages, all of a post or none; makes the queue if need be.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,9 +24,6 @@ use crate::stop::Stop;
 
 /// The service that a filter must provide where a queue's messages are to be encrypted.
 const ENCRYPTION: &str = "encryption";
-
-/// How often a post is tried whose queue is deleted under it.
-const TRIES: usize = 3;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Result<Answer, Stop> {
     let service = context.service;
@@ -137,23 +134,38 @@ async fn store(
     post: Post,
 ) -> Result<Vec<MessageId>, Unstored> {
     let (directory, call) = (&context.service.directory, context.call);
-    for _ in 0..TRIES {
+    let mut attempts = directory.attempts(call);
+    let own_key = OnceLock::new();
+    loop {
         let queue = match found.take() {
             Some(queue) => queue,
             None => directory.create(call, named, Object::new()).await?.0,
         };
         let stored = directory.on(call, queue, |queue| {
-            let post = post.clone();
-            async move {
-                let posted = queue.pool()?.post(call, &queue.reference, post).await?;
-                Ok(ids(&queue, posted))
-            }
+            let (post, own_key) = (&post, &own_key);
+            async move { Ok(ids(&queue, store_once(context, &queue, post, own_key).await?)) }
         });
         if let Some(ids) = stored.await? {
             return Ok(ids);
         }
+        let others = || Error::new(ErrorKind::Unavailable, "The queue is being deleted by others.");
+        attempts.again_or(others).await?;
     }
-    Err(Error::new(ErrorKind::Unavailable, "The queue is being deleted by others.").into())
+}
+
+/// Stores at a queue's pool. Where a connection can break, and nobody knows then what came of the post, it
+/// gets a key, so that it can be repeated and is stored once.
+async fn store_once(context: &Context<'_>, queue: &Queue, post: &Post, own_key: &OnceLock<Key>) -> sdk::Result<Posted> {
+    let (call, pool) = (context.call, queue.pool()?);
+    let key = match &post.key {
+        None if pool.is_remote() => Some(own_key.get_or_init(|| idempotency::own_key(context)).clone()),
+        key => key.clone(),
+    };
+    let stored = || pool.post(call, &queue.reference, Post { key: key.clone(), ..post.clone() });
+    match &key {
+        Some(_) => context.service.directory.until_known(call, stored).await,
+        None => stored().await,
+    }
 }
 
 /// What the size of a post is counted of.

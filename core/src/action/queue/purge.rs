@@ -50,8 +50,10 @@ async fn purge_subscriptions(context: &Context<'_>, queue: &Queue) -> Result<(),
 async fn purge_messages(context: &Context<'_>, queue: Arc<Queue>) -> Result<(), Stop> {
     let (directory, call) = (&context.service.directory, context.call);
     loop {
-        let step = directory
-            .on(call, queue.clone(), |queue| async move { queue.pool()?.purge(call, &queue.reference, STEP).await });
+        let step = directory.on(call, queue.clone(), |queue| async move {
+            let pool = queue.pool()?;
+            directory.until_known(call, || pool.purge(call, &queue.reference, STEP)).await
+        });
         if step.await?.is_none_or(|progress| progress.done) {
             return Ok(());
         }

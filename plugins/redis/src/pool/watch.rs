@@ -91,7 +91,10 @@ impl Watch {
         hears.map_err(|_| error::unreachable("the channel of hints is not heard"))?.map_err(error::unreachable)?;
         for queue in &change.add {
             let tag = Tag::of(queue)?;
-            self.lock().wanted.entry(queue.id()).or_insert(Wanted { tag, due: NEVER as i64 });
+            let mut state = self.lock();
+            let wanted = state.wanted.entry(queue.id()).or_insert(Wanted { tag, due: NEVER as i64 });
+            // It may have moved.
+            wanted.tag = tag;
         }
         let marked = join_all(change.add.iter().map(|queue| self.mark(call, queue))).await;
         marked.into_iter().collect()
