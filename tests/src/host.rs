@@ -26,6 +26,7 @@ pub struct Setup {
     rest: String,
     websocket: String,
     plugins: Vec<PathBuf>,
+    clock_ahead: i64,
 }
 
 impl Setup {
@@ -59,6 +60,12 @@ impl Setup {
         self
     }
 
+    /// A wall clock that is ahead of the system's by so many milliseconds, or behind it.
+    pub fn clock_ahead(mut self, milliseconds: i64) -> Setup {
+        self.clock_ahead = milliseconds;
+        self
+    }
+
     /// Writes the configuration and starts a host with it.
     pub async fn start(self) -> Host {
         let mut host = self.prepare();
@@ -85,7 +92,7 @@ impl Setup {
         let websocket = format!("[websocket]\n{anywhere}{}", self.websocket);
         let text = format!("{top}[rest]\n{listen}{}{websocket}{admin}{}", self.rest, self.sections);
         std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
-        Host { folder, child: None, base: String::new(), admin: None }
+        Host { folder, child: None, base: String::new(), admin: None, clock_ahead: self.clock_ahead }
     }
 }
 
@@ -96,6 +103,7 @@ pub struct Host {
     child: Option<Child>,
     base: String,
     admin: Option<String>,
+    clock_ahead: i64,
 }
 
 impl Host {
@@ -133,6 +141,10 @@ impl Host {
         let mut command = Command::new(programs::sukkal());
         command.current_dir(self.folder()).args(["serve", "--config", "sukkal.toml"]);
         alone(&mut command);
+        if self.clock_ahead != 0 {
+            command.env("LD_PRELOAD", programs::bad_library("wrong_clock"));
+            command.env("CLOCK_AHEAD_MS", self.clock_ahead.to_string());
+        }
         command
     }
 

@@ -29,6 +29,7 @@ pub mod reference;
 pub mod rest;
 pub mod scrape;
 pub mod servers;
+pub mod shared;
 pub mod stores;
 pub mod tls;
 pub mod vectors;

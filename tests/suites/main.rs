@@ -30,6 +30,7 @@ mod installing;
 mod leaving;
 mod loading;
 mod long_runs;
+mod many_hosts;
 mod metrics;
 mod misbehaving;
 mod mongodb;

@@ -17,7 +17,8 @@ use sukkal_tests::{Host, Queue, eventually};
 const BATCH: usize = 10;
 
 fn over(uri: &str) -> Setup {
-    Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_messages_per_page = 1000")
+    let limits = "[limits]\nmax_messages_per_page = 1000\nrequest_timeout = 4";
+    Host::with().top(&format!("default_pool = {uri:?}")).section(limits)
 }
 
 /// Posts one batch; the answer's status.
@@ -130,6 +131,91 @@ async fn connections_that_are_cut_are_made_again() {
     ends.store(true, Ordering::Relaxed);
     let stored = worker.await.expect("the worker does not panic");
     whole(&everything(&queue).await, &stored);
+}
+
+/// A queue in a Redis that is reached over a wire, and the wire.
+async fn over_a_wire(redis: &Redis) -> (Proxy, Host) {
+    let proxy = Proxy::to(redis.port()).await;
+    let host = over(&format!("redis://127.0.0.1:{}?timeout_ms=1000", proxy.port())).start().await;
+    (proxy, host)
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_is_lost_is_acknowledged_and_stored_once() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    queue.create(json!({})).await;
+    let mut stored = Vec::new();
+    for round in 0..20 {
+        is_back(&queue, &format!("before-{round}")).await;
+        let name = format!("round-{round}");
+        proxy.lose_answers(1);
+        // It is refused only where the sweep came first, and it was the next connection's answer that was
+        // lost: nothing was sent then.
+        if post(&queue, &name).await == 201 {
+            stored.push(name);
+        }
+        proxy.lose_answers(0);
+    }
+    assert!(stored.len() > 10, "{stored:?}");
+    whole(&everything(&queue).await, &stored);
+}
+
+#[tokio::test]
+async fn claims_and_deletes_whose_answers_are_lost_are_made_once() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    queue.post(0..10).await;
+    for number in 0..10 {
+        proxy.lose_answers(1);
+        let path = queue.path("/claims?limit=1&claim_count=true");
+        let claimed = queue.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await.expect(201).json();
+        let message = &claimed["messages"][0];
+        assert_eq!((&message["body"], &message["claim_count"]), (&json!(number), &json!(1)));
+        assert_eq!(queue.counts().await, [9 - number, 1, 10 - number]);
+        let href = message["href"].as_str().expect("it has an address").to_owned();
+        proxy.lose_answers(1);
+        queue.client().delete(&href).await.expect(204);
+        assert_eq!(queue.counts().await, [9 - number, 0, 9 - number]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn posts_over_a_wire_that_is_cut_again_and_again_are_stored_once() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    let ends = Arc::new(AtomicBool::new(false));
+    let workers: Vec<_> =
+        (0..8).map(|worker| tokio::spawn(keep_posting(queue.clone(), worker, ends.clone()))).collect();
+    let before = everything(&queue).await.len();
+    for round in 0..40 {
+        proxy.cut();
+        is_back(&queue, &format!("after-{round}")).await;
+    }
+    ends.store(true, Ordering::Relaxed);
+    let mut stored = Vec::new();
+    for worker in workers {
+        stored.extend(worker.await.expect("a worker does not panic"));
+    }
+    let there = everything(&queue).await;
+    assert!(there.len() > before);
+    whole(&there, &stored);
+}
+
+#[tokio::test]
+async fn a_wire_that_swallows_everything_is_given_up_and_made_anew() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    assert_eq!(post(&queue, "before").await, 201);
+    proxy.swallow();
+    assert_eq!(post(&queue, "swallowed").await, 503);
+    proxy.restore();
+    is_back(&queue, "after").await;
+    whole(&everything(&queue).await, &["before".to_owned(), "after".to_owned()]);
 }
 
 #[tokio::test]

@@ -223,3 +223,63 @@ async fn everything_works_in_a_cluster_whatever_names_are_made_of() {
     assert_eq!(eventually("the cluster is back", SOON * 3, there).await, "a");
     assert!(!host.log().contains("CROSSSLOT") && !host.log().contains("non local key"), "{}", host.log());
 }
+
+/// In a cluster each lives where its name falls: a move is possible only between neighbours.
+#[tokio::test]
+async fn a_dead_letter_queue_that_is_there_already_serves_many_in_a_cluster() {
+    let cluster = Cluster::start();
+    let host = Host::with().top(&format!("default_pool = {:?}", cluster.uri())).start().await;
+    let dead = host.queue("dead");
+    dead.post(["by hand"]).await;
+    let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead" });
+    for number in 0..8 {
+        let queue = host.queue(&format!("q{number}"));
+        queue.create(rule.clone()).await;
+        queue.post([format!("bad {number}")]).await;
+        queue.claim(1).await.release().await;
+        assert!(queue.try_claim(1).await.is_none());
+    }
+    assert_eq!(dead.counts().await, [9, 0, 9]);
+}
+
+#[tokio::test]
+async fn an_empty_dead_letter_queue_moves_beside_a_queue_that_is_there_before() {
+    let cluster = Cluster::start();
+    let host = Host::with().top(&format!("default_pool = {:?}", cluster.uri())).start().await;
+    let rule = |dead: &str| {
+        json!([
+            { "op": "add", "path": "/metadata/_max_claim_count", "value": 1 },
+            { "op": "add", "path": "/metadata/_dead_letter_queue", "value": dead },
+        ])
+    };
+    for number in 0..8 {
+        let (queue, dead) = (host.queue(&format!("q{number}")), host.queue(&format!("dead{number}")));
+        queue.post(["bad", "good"]).await;
+        dead.create(json!({ "kept": number })).await;
+        dead.post(["gone"]).await;
+        assert_eq!(dead.pop(1).await.len(), 1);
+        host.client().patch(&queue.path(""), rule(&format!("dead{number}"))).await.expect(200);
+        queue.claim(1).await.release().await;
+        assert_eq!(queue.claim(2).await.bodies(), ["good"]);
+        assert_eq!(dead.list("?echo=true").await.bodies(), ["bad"]);
+        assert_eq!(host.client().get(&dead.path("")).await.expect(200).json()["kept"], number);
+    }
+    // One that holds messages stays, and so does one that others use, unless it happens to lie there.
+    let full = host.queue("full");
+    full.post(["a"]).await;
+    let mut refusals = Vec::new();
+    for number in 8..16 {
+        let queue = host.queue(&format!("q{number}"));
+        queue.post(["b"]).await;
+        for (dead, why) in [("full", "It holds messages."), ("dead0", "Other queues send it their dead letters.")] {
+            let answer = host.client().patch(&queue.path(""), rule(dead)).await;
+            if answer.status != 200 {
+                let text = answer.expect(400).json()["description"].as_str().unwrap_or_default().to_owned();
+                assert!(text.contains(why) && text.contains("name a queue that does not exist yet"), "{text}");
+                refusals.push(text);
+            }
+        }
+    }
+    assert!(refusals.len() > 8, "{refusals:?}");
+    assert_eq!(full.list("?echo=true").await.bodies(), ["a"]);
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::{MariaDb, Postgres, Server};
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Host, eventually};
@@ -138,6 +139,32 @@ async fn mariadb_frozen() {
     let mariadb = MariaDb::start().await;
     let host = host_over(Store::sql("mysql", &mariadb.uri())).await;
     frozen(&mariadb.server, &host).await;
+}
+
+/// Connections stay open and nothing passes any more, as behind a firewall that has forgotten them.
+async fn swallowed(port: u16, store: impl Fn(&str) -> Store) {
+    let proxy = Proxy::to(port).await;
+    let host = host_over(store(&format!("127.0.0.1:{}", proxy.port()))).await;
+    proxy.swallow();
+    serves_without(&host).await;
+    proxy.restore();
+    found_again(&host).await;
+}
+
+#[tokio::test]
+async fn postgresql_behind_a_wire_that_swallows_everything() {
+    let postgres = Postgres::start().await;
+    let (port, uri) = (postgres.server.port(), postgres.uri());
+    let direct = format!("127.0.0.1:{port}");
+    swallowed(port, |wire| Store::sql("postgres", &uri.replace(&direct, wire))).await;
+}
+
+#[tokio::test]
+async fn mariadb_behind_a_wire_that_swallows_everything() {
+    let mariadb = MariaDb::start().await;
+    let (port, uri) = (mariadb.server.port(), mariadb.uri());
+    let direct = format!("127.0.0.1:{port}");
+    swallowed(port, |wire| Store::sql("mysql", &uri.replace(&direct, wire))).await;
 }
 
 #[tokio::test]
