@@ -13,7 +13,8 @@ pub fn utc(at: Timestamp) -> String {
 }
 
 /// Reads a date, or date and time with `T` or a blank between, an optional fraction and an optional
-/// offset; without one it is UTC. Fractions of a second are cut.
+/// offset; without one it is UTC. Fractions of a second are cut. The last two days of the year 9999,
+/// by which some mean that there is no end, are cut to the last instant that can be written.
 pub fn parse(text: &str) -> Option<Timestamp> {
     // An annotation (`[Europe/London]`) would be read over without an offset.
     if !text.starts_with(|first: char| first.is_ascii_digit()) || text.contains('[') {
@@ -21,7 +22,10 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     }
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,
-        Err(_) => Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
+        Err(_) => {
+            let local = text.strip_suffix(['Z', 'z']).unwrap_or(text).parse::<DateTime>().ok()?;
+            Offset::UTC.to_timestamp(local).unwrap_or(jiff::Timestamp::MAX)
+        }
     };
     Some(Timestamp(instant.as_second().checked_mul(1000)?))
 }
@@ -54,6 +58,9 @@ mod tests {
             "2050-01-01",
         ] {
             assert_eq!(parse(text).map(utc).as_deref(), Some("2050-01-01T00:00:00"), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59", "9999-12-31T23:59:59Z", "9999-12-31"] {
+            assert_eq!(parse(text).map(utc).as_deref(), Some("9999-12-30T22:00:00"), "{text}");
         }
         for text in [
             "",
