@@ -10,7 +10,7 @@ use super::mistake::{Mistake, nearest};
 use super::raw::{Node, Table, Value};
 use super::section::{Located, Section};
 use super::settings::Settings;
-use super::{Config, FilterConfig, Log, pairs, schema, tls, unknown};
+use super::{Config, FilterConfig, Log, listeners, pairs, schema, tls, unknown};
 
 /// Checks everything that can be checked without plugins.
 pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
@@ -21,6 +21,7 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     config.admin = Section::of("admin", root, mistakes).all();
     config.websocket = Section::of("websocket", root, mistakes).all();
     config.websocket.tls = tls::read(&mut Section::of("websocket", root, mistakes));
+    listeners::check(root, &config, mistakes);
     config.api = Section::of("api", root, mistakes).all();
     let mut limits = Section::of("limits", root, mistakes);
     config.limits = limits.all();

@@ -8,6 +8,7 @@ mod check;
 pub mod editors;
 pub mod fixed;
 mod level;
+mod listeners;
 mod mask;
 mod mistake;
 mod pairs;

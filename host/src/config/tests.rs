@@ -126,6 +126,27 @@ fn limits_that_contradict_each_other_are_told() {
 }
 
 #[test]
+fn listeners_that_take_each_others_port_are_told() {
+    for (text, told) in [
+        (
+            "[admin]\nlisten = \"127.0.0.1:9000\"\n",
+            "2: `admin.listen` takes the port of `websocket.listen`: 127.0.0.1:9000",
+        ),
+        ("[rest]\nlisten = \"127.0.0.1:8889\"\n", "2: `rest.listen` takes the port of `admin.listen`: 127.0.0.1:8889"),
+        (
+            "[websocket]\nlisten = \"0.0.0.0:8888\"\n",
+            "2: `websocket.listen` takes the port of `rest.listen`: 0.0.0.0:8888",
+        ),
+    ] {
+        assert_eq!(mistakes(text, &[]), [format!("sukkal.toml:{told}; give each a port of its own")]);
+    }
+    for sound in ["127.0.0.1:0", "127.0.0.2:8888", ""] {
+        let both = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[websocket]\nlisten = \"{sound}\"\n");
+        assert_eq!(mistakes(&both, &[]), [""; 0], "{sound}");
+    }
+}
+
+#[test]
 fn secrets_are_read_from_where_they_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("secret");
