@@ -136,6 +136,18 @@ async fn lines_of_standard_input_are_messages_in_their_order() {
 }
 
 #[tokio::test]
+async fn arguments_that_are_more_than_a_post_may_hold_are_posted_in_their_order() {
+    let host = Host::start().await;
+    let bodies: Vec<String> = (0..8).map(|n| format!("{n}{}", "x".repeat(60_000))).collect();
+    let arguments: Vec<&str> =
+        ["queue", "post", "--text", "orders"].into_iter().chain(bodies.iter().map(String::as_str)).collect();
+    assert_eq!(printed(&host, &arguments).lines().count(), bodies.len());
+    let peeked = printed(&host, &["queue", "peek", "orders", "--all", "--json"]);
+    let found = peeked.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["body"].clone());
+    assert_eq!(found.collect::<Vec<_>>(), bodies);
+}
+
+#[tokio::test]
 async fn a_text_is_posted_as_it_stands() {
     let host = Host::start().await;
     printed(&host, &["queue", "post", "--text", "orders", "5", "no \"JSON\""]);
@@ -267,11 +279,17 @@ fn completions_and_manual_know_every_command() {
     let page = std::fs::read_to_string(folder.path().join("man/sukkal-queue-post.1")).expect("a page for each command");
     assert!(page.contains("standard input"), "{page}");
     assert!(String::from_utf8_lossy(&run("", &["man"]).stdout).contains(".TH sukkal 1"));
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for (shell, mark) in [
+        ("bash", "complete -F _sukkal"),
+        ("zsh", "#compdef sukkal"),
+        ("fish", "complete -c sukkal"),
+        ("elvish", "edit:completion"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let script = run("", &["completions", shell]).stdout;
         let script = String::from_utf8_lossy(&script);
         assert!(
-            ["serve", "purge", "token-file", "inspect"].iter().all(|word| script.contains(word)),
+            [mark, "serve", "purge", "token-file", "inspect"].iter().all(|word| script.contains(word)),
             "{shell}: {script}"
         );
     }

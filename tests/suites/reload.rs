@@ -179,6 +179,9 @@ async fn a_request_sees_the_filters_it_came_in_under_to_its_end() {
     // A new one does not pass the filter any more; the old one still waits in it.
     host.client().put("/v2/queues/slow", json!({ "second": 1 })).await;
     assert!(!slow.is_finished(), "the filter is slow, and the request is still in it");
+    let is_ended = || host.log().contains("the filter is shut down");
+    assert!(!is_ended(), "a filter ends once its last request has");
     assert!(slow.await.is_ok_and(|status| status == 201 || status == 204));
+    eventually("the filter ends", SOON, async || is_ended().then_some(())).await;
     assert!(!host.log().contains("still see filters"), "{}", host.log());
 }
