@@ -12,7 +12,7 @@ use sukkal_tests::stores::Store;
 use sukkal_tests::{eventually, programs};
 
 use crate::redis_failures::{everything, is_back, keep_posting, post, whole};
-use crate::wire_vectors;
+use crate::{clients, wire_vectors};
 
 /// Holds the built library to cases of the kit, each group in a database of its own: what one leaves there
 /// falls due when the next puts the clock forward.
@@ -55,6 +55,20 @@ async fn random_histories_hold() {
 #[tokio::test]
 async fn the_wire_vectors() {
     wire_vectors::all_over(MongoDb::start, |mongodb| Store::mongodb(&mongodb.uri())).await;
+}
+
+#[tokio::test]
+async fn every_client() {
+    clients::all_over(MongoDb::start, |mongodb| Store::mongodb(&mongodb.uri())).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stands_alone_is_refused_with_the_mend() {
+    let mongodb = MongoDb::start_alone().await;
+    let output = Store::mongodb(&mongodb.uri()).host().prepare().serve().output().expect("the host can be started");
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("make it a replica set"), "{text}");
 }
 
 #[tokio::test]

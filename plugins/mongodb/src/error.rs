@@ -122,7 +122,10 @@ fn of_code(code: i32, error: &DriverError) -> Error {
         }
         // Exceeded a time limit.
         50 | 262 => timed_out().detail(error),
-        112 | 11_000 => away("too many changes of the same documents at once", error),
+        code if CLASHES.contains(&code) => {
+            let message = "too many changes of the same queue or records at once";
+            Error::new(ErrorKind::TimedOut, message).retry_after(SOON).detail(error)
+        }
         _ => away("MongoDB refuses; see the log", error),
     }
 }

@@ -24,14 +24,26 @@ impl MongoDb {
         mongodb
     }
 
+    /// Starts one that is no replica set.
+    pub async fn start_alone() -> MongoDb {
+        let mut mongodb = MongoDb { server: Server::new("mongodb") };
+        mongodb.run(&["--standalone"]).await;
+        mongodb
+    }
+
     /// Starts it on the data that are there.
     pub async fn start_again(&mut self) {
+        self.run(&[]).await;
+    }
+
+    async fn run(&mut self, further: &[&str]) {
         // The process ends with the thread that starts it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(programs::python()).args(["-m", "secantus"]);
         command.args(["--host", "127.0.0.1", "--log-level", "ERROR", "--sync-on-commit", "--cache-size", "64M"]);
         command.arg("--port").arg(self.server.port().to_string());
         command.arg("--storage-path").arg(self.server.folder().join("data"));
+        command.args(further);
         self.server.run(command).await;
     }
 
