@@ -43,6 +43,7 @@ mod pools;
 mod posting;
 mod queues;
 mod redis_failures;
+mod redis_replicas;
 mod redis_servers;
 mod reload;
 mod restart;

@@ -35,6 +35,12 @@ fn the_kit_holds_with_sentinels() {
 }
 
 #[test]
+fn the_kit_holds_where_replicas_are_waited_for() {
+    let watched = Watched::start();
+    keeps(&format!("{}&replicas=1", watched.uri()), "pool.[cp]*");
+}
+
+#[test]
 fn one_node_of_a_cluster_leads_to_all() {
     let cluster = Cluster::start();
     keeps(&cluster.nodes[1].uri(), "pool.order.*");

@@ -96,6 +96,14 @@ pub fn silent(after: Duration) -> Error {
     Error::unavailable("the store of this pool does not answer").detail(format!("no answer within {ms} ms")).unknown()
 }
 
+/// A write is done, and not where it would outlive its master.
+pub fn too_few_replicas(had: u32, needed: u32) -> Error {
+    let detail = format!("{had} replicas had it in time, where {needed} must");
+    Error::unavailable("the store of this pool cannot keep what it is given: replicas are missing")
+        .detail(detail)
+        .unknown()
+}
+
 /// The deadline of a call passed before its turn came.
 pub fn timed_out() -> Error {
     Error::new(ErrorKind::TimedOut, "the deadline passed before the store came to the request")

@@ -56,12 +56,12 @@ const KNOWN: &str = include_str!("scripts/known.lua");
 
 /// Each script is put together of the parts that it needs: what is defined is made anew at each run.
 pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
-    use Effect::{Reads, Writes};
+    use Effect::{Lasts, Reads, Writes};
     Scripts {
         configure: Script::new(Writes, &[include_str!("scripts/configure.lua")]),
         post: Script::new(Writes, &[ADMIT, include_str!("scripts/post.lua")]),
-        posted: Script::new(Reads, &[ADMIT, include_str!("scripts/posted.lua")]),
-        list: Script::new(Reads, &[ADMIT, SETTLE, MERGE, include_str!("scripts/list.lua")]),
+        posted: Script::new(Lasts, &[ADMIT, include_str!("scripts/posted.lua")]),
+        list: Script::new(Lasts, &[ADMIT, SETTLE, MERGE, include_str!("scripts/list.lua")]),
         get: Script::new(Reads, &[ADMIT, include_str!("scripts/get.lua")]),
         delete: Script::new(Writes, &[ADMIT, include_str!("scripts/delete.lua")]),
         pop: Script::new(Writes, &[ADMIT, SETTLE, include_str!("scripts/pop.lua")]),
@@ -77,7 +77,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
         due: Script::new(Reads, &[SETTLE, BURY, SWEEP, KNOWN, include_str!("scripts/due.lua")]),
         lease: Script::new(Writes, &[ADMIT, include_str!("scripts/lease.lua")]),
         watch: Script::new(Reads, &[SETTLE, include_str!("scripts/watch.lua")]),
-        export: Script::new(Reads, &[ADMIT, SETTLE, MERGE, include_str!("scripts/export.lua")]),
+        export: Script::new(Lasts, &[ADMIT, SETTLE, MERGE, include_str!("scripts/export.lua")]),
         import: Script::new(Writes, &[ADMIT, include_str!("scripts/import.lua")]),
     }
 });

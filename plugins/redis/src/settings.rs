@@ -14,12 +14,15 @@ pub struct Settings {
     /// server need two of them.
     pub prefix: String,
     /// Connections for requests, 1 to 64; each carries many requests at once. In a cluster there is
-    /// one to each node, whatever this says.
+    /// one to each node, whatever this says, unless `replicas` are waited for.
     pub connections: u32,
     /// How long a connection may take to be made, in milliseconds, 50 to 60,000.
     pub connect_timeout_ms: u32,
     /// How long the server may take to answer a request, in milliseconds, 50 to 60,000.
     pub timeout_ms: u32,
+    /// How many replicas must have a write before it is acknowledged, 0 to 8. With 1 or more a failover,
+    /// by Sentinels or within a cluster, loses nothing that was acknowledged.
+    pub replicas: u32,
     /// A file with the certificates, in PEM, that a server's may be signed with; empty for those of
     /// the system.
     pub ca_file: String,
@@ -36,6 +39,7 @@ impl Default for Settings {
             connections: 2,
             connect_timeout_ms: 2_000,
             timeout_ms: 3_000,
+            replicas: 0,
             ca_file: String::new(),
             cert_file: String::new(),
             key_file: String::new(),
@@ -44,7 +48,7 @@ impl Default for Settings {
 }
 
 /// The settings that a URI can override, as its refusals name them.
-pub const KNOWN: &str = "prefix, connections, connect_timeout_ms, timeout_ms, ca_file, cert_file, key_file";
+pub const KNOWN: &str = "prefix, connections, connect_timeout_ms, timeout_ms, replicas, ca_file, cert_file, key_file";
 
 impl Settings {
     /// Sets one by its name; false if there is none of that name.
@@ -65,6 +69,7 @@ impl Settings {
             "connections" => number(&mut self.connections),
             "connect_timeout_ms" => number(&mut self.connect_timeout_ms),
             "timeout_ms" => number(&mut self.timeout_ms),
+            "replicas" => number(&mut self.replicas),
             "ca_file" => text(&mut self.ca_file),
             "cert_file" => text(&mut self.cert_file),
             "key_file" => text(&mut self.key_file),
@@ -88,6 +93,7 @@ impl Settings {
         within("connections", self.connections, 1, 64)?;
         within("connect_timeout_ms", self.connect_timeout_ms, 50, 60_000)?;
         within("timeout_ms", self.timeout_ms, 50, 60_000)?;
+        within("replicas", self.replicas, 0, 8)?;
         if self.cert_file.is_empty() != self.key_file.is_empty() {
             return Err(Error::invalid("cert_file and key_file go together"));
         }

@@ -67,7 +67,7 @@ impl Tags {
         if !self.known.has(tag) {
             let mut command = redis::cmd("SETBIT");
             command.arg(shared.keys.tags()).arg(tag.number()).arg(1);
-            shared.server.plain(call, Effect::Reads, &command).await?;
+            shared.server.plain(call, Effect::Lasts, &command).await?;
             self.known.set(tag);
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
 
 use self::connect::Connector;
@@ -26,14 +26,18 @@ pub struct Server {
     attempts: Attempts,
     next: AtomicUsize,
     timeout: Duration,
+    /// How many replicas must have what is to last.
+    replicas: u32,
     host: Host,
 }
 
-/// Whether a command changes anything: what is unsure of one that broke.
+/// Whether a command changes anything: what is unsure of one that broke, and what must last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It only reads, or repeating it does no harm.
+    /// It only reads.
     Reads,
+    /// Repeating it does no harm, but somebody goes on from what it has seen or done.
+    Lasts,
     /// It may have taken effect even though its answer is lost.
     Writes,
 }
@@ -46,10 +50,13 @@ impl Server {
     pub async fn open(host: Host, servers: Servers, settings: &Settings) -> Result<Server> {
         let mut connector = Connector::new(servers, settings)?;
         connector.recognise().await?;
-        let lines = if connector.is_cluster() { 1 } else { settings.connections };
+        // A cluster's client has a connection to each node. One that waits for replicas holds up whatever
+        // comes behind on the same connection.
+        let lines = if connector.is_cluster() && settings.replicas == 0 { 1 } else { settings.connections };
         let lines = (0..lines).map(|_| Line::default()).collect();
         let (attempts, next) = (Attempts::default(), AtomicUsize::new(0));
-        Ok(Server { connector, lines, attempts, next, timeout: settings.timeout(), host })
+        let (timeout, replicas) = (settings.timeout(), settings.replicas);
+        Ok(Server { connector, lines, attempts, next, timeout, replicas, host })
     }
 
     /// How the servers are connected to.
@@ -87,8 +94,10 @@ impl Server {
         let linked = tokio::time::timeout(patience, line.link(&self.connector, &self.attempts)).await;
         let (mut link, number) = linked.map_err(|_| error::unreachable("connecting takes too long"))??;
         let left = patience.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
-        let failed = match tokio::time::timeout(left, link.send(command)).await {
-            Ok(Ok(value)) => return Ok(Answer::Value(value)),
+        let replicas = if effect == Effect::Reads { 0 } else { self.replicas };
+        let failed = match tokio::time::timeout(left, link.send(command, replicas, left)).await {
+            Ok(Ok((value, had))) if had >= replicas => return Ok(Answer::Value(value)),
+            Ok(Ok((_, had))) => error::too_few_replicas(had, replicas),
             Ok(Err(error)) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
                 return Ok(Answer::NoScript);
             }
@@ -103,7 +112,7 @@ impl Server {
                 error::silent(left)
             }
         };
-        Err(if effect == Effect::Reads { error::of_reading(failed) } else { failed })
+        Err(if effect == Effect::Writes { failed } else { error::of_reading(failed) })
     }
 
     /// The same, of a command that is no script.
@@ -127,12 +136,31 @@ pub enum Answer {
 }
 
 impl Link {
-    async fn send(&mut self, command: &Cmd) -> redis::RedisResult<Value> {
-        let value = match self {
-            Link::One(connection) => connection.req_packed_command(command).await,
-            Link::Cluster(connection) => connection.req_packed_command(command).await,
-        };
-        value?.extract_error()
+    /// Sends a command; then waits, for most of the time that there is, until replicas have what it has
+    /// done and seen. Its answer, and how many replicas have.
+    async fn send(&mut self, command: &Cmd, replicas: u32, patience: Duration) -> redis::RedisResult<(Value, u32)> {
+        if replicas == 0 {
+            let value = match self {
+                Link::One(connection) => connection.req_packed_command(command).await,
+                Link::Cluster(connection) => connection.req_packed_command(command).await,
+            };
+            return Ok((value?.extract_error()?, 0));
+        }
+        // On the same connection, one right after the other: so it is the same server, and still the
+        // master at the end of it.
+        let mut both = Pipeline::with_capacity(2);
+        both.add_command(command.clone());
+        both.cmd("WAIT").arg(replicas).arg((patience * 3 / 4).as_millis() as u64);
+        let mut values = match self {
+            Link::One(connection) => connection.req_packed_commands(&both, 0, 2).await,
+            Link::Cluster(connection) => connection.req_packed_commands(&both, 0, 2).await,
+        }?
+        .into_iter();
+        let answer = values.next().unwrap_or(Value::Nil).extract_error()?;
+        match values.next().map(Value::extract_error).transpose()? {
+            Some(Value::Int(had)) => Ok((answer, u32::try_from(had).unwrap_or(0))),
+            _ => Ok((answer, 0)),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub struct Report {
     pub synced: Option<bool>,
     /// Whether writes are logged at all; none: it may not be read.
     pub logged: Option<bool>,
-    /// Whether another server may take over, to which writes may not have come yet.
+    /// Whether another server may take over, to which writes may not have come yet: nobody waits
+    /// until they have.
     pub fails_over: bool,
 }
 
@@ -64,7 +65,8 @@ impl Report {
         }
         match (self.logged, self.synced) {
             (Some(true), Some(true)) if self.fails_over => warnings
-                .push("a failover may lose what was acknowledged last, since replicas are written to later".to_owned()),
+                .push("a failover may lose what was acknowledged last, since replicas are written to later; set replicas=1 to wait for them"
+                    .to_owned()),
             (Some(true), Some(true)) => {}
             (Some(true), Some(false)) => warnings.push(
                 "a crash of the server's machine may lose the last messages: appendfsync is not always".to_owned(),
@@ -151,8 +153,8 @@ pub async fn read(server: &Server, call: &Call) -> Result<Report> {
     });
     let logged = logged.map(|all| all.iter().all(|logged| logged == "yes"));
     let synced = synced.map(|all| logged == Some(true) && all.iter().all(|synced| synced == "always"));
-    let replicas = replicas(server, call).await?;
-    Ok(Report { eviction, synced, logged, fails_over: server.connector.fails_over() || replicas })
+    let fails_over = server.replicas == 0 && (server.connector.fails_over() || replicas(server, call).await?);
+    Ok(Report { eviction, synced, logged, fails_over })
 }
 
 /// A setting of each server; none, if we may not ask.
