@@ -1,8 +1,8 @@
-//! Doing again what others were quicker with, and what broke half-way: until the deadline of the
-//! request.
+//! Doing again what others were quicker with, until the deadline of the request; and what broke half-way,
+//! for some seconds.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sukkal_plugin_sdk::{self as sdk, Applied, Call};
 
@@ -11,6 +11,9 @@ use crate::service::Clock;
 /// By how much the longest pause grows with each attempt, up to a number of them.
 const STEP: Duration = Duration::from_millis(10);
 const LONGEST: u32 = 20;
+/// How long a call of which nobody knows what came of it is repeated: about as long as another server
+/// takes to take over. Who asks is better told then than kept waiting.
+const REPEATING: Duration = Duration::from_secs(5);
 
 /// Attempts at one thing.
 pub(crate) struct Attempts<'a> {
@@ -47,8 +50,8 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// Calls a store, and again where nobody knows what came of it, since its connection broke for
-/// instance. Only for what does no harm when it is repeated.
+/// Calls a store, and again for some seconds where nobody knows what came of it, since its connection
+/// broke for instance. Only for what does no harm when it is repeated.
 ///
 /// # Errors
 /// The store's. It may have been done all the same where that is so of any of the calls.
@@ -56,7 +59,7 @@ pub(crate) async fn until_known<T, F>(call: &Call, clock: &Clock, operation: imp
 where
     F: Future<Output = sdk::Result<T>>,
 {
-    let mut attempts = Attempts::of(call, clock);
+    let (mut attempts, begun) = (Attempts::of(call, clock), Instant::now());
     let mut applied = Applied::No;
     loop {
         let mut error = match operation().await {
@@ -68,7 +71,7 @@ where
         }
         error.applied = applied;
         let is_open = applied == Applied::Unknown && error.kind == sdk::ErrorKind::Unavailable;
-        if !is_open || !attempts.again().await {
+        if !is_open || begun.elapsed() > REPEATING || !attempts.again().await {
             return Err(error);
         }
     }

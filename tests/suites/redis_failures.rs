@@ -17,8 +17,7 @@ use sukkal_tests::{Host, Queue, eventually};
 const BATCH: usize = 10;
 
 fn over(uri: &str) -> Setup {
-    let limits = "[limits]\nmax_messages_per_page = 1000\nrequest_timeout = 4";
-    Host::with().top(&format!("default_pool = {uri:?}")).section(limits)
+    Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_messages_per_page = 1000")
 }
 
 /// Posts one batch; the answer's status.
