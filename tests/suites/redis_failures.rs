@@ -158,6 +158,7 @@ async fn a_post_whose_answer_is_lost_is_acknowledged_and_stored_once() {
         proxy.lose_answers(0);
     }
     assert!(stored.len() > 10, "{stored:?}");
+    is_back(&queue, "after").await;
     whole(&everything(&queue).await, &stored);
 }
 
