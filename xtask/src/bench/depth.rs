@@ -21,7 +21,7 @@ const PARTS: usize = 20;
 
 /// What the host holds before it is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stock {
+pub enum Stock {
     /// So many messages in all, that anybody can claim.
     Messages(usize),
     /// So many messages at the heads of the queues that are still delayed, and a thousand behind.
@@ -45,7 +45,9 @@ impl Stock {
 }
 
 /// What is compared: the work of `sukkal bench`, the shallow stock, the deep one.
-const PAIRS: [(&str, Stock, Stock); 9] = [
+pub type Pair = (&'static str, Stock, Stock);
+
+const PAIRS: [Pair; 9] = [
     ("post", Stock::Messages(1_000), Stock::Messages(1_000_000)),
     ("cycle", Stock::Messages(1_000), Stock::Messages(1_000_000)),
     ("list", Stock::Messages(1_000), Stock::Messages(1_000_000)),
@@ -79,26 +81,31 @@ pub fn queues(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> 
 
 /// Measures the pairs of one kind of depth.
 fn measure(bench: &Bench, tell: &mut dyn FnMut(Line), kind: fn(Stock) -> bool) -> Result<(), Failure> {
-    for (work, shallow, deep) in PAIRS.into_iter().filter(|(_, _, deep)| kind(*deep)) {
-        let (one, other) = both(bench, work, shallow, deep)?;
-        tell(Line {
-            what: format!("{work}, {} against {}", deep.name(), shallow.name()),
-            made_of: vec![("shallow/s", one.rate), ("deep/s", other.rate)],
-            figure: other.rate / one.rate,
-            unit: Unit::Share,
-            goal: Goal::AtLeast(GOAL),
-            note: "",
-        });
+    for pair in PAIRS.into_iter().filter(|(_, _, deep)| kind(*deep)) {
+        tell(compared(bench, "", [Setup::sqlite(), Setup::sqlite()], pair)?);
     }
     Ok(())
 }
 
+/// Measures a pair, each side over a host of its own; `place` begins the line.
+pub fn compared(bench: &Bench, place: &str, setups: [Setup; 2], pair: Pair) -> Result<Line, Failure> {
+    let (work, shallow, deep) = pair;
+    let (one, other) = both(bench, setups, pair)?;
+    Ok(Line {
+        what: format!("{place}{work}, {} against {}", deep.name(), shallow.name()),
+        made_of: vec![("shallow/s", one.rate), ("deep/s", other.rate)],
+        figure: other.rate / one.rate,
+        unit: Unit::Share,
+        goal: Goal::AtLeast(GOAL),
+        note: "",
+    })
+}
+
 /// Both hosts run at the same time and are measured in turns: so each turn of the machine's mood
 /// falls on both.
-fn both(bench: &Bench, work: &'static str, shallow: Stock, deep: Stock) -> Result<(Measured, Measured), Failure> {
-    let setup = Setup::sqlite();
-    let one = Server::host(&bench.folder.join("shallow"), &setup)?;
-    let other = Server::host(&bench.folder.join("deep"), &setup)?;
+fn both(bench: &Bench, setups: [Setup; 2], (work, shallow, deep): Pair) -> Result<(Measured, Measured), Failure> {
+    let one = Server::host(&bench.folder.join("shallow"), &setups[0])?;
+    let other = Server::host(&bench.folder.join("deep"), &setups[1])?;
     stock(&one, shallow)?;
     stock(&other, deep)?;
     // A cycle puts back as many as it takes.

@@ -9,6 +9,7 @@ mod load;
 mod memory;
 mod metrics;
 mod rate;
+mod redis;
 mod report;
 mod row;
 mod server;

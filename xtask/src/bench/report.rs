@@ -38,6 +38,8 @@ pub enum Unit {
 pub enum Goal {
     AtLeast(f64),
     AtMost(f64),
+    /// Nothing: it is told beside others.
+    Stated,
 }
 
 impl Goal {
@@ -45,6 +47,7 @@ impl Goal {
         match self {
             Goal::AtLeast(goal) => figure >= goal,
             Goal::AtMost(goal) => figure <= goal,
+            Goal::Stated => true,
         }
     }
 }
@@ -68,6 +71,7 @@ impl Line {
         let (at_least, at_most) = match self.goal {
             Goal::AtLeast(goal) => (Some(goal), None),
             Goal::AtMost(goal) => (None, Some(goal)),
+            Goal::Stated => (None, None),
         };
         let made_of = self.made_of.iter().map(|(name, figure)| ((*name).to_owned(), json!(figure)));
         json!({
@@ -90,11 +94,12 @@ pub fn head() -> String {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let goal = match self.goal {
-            Goal::AtLeast(goal) => format!("≥ {}", self.unit.show(goal)),
-            Goal::AtMost(goal) => format!("≤ {}", self.unit.show(goal)),
-        };
         let met = if self.goal.is_met(self.figure) { "met" } else { "missed" };
+        let (goal, met) = match self.goal {
+            Goal::AtLeast(goal) => (format!("≥ {}", self.unit.show(goal)), met),
+            Goal::AtMost(goal) => (format!("≤ {}", self.unit.show(goal)), met),
+            Goal::Stated => (String::new(), ""),
+        };
         write!(f, "{:<58} {:>10}  {goal:<13} {met:<7}", self.what, self.unit.show(self.figure))?;
         for (name, figure) in &self.made_of {
             let digits = if *figure < 100.0 { 3 } else { 0 };

@@ -1,7 +1,7 @@
 //! The figures that are measured, by the names under which one asks for them.
 
 use super::report::Line;
-use super::{Bench, connections, depth, memory, metrics, rate, start, wait, websocket};
+use super::{Bench, connections, depth, memory, metrics, rate, redis, start, wait, websocket};
 use crate::failure::Failure;
 
 /// Measures, and hands over each line as it is known.
@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 /// Every row, in the order in which they are measured.
-pub const ROWS: [Row; 17] = [
+pub const ROWS: [Row; 19] = [
     Row { name: "post-sqlite", measure: rate::post_sqlite },
     Row { name: "post-memory", measure: rate::post_memory },
     Row { name: "claim-sqlite", measure: rate::claim_sqlite },
@@ -35,6 +35,8 @@ pub const ROWS: [Row; 17] = [
     Row { name: "depth-delayed", measure: depth::delayed },
     Row { name: "depth-expired", measure: depth::expired },
     Row { name: "depth-queues", measure: depth::queues },
+    Row { name: "redis", measure: redis::rates },
+    Row { name: "redis-depth", measure: redis::depths },
 ];
 
 /// The row of this name.

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Setup {
     catalog: &'static str,
-    pool: &'static str,
+    pool: String,
     pipeline: Vec<&'static str>,
     rate_limit: &'static str,
     websocket: bool,
@@ -29,7 +29,7 @@ impl Setup {
     pub fn sqlite() -> Setup {
         Setup {
             catalog: "sqlite:catalog.db",
-            pool: "sqlite:pool.db",
+            pool: "sqlite:pool.db".to_owned(),
             pipeline: Vec::new(),
             rate_limit: "",
             websocket: false,
@@ -40,7 +40,12 @@ impl Setup {
     /// Everything in memory, with room for what a measurement posts.
     pub fn memory() -> Setup {
         let pool = "memory:?max_bytes=8589934592&max_messages=8000000";
-        Setup { catalog: "memory:", pool, ..Setup::sqlite() }
+        Setup { catalog: "memory:", pool: pool.to_owned(), ..Setup::sqlite() }
+    }
+
+    /// A pool in Redis, the catalog in SQLite.
+    pub fn redis(uri: String) -> Setup {
+        Setup { pool: uri, ..Setup::sqlite() }
     }
 
     /// Another catalog.
