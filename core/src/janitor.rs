@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Budget, Change, ErrorKind, Expect, Record};
+use sukkal_plugin_sdk::{self as sdk, Budget, ErrorKind, Record};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -158,10 +158,10 @@ async fn drop_queue(service: &Service, record: Record) -> Result<()> {
             None => true,
         };
         if done {
-            let name = record.key.name.clone();
-            let gone = Change::delete(record.key, Expect::Any);
-            service.catalog.commit(&service.own_call(PATIENCE), vec![gone]).await?;
-            service.directory.drops.done(&name);
+            // Where another queue of the name is deleted meanwhile, it is for a later round.
+            let gone = service.directory.forget_deleted(&service.own_call(PATIENCE), &dropping).await?;
+            service.catalog.commit(&service.own_call(PATIENCE), gone).await?;
+            service.directory.drops.done(&record.key.name);
             return Ok(());
         }
     }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod dead_letter;
+mod deletion;
 mod flavors;
 mod pools;
 mod queues;
@@ -21,6 +22,7 @@ use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+pub use self::deletion::Deleted;
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,

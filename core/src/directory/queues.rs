@@ -11,7 +11,7 @@ use sukkal_plugin_sdk::{
 
 use super::cache::Known;
 use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
-use super::{Directory, dead_letter};
+use super::{Deleted, Directory, dead_letter};
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
@@ -209,11 +209,13 @@ impl Directory {
         }
     }
 
-    /// Deletes a queue: it is gone at once; what it held is removed by the janitor of any host.
-    /// Returns what was deleted; `None`: it was not there.
-    pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
+    /// Deletes a queue: it is gone from the catalog at once; what it held is removed by the janitor of any
+    /// host. `None`: it was not there, and the pool of the one before it has been told.
+    pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<Option<Deleted>> {
         let mut attempts = self.attempts(call);
         loop {
+            // One of its name whose pool could not be told when it was deleted.
+            let before = self.end_deleted(call, named).await?.map_or(Expect::Absent, Expect::Revision);
             let Some(queue) = self.read(call, named).await? else { return Ok(None) };
             let dropping = Dropping {
                 id: queue.id().text(),
@@ -228,21 +230,22 @@ impl Directory {
             let mut changes = vec![
                 Change::delete(key(call, named), Expect::Revision(queue.revision)),
                 Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?),
+                Change::put(Dropping::key_of(call.project(), named), before, dropping.to_bytes()?),
             ];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), None));
             changes.extend(Self::moves_out(queue.member.name(), queue.id()));
             if self.commit(call, changes).await? {
                 self.cache.remove(call.project(), named);
-                self.close(call, &queue, &dropping).await;
+                let told = self.tell(call, &queue.member, &dropping).await;
                 self.to_drop(&dropping);
-                return Ok(Some(queue));
+                return Ok(Some(Deleted { queue, told }));
             }
             attempts.again_or(contended).await?;
         }
     }
 
-    /// Tells the pool that a queue is deleted, so that hosts that still know it are refused. A pool
-    /// that is down does not hold up the answer: the janitor tells it later.
+    /// Tells the pool that a queue has left it, so that hosts that still know it there are refused. A pool
+    /// that is down holds nothing up: the janitor tells it later.
     pub(super) async fn close(&self, call: &Call, queue: &Queue, dropping: &Dropping) {
         let Ok(reference) = dropping.reference() else { return };
         let configure = async { queue.pool()?.configure(call, &reference, dropping.header()).await };

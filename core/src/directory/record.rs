@@ -98,6 +98,16 @@ impl Dropping {
         RecordKey::new(DROPPING, "", name)
     }
 
+    /// The key under which the last deleted queue of a name is found, as long as anything is left of it.
+    pub fn key_of(project: &str, named: Named<'_>) -> RecordKey {
+        RecordKey::new(format!("{DROPPING}-{}", kind_of(named.kind)), project, named.name)
+    }
+
+    /// What it was called, and what it was.
+    pub fn named(&self) -> Named<'_> {
+        Named { kind: self.kind, name: &self.name }
+    }
+
     /// The stored form.
     pub fn to_bytes(&self) -> Result<Bytes> {
         serde_json::to_vec(self).map(Bytes::from).map_err(|error| broken(&error))
@@ -115,8 +125,7 @@ impl Dropping {
 
     /// The header that ends the queue in its pool.
     pub fn header(&self) -> Header {
-        let named = Named { kind: self.kind, name: &self.name };
-        Header { epoch: self.epoch, label: label(&self.project, named), dropping: true, ..Header::default() }
+        Header { epoch: self.epoch, label: label(&self.project, self.named()), dropping: true, ..Header::default() }
     }
 }
 
