@@ -122,18 +122,34 @@ impl Host {
     /// # Panics
     /// When it ends, or tells no address.
     pub async fn start_again(&mut self) {
+        let old = self.log().len();
+        let started = self.try_start().await;
+        assert!(started, "the host ended at its start:\n{}", self.log().get(old..).unwrap_or_default());
+    }
+
+    /// The same; `false` where it ends, as it does without its stores.
+    ///
+    /// # Panics
+    /// When it tells no address.
+    pub async fn try_start(&mut self) -> bool {
         let log = self.log_file();
         let old = self.log().len();
         let output = OpenOptions::new().create(true).append(true).open(&log).expect("the log can be opened");
         self.child = Some(self.serve().stdout(clone(&output)).stderr(output).spawn().expect("the host can be started"));
         let log = eventually("the host tells its address", SOON, async || {
             let new = self.log().get(old..).unwrap_or_default().to_owned();
-            assert!(self.ended().is_none(), "the host ended at its start:\n{new}");
-            announced(&new, "listening on").map(|_| new)
+            if self.ended().is_some() {
+                return Some(None);
+            }
+            announced(&new, "listening on").map(|_| Some(new))
         });
-        let log = log.await;
+        let Some(log) = log.await else {
+            self.child = None;
+            return false;
+        };
         self.base = announced(&log, "listening on").unwrap_or_default();
         self.admin = announced(&log, "metrics and health at");
+        true
     }
 
     /// The command that serves with this host's configuration.
@@ -154,6 +170,16 @@ impl Host {
             child.kill().expect("a process of ours can be killed");
             child.wait().expect("a process of ours can be waited for");
         }
+    }
+
+    /// Stops it where it is: connections stay, nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Sends SIGTERM, and does not wait.

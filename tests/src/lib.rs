@@ -13,6 +13,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod browser;
+pub mod chaos;
+pub mod checker;
 pub mod connections;
 pub mod crash;
 pub mod described;

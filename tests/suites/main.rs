@@ -8,6 +8,7 @@ mod balanced;
 mod bench;
 mod bodies;
 mod broken_stores;
+mod chaos;
 mod claims;
 mod clients;
 mod command_line;

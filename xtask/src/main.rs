@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask serve | test | bench | crash | dist | tidy | prepare`.
+//! The project's own commands: `cargo xtask serve | test | bench | crash | chaos | dist | tidy | prepare`.
 #![forbid(unsafe_code)]
 
 mod bench;
+mod chaos;
 mod crash;
 mod dist;
 mod failure;
@@ -29,6 +30,8 @@ enum Task {
     Bench(bench::Options),
     /// Kills the host over and over under load, and checks that what it acknowledged is there.
     Crash(crash::Options),
+    /// Kills, freezes and cuts off hosts and their stores under load, and checks that every promise is kept.
+    Chaos(chaos::Options),
     /// Builds, and packs a tarball and a Debian package.
     Dist(dist::Options),
     /// Checks what a reviewer would: who may depend on whom, dead links, long files, unsafe code.
@@ -53,6 +56,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Test => test::run(),
         Task::Bench(options) => bench::run(&options),
         Task::Crash(options) => crash::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Dist(options) => dist::run(&options),
         Task::Tidy => tidy::run(),
         Task::Prepare => prepare::run(),

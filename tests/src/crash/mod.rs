@@ -1,14 +1,5 @@
 //! The crash checker: a host under load is killed with SIGKILL, or its machine loses its power; it is
-//! started again, and what it had acknowledged is compared with what is there.
-//!
-//! What may be lost: a request that was not answered; it took effect as a whole, or not at all. What
-//! may not: anything else. The promises are those of docs/operating.md, "What is kept".
-
-mod audit;
-mod dead_letters;
-mod follower;
-mod ledger;
-mod workers;
+//! started again, and what it had acknowledged is compared with what is there: see [`crate::checker`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -18,21 +9,30 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
+use crate::checker::ledger::{Counts, Ledger, Rule};
+use crate::checker::workers::{self, Reach, Team};
+use crate::checker::{LIMITS, SHOWN, audit, lock};
 use crate::disk::Disk;
 use crate::host::Setup;
-use follower::Follower;
-use ledger::Ledger;
 
 /// A round's load lasts from the first to the second, in milliseconds.
 const LOAD_MS: (u64, u64) = (100, 1200);
-/// So many broken promises are told one by one.
-const SHOWN: usize = 20;
 /// The queue that everybody works on.
 const QUEUE: &str = "crash";
 /// Where that goes which was claimed too often.
 const DEAD: &str = "crash-dead";
 /// So many claims a message may have.
 const MAX_CLAIMS: u32 = 2;
+/// Each stops when the host no longer answers. A claim ends by its release alone: its life is longer than
+/// any run.
+const TEAM: Team = Team {
+    producers: 3,
+    consumers: 3,
+    claim_ttl: 7200,
+    patience: Duration::from_secs(10),
+    pause: Duration::ZERO,
+    ends: None,
+};
 
 /// How a round ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Summary {
     pub rounds: u32,
     /// Broken promises. None is the only good number.
     pub violations: Vec<String>,
-    counts: ledger::Counts,
+    counts: Counts,
     slowest_start: Duration,
 }
 
@@ -66,7 +66,6 @@ impl fmt::Display for Summary {
              {} dead letter(s)",
             counts.acknowledged, counts.unanswered, counts.deleted, counts.claims, counts.releases, counts.dead_letters
         )?;
-        // One fault of the host shows in many messages.
         for violation in self.violations.iter().take(SHOWN) {
             writeln!(f, "BROKEN: {violation}")?;
         }
@@ -76,34 +75,32 @@ impl fmt::Display for Summary {
 
 /// Ends a host so many times. Everything random follows from the seed.
 pub async fn run(setup: Setup, end: End, rounds: u32, seed: u64) -> Summary {
-    let limits = "[limits]\nmax_messages_per_page = 1000\nmax_messages_per_claim_or_pop = 100";
-    let mut host = setup.section(limits).prepare();
+    let mut host = setup.section(LIMITS).prepare();
     let mut disk = (end == End::PowerCut).then(|| Disk::mount(&host.folder().join("data")));
     host.start_again().await;
     let rule = json!({ "_max_claim_count": MAX_CLAIMS, "_dead_letter_queue": DEAD });
     host.client().put(&format!("/v2/queues/{QUEUE}"), rule).await.expect(201);
     let mut chance = StdRng::seed_from_u64(seed);
-    let ledger = Arc::new(Mutex::new(Ledger::default()));
-    let mut follower = Follower::default();
+    let mut ledger = Ledger::of(QUEUE, Some(Rule { max_claims: MAX_CLAIMS, dead: DEAD.to_owned() }));
+    ledger.reader();
+    let ledger = Arc::new(Mutex::new(ledger));
     let mut slowest_start = Duration::ZERO;
     let mut done = 0;
     for round in 0..rounds {
-        let team = workers::start(&host.client(), &ledger, chance.random());
-        let following = tokio::spawn(follower.follow(host.client()));
+        let team = TEAM.start(&Reach::of([host.client()]), &ledger, chance.random());
         tokio::time::sleep(Duration::from_millis(chance.random_range(LOAD_MS.0..LOAD_MS.1))).await;
         host.kill();
         if let Some(disk) = &mut disk {
             disk.cut();
         }
-        follower = following.await.expect("the follower does not panic");
         workers::join(team).await;
         let begun = Instant::now();
         host.start_again().await;
         slowest_start = slowest_start.max(begun.elapsed());
         done += 1;
-        let found = audit::audit(&host.client(), &ledger, &mut follower).await;
+        let found = audit::audit(&host.client(), &ledger).await;
         let mut ledger = lock(&ledger);
-        ledger.violations.extend(found.into_iter().map(|what| format!("round {round}: {what}")));
+        found.into_iter().for_each(|what| ledger.broken(format!("round {round}: {what}")));
         if !ledger.violations.is_empty() {
             break;
         }
@@ -111,8 +108,4 @@ pub async fn run(setup: Setup, end: End, rounds: u32, seed: u64) -> Summary {
     audit::settled(&host.client(), &ledger).await;
     let ledger = lock(&ledger);
     Summary { seed, rounds: done, violations: ledger.violations.clone(), counts: ledger.counts(), slowest_start }
-}
-
-fn lock(ledger: &Mutex<Ledger>) -> std::sync::MutexGuard<'_, Ledger> {
-    ledger.lock().expect("no worker panics")
 }

@@ -94,6 +94,11 @@ impl Redis {
         });
     }
 
+    /// Has a node of a cluster, before its first start, name another port as its own.
+    pub fn announce(&mut self, port: u16) {
+        self.settings.push_str(&format!("cluster-announce-port {port}\n"));
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         self.server.kill();
@@ -169,28 +174,45 @@ fn answer(from: &mut impl BufRead) -> std::io::Result<String> {
 pub struct Cluster {
     /// Its nodes.
     pub nodes: Vec<Redis>,
+    replicas: usize,
 }
 
 impl Cluster {
     /// Starts three servers and joins them.
     pub fn start() -> Cluster {
-        let mut nodes = Vec::new();
-        for _ in 0..3 {
+        let mut cluster = Cluster::prepare(0);
+        cluster.join();
+        cluster
+    }
+
+    /// Servers for three masters with so many replicas each; nothing is started.
+    pub fn prepare(replicas: usize) -> Cluster {
+        let node = || {
             let bus = free_port();
             let settings = format!(
                 "appendonly yes\nappendfsync always\ncluster-enabled yes\ncluster-port {bus}\n\
-                 cluster-node-timeout 2000\ncluster-announce-ip 127.0.0.1\n"
+                 cluster-node-timeout 2000\ncluster-announce-ip 127.0.0.1\nrepl-diskless-sync-delay 0\n"
             );
-            nodes.push(Redis::with(&settings));
-        }
+            Redis::prepare("redis-server", &settings)
+        };
+        Cluster { nodes: std::iter::repeat_with(node).take(3 + 3 * replicas).collect(), replicas }
+    }
+
+    /// Starts the servers and joins them.
+    pub fn join(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::start_again);
         let mut join = Command::new("redis-cli");
         join.args(["--cluster", "create"]);
-        join.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())));
-        let joined = join.args(["--cluster-replicas", "0", "--cluster-yes"]).output().expect("redis-cli is installed");
+        join.args(self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())));
+        join.arg("--cluster-replicas").arg(self.replicas.to_string()).arg("--cluster-yes");
+        let joined = join.output().expect("redis-cli is installed");
         assert!(joined.status.success(), "{}", String::from_utf8_lossy(&joined.stdout));
-        let cluster = Cluster { nodes };
-        cluster.agreed();
-        cluster
+        self.agreed();
+    }
+
+    /// Whether a master's replica takes over when it ends.
+    pub fn has_replicas(&self) -> bool {
+        self.replicas > 0
     }
 
     /// Waits until all nodes serve.

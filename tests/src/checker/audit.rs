@@ -1,4 +1,4 @@
-//! After a restart: is all there that was acknowledged, and nothing else?
+//! When all is quiet: is all there that was acknowledged, and nothing else?
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -6,32 +6,38 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::claims::Claim;
 use super::dead_letters::{self, Shown, list};
-use super::follower::Follower;
-use super::ledger::{Deletion, Ledger, Number};
-use super::workers::numbered;
-use super::{QUEUE, lock};
+use super::ledger::{Ledger, Number, Rule};
+use super::{follower, lock, numbered};
 use crate::eventually;
 use crate::eventually::SOON;
 use crate::rest::Client;
 
 /// Compares the ledger with what the host shows. Nobody else must be at work.
-pub async fn audit(client: &Client, ledger: &Mutex<Ledger>, follower: &mut Follower) -> Vec<String> {
-    while follower.read(client).await.is_some_and(|n_messages| n_messages > 0) {}
-    let shown = Shown::read(client).await;
-    let free = list(client, QUEUE, "").await;
+pub async fn audit(client: &Client, ledger: &Mutex<Ledger>) -> Vec<String> {
+    let n_readers = lock(ledger).readings.len();
+    for reader in 0..n_readers {
+        while follower::read(client, ledger, reader).await == Some(true) {}
+    }
+    let (queue, rule) = watched(ledger);
+    let shown = Shown::read(client, &queue, rule.as_ref()).await;
+    let free = list(client, &queue, "").await;
     let free_at = Instant::now();
     let mut found = Vec::new();
     {
         let mut ledger = lock(ledger);
-        for number in shown.all().map(|message| numbered(message).0).chain(follower.seen.iter().copied()) {
+        for (number, id) in shown.main.iter().map(numbered) {
+            ledger.shown(number, &id);
+        }
+        for (number, _) in shown.dead.iter().map(numbered) {
             ledger.seen(number);
         }
         ledger.dead_letters = shown.dead.len();
         check_presence(&ledger, &shown, &mut found);
         check_batches(&ledger, &shown, &mut found);
         check_order(&shown.main, &mut found);
-        check_follower(&shown.main, follower, &mut found);
+        check_readers(&shown.main, &ledger, &mut found);
         dead_letters::check(&ledger, &shown.dead, &mut found);
         for (number, _) in free.iter().map(numbered) {
             if ledger.messages.get(&number).is_some_and(|message| message.due > free_at) {
@@ -43,33 +49,33 @@ pub async fn audit(client: &Client, ledger: &Mutex<Ledger>, follower: &mut Follo
     found
 }
 
+fn watched(ledger: &Mutex<Ledger>) -> (String, Option<Rule>) {
+    let ledger = lock(ledger);
+    (ledger.queue.clone(), ledger.rule.clone())
+}
+
 /// Waits until what has used up its claims is moved, which is a matter of seconds.
 pub async fn settled(client: &Client, ledger: &Mutex<Ledger>) {
+    let (queue, rule) = watched(ledger);
     let moved = async || {
-        let shown = Shown::read(client).await;
+        let shown = Shown::read(client, &queue, rule.as_ref()).await;
         (shown.waiting(&lock(ledger)) == 0).then_some(())
     };
     eventually("what has used up its claims is moved", SOON, moved).await;
 }
 
 fn check_presence(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
-    let mut ids = HashMap::new();
-    for (number, id) in shown.all().map(numbered) {
-        if ids.insert(number, id).is_some() {
+    let mut ids = HashSet::new();
+    for (number, _) in shown.all().map(numbered) {
+        if !ids.insert(number) {
             found.push(format!("message {number} is there twice"));
         }
     }
-    let dead: HashSet<Number> = shown.dead.iter().map(|letter| numbered(letter).0).collect();
     for (number, message) in &ledger.messages {
-        match ids.get(number) {
-            None if ledger.must_exist(message) => found.push(format!("message {number} is lost")),
-            Some(_) if message.deletion == Deletion::Acknowledged => {
+        match ids.contains(number) {
+            false if ledger.must_exist(message) => found.push(format!("message {number} is lost")),
+            true if message.deleted.is_some() => {
                 found.push(format!("message {number} is there again after its deletion"));
-            }
-            // A dead letter is a message of its own.
-            Some(_) if dead.contains(number) => {}
-            Some(id) if message.id.as_ref().is_some_and(|known| known != id) => {
-                found.push(format!("message {number} has another id than its post was answered with"));
             }
             _ => {}
         }
@@ -80,65 +86,66 @@ fn check_presence(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
 fn check_batches(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
     let present: HashSet<Number> = shown.all().map(|message| numbered(message).0).collect();
     for batch in ledger.batches.iter().filter(|batch| batch.stored) {
-        let lost = batch
-            .numbers
-            .clone()
-            .find(|number| !present.contains(number) && ledger.messages[number].deletion == Deletion::NotAsked);
+        let lost =
+            batch.numbers.clone().find(|number| !present.contains(number) && ledger.messages[number].is_wanted());
         if let Some(lost) = lost {
             found.push(format!("of the batch {:?} message {lost} is missing", batch.numbers));
         }
     }
 }
 
-/// Each producer posts one batch after the other: its numbers rise along the queue.
+/// Places ascend along the queue. Whether a message has the place that it must have, the ledger has
+/// checked when it was first shown.
 fn check_order(listed: &[Value], found: &mut Vec<String>) {
-    let mut last = HashMap::new();
-    for message in listed {
-        let (number, _) = numbered(message);
-        let before = last.insert(message["body"]["by"].as_u64(), number);
-        if before.is_some_and(|before| before > number) {
-            found.push(format!("message {number} comes after a later one of its producer"));
+    for pair in listed.windows(2) {
+        let [(before, first), (number, second)] = [numbered(&pair[0]), numbered(&pair[1])];
+        if first >= second {
+            found.push(format!("message {number} is listed behind {before}, and sorts before it"));
         }
     }
 }
 
-fn check_follower(listed: &[Value], follower: &Follower, found: &mut Vec<String>) {
-    found.extend(follower.repeated.iter().map(|number| format!("message {number} was shown twice to a follower")));
-    let numbers = listed.iter().map(|message| numbered(message).0);
-    let skipped = numbers.filter(|number| !follower.seen.contains(number));
-    found.extend(skipped.map(|number| format!("message {number} was passed over by a follower")));
+fn check_readers(listed: &[Value], ledger: &Ledger, found: &mut Vec<String>) {
+    for reading in &ledger.readings {
+        let numbers = listed.iter().map(|message| numbered(message).0);
+        let skipped = numbers.filter(|number| !reading.seen.contains(number));
+        found.extend(skipped.map(|number| format!("message {number} was passed over by a reader")));
+    }
 }
 
 /// A claim that was answered and not released still holds its messages, and nobody else can see them.
 async fn check_claims(client: &Client, ledger: &Mutex<Ledger>, free: &[Value], found: &mut Vec<String>) {
     let free: HashSet<Number> = free.iter().map(|message| numbered(message).0).collect();
-    let held = held(&lock(ledger));
+    let (queue, held) = (watched(ledger).0, held(&lock(ledger)));
     for (id, due) in held {
-        if let Some(number) = due.iter().find(|(number, _)| free.contains(number)) {
-            found.push(format!("message {} is listed as free while claim {id} holds it", number.0));
+        if let Some((number, _)) = due.iter().find(|(number, _)| free.contains(number)) {
+            found.push(format!("message {number} is listed as free while claim {id} holds it"));
         }
-        let answer = client.get(&format!("/v2/queues/{QUEUE}/claims/{id}")).await;
+        let answer = client.get(&format!("/v2/queues/{queue}/claims/{id}")).await;
         if answer.status != 200 {
-            found.push(format!("claim {id} is gone: {}", answer.text()));
+            // It may have come to its end meanwhile.
+            if lock(ledger).claims.get(&id).is_some_and(Claim::lives) {
+                found.push(format!("claim {id} is gone: {}", answer.text()));
+            }
             continue;
         }
         let messages = answer.json()["messages"].as_array().cloned().unwrap_or_default();
         let there: HashSet<Number> = messages.iter().map(|message| numbered(message).0).collect();
-        if due.iter().any(|(number, deletion)| *deletion == Deletion::NotAsked && !there.contains(number)) {
+        if due.iter().any(|(number, wanted)| *wanted && !there.contains(number)) {
             found.push(format!("claim {id} has lost a message: it holds {there:?} of {due:?}"));
         }
-        if there.iter().any(|number| !due.iter().any(|(due, _)| due == number)) {
+        if there.iter().any(|number| !due.contains_key(number)) {
             found.push(format!("claim {id} has got a further message: it holds {there:?} of {due:?}"));
         }
     }
 }
 
-/// The live claims, with what each must hold: what may be deleted already is marked.
-fn held(ledger: &Ledger) -> Vec<(String, Vec<(Number, Deletion)>)> {
-    let live = ledger.claims.iter().filter(|(_, claim)| !claim.ended && claim.until > Instant::now());
+/// The live claims, with what each may hold, and whether it must.
+fn held(ledger: &Ledger) -> Vec<(String, HashMap<Number, bool>)> {
+    let live = ledger.claims.iter().filter(|(_, claim)| claim.lives());
     let kept = |number: &Number| {
-        let deletion = ledger.messages.get(number).map_or(Deletion::NotAsked, |message| message.deletion);
-        (deletion != Deletion::Acknowledged).then_some((*number, deletion))
+        let message = ledger.messages.get(number).filter(|message| message.deleted.is_none());
+        message.map(|message| (*number, message.is_wanted()))
     };
     live.map(|(id, claim)| (id.clone(), claim.numbers.iter().filter_map(kept).collect())).collect()
 }
@@ -177,7 +184,7 @@ mod tests {
     fn what_is_as_it_was_acknowledged_is_no_fault() {
         let (mut ledger, mut listed) = sound();
         assert!(faults(&ledger, &listed).is_empty());
-        ledger.deletion(1, Deletion::Asked);
+        ledger.deleting(1);
         assert!(faults(&ledger, &listed).is_empty(), "a deletion without an answer may have failed");
         listed.remove(1);
         assert!(faults(&ledger, &listed).is_empty(), "or taken effect");
@@ -196,7 +203,8 @@ mod tests {
         listed.push(lost);
         assert!(!faults(&ledger, &listed).is_empty(), "a message is there twice");
         listed.pop();
-        ledger.deletion(0, Deletion::Acknowledged);
+        ledger.deleting(0);
+        ledger.deleted(0, true);
         assert!(!faults(&ledger, &listed).is_empty(), "a deleted message is back");
     }
 
@@ -220,16 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_must_see_each_message_once() {
-        let (_, listed) = sound();
-        let mut follower = Follower::default();
-        follower.seen.extend([0, 1, 2]);
+    fn a_reader_must_have_seen_what_is_there() {
+        let (mut ledger, listed) = sound();
+        let reader = ledger.reader();
+        ledger.readings[reader].seen.extend([0, 1, 2]);
         let mut found = Vec::new();
-        check_follower(&listed, &follower, &mut found);
+        check_readers(&listed, &ledger, &mut found);
         assert!(found.is_empty());
-        follower.seen.remove(&1);
-        follower.repeated.push(2);
-        check_follower(&listed, &follower, &mut found);
-        assert_eq!(found.len(), 2);
+        ledger.readings[reader].seen.remove(&1);
+        check_readers(&listed, &ledger, &mut found);
+        assert_eq!(found.len(), 1);
     }
 }

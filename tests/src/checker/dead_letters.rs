@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::ledger::{Deletion, Ledger, Number};
-use super::workers::numbered;
-use super::{DEAD, MAX_CLAIMS, QUEUE};
+use super::ledger::{Ledger, Number, Rule};
+use super::numbered;
 use crate::rest::Client;
 
 /// Both queues, page by page.
@@ -23,11 +22,12 @@ const TRIES: u32 = 5;
 
 impl Shown {
     /// Reads both. What moves meanwhile can be in both listings; then they are read again.
-    pub async fn read(client: &Client) -> Shown {
+    pub async fn read(client: &Client, queue: &str, rule: Option<&Rule>) -> Shown {
         let mut shown = Shown::default();
         for _ in 0..TRIES {
-            shown.main = list(client, QUEUE, "&include_claimed=true&include_delayed=true").await;
-            shown.dead = list(client, DEAD, "&origin=true").await;
+            shown.main = list(client, queue, "&include_claimed=true&include_delayed=true").await;
+            let Some(rule) = rule else { break };
+            shown.dead = list(client, &rule.dead, "&origin=true").await;
             if shown.numbers(&shown.main).is_disjoint(&shown.numbers(&shown.dead)) {
                 break;
             }
@@ -46,8 +46,9 @@ impl Shown {
 
     /// How many still wait to be moved.
     pub fn waiting(&self, ledger: &Ledger) -> usize {
+        let Some(rule) = &ledger.rule else { return 0 };
         let claims = |message: &Value| ledger.messages.get(&numbered(message).0).map(|message| message.claims_ended);
-        self.main.iter().filter(|message| claims(message) >= Some(MAX_CLAIMS)).count()
+        self.main.iter().filter(|message| claims(message) >= Some(rule.max_claims)).count()
     }
 }
 
@@ -69,21 +70,22 @@ pub async fn list(client: &Client, queue: &str, which: &str) -> Vec<Value> {
 
 /// Each dead letter must have used up its claims, and know where it came from.
 pub fn check(ledger: &Ledger, dead: &[Value], found: &mut Vec<String>) {
+    let Some(rule) = &ledger.rule else { return };
     for letter in dead {
         let (number, id) = numbered(letter);
         let Some(message) = ledger.messages.get(&number) else { continue };
         let origin = &letter["origin"];
-        if message.releases_asked < MAX_CLAIMS {
+        if message.releases_asked < rule.max_claims {
             found.push(format!("message {number} is a dead letter after {} claim(s) ended", message.releases_asked));
         }
-        if message.deletion == Deletion::Acknowledged {
+        if message.deleted.is_some() {
             found.push(format!("message {number} is a dead letter after its deletion"));
         }
         if message.id.as_ref() == Some(&id) {
             found.push(format!("the dead letter of message {number} has its id"));
         }
         let known = message.id.as_deref().is_none_or(|id| origin["id"] == id);
-        if !known || origin["queue"] != QUEUE || origin["claim_count"] != MAX_CLAIMS {
+        if !known || origin["queue"] != ledger.queue.as_str() || origin["claim_count"] != rule.max_claims {
             found.push(format!("the dead letter of message {number} has the origin {origin}"));
         }
     }
@@ -97,18 +99,20 @@ mod tests {
 
     use super::*;
 
+    const MAX_CLAIMS: u32 = 2;
+
     /// A ledger with one message that was claimed and released so often, and its dead letter.
     fn released(n_claims: u32) -> (Ledger, Value) {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of("queue", Some(Rule { max_claims: MAX_CLAIMS, dead: "dead".to_owned() }));
         let numbers = ledger.posting(1, Duration::ZERO);
         ledger.posted(numbers, vec!["id0".to_owned()]);
         for claim in 0..n_claims {
             let id = format!("c{claim}");
-            ledger.claimed(&id, vec![0], Instant::now(), Duration::from_secs(600));
+            ledger.claimed(&id, &[(0, "id0".to_owned())], Instant::now(), Duration::from_secs(600));
             ledger.releasing(&id);
             ledger.released(&id);
         }
-        let origin = json!({ "queue": QUEUE, "id": "id0", "claim_count": MAX_CLAIMS });
+        let origin = json!({ "queue": "queue", "id": "id0", "claim_count": MAX_CLAIMS });
         (ledger, json!({ "id": "new", "body": { "n": 0, "by": 0 }, "origin": origin }))
     }
 
@@ -134,7 +138,8 @@ mod tests {
         assert_eq!(faults(&ledger, &letter), 1, "its origin is another");
         letter["id"] = json!("id0");
         assert_eq!(faults(&ledger, &letter), 2, "its id is the old one");
-        ledger.deletion(0, Deletion::Acknowledged);
+        ledger.deleting(0);
+        ledger.deleted(0, true);
         assert_eq!(faults(&ledger, &letter), 3, "it was deleted");
     }
 

@@ -1,0 +1,141 @@
+//! The chaos run: several hosts over one catalog and one pool under load, while hosts are killed and frozen,
+//! connections are cut, queues deleted and made anew, stores killed, frozen and failed over. What everybody
+//! was told in the meantime is held against the promises: see [`crate::checker`].
+
+mod deletion;
+mod events;
+mod faults;
+mod hosts;
+mod stores;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+
+use self::events::Events;
+use self::faults::Nemesis;
+use self::hosts::Hosts;
+pub use self::stores::{CatalogKind, PoolKind, Stores};
+use crate::checker::ledger::{Counts, Ledger};
+use crate::checker::workers::{self, Team};
+use crate::checker::{LIMITS, SHOWN, audit, lock};
+use crate::host::Setup;
+
+/// One reader, four producers and four consumers each. The first of them is deleted and made anew.
+const QUEUES: [&str; 4] = ["reborn", "orders", "mails", "pictures"];
+/// The shortest life that a claim can have, in seconds.
+const CLAIM_TTL: u64 = 60;
+
+/// What a run did and found.
+#[derive(Debug)]
+pub struct Summary {
+    /// The choices of the run; when what happens depends on the machine as well.
+    pub seed: u64,
+    /// Broken promises. None is the only good number.
+    pub violations: Vec<String>,
+    /// What was done to hosts and stores, and when.
+    pub events: Vec<String>,
+    counts: Vec<(String, Counts, u32)>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {} event(s)", self.seed, self.events.len())?;
+        for event in &self.events {
+            writeln!(f, "  {event}")?;
+        }
+        for (queue, counts, unsure) in &self.counts {
+            writeln!(
+                f,
+                "{queue}: {} message(s) stored, {} perhaps, {} deleted, {} claim(s), {} release(s), {unsure} request(s) \
+                 without an answer",
+                counts.acknowledged, counts.unanswered, counts.deleted, counts.claims, counts.releases
+            )?;
+        }
+        for violation in self.violations.iter().take(SHOWN) {
+            writeln!(f, "BROKEN: {violation}")?;
+        }
+        write!(f, "{} broken promise(s)", self.violations.len())
+    }
+}
+
+/// Runs hosts over stores for so long, with faults. Everything random follows from the seed.
+pub async fn run(mut stores: Stores, n_hosts: usize, load: Duration, seed: u64) -> Summary {
+    let setup = stores.setup();
+    let mut run = Run::begin(setup, n_hosts, seed).await;
+    let mut nemesis = Nemesis::new(&mut run.hosts, &mut stores, run.ledgers[0].clone(), run.chance.random());
+    nemesis.inflict(load).await;
+    let events = nemesis.events();
+    run.end(events).await
+}
+
+/// Runs one host without any fault: what is broken then is the host's or its store's alone.
+pub async fn undisturbed(setup: Setup, load: Duration, seed: u64) -> Summary {
+    let run = Run::begin(setup, 1, seed).await;
+    tokio::time::sleep(load).await;
+    run.end(Events::default()).await
+}
+
+struct Run {
+    hosts: Hosts,
+    ledgers: Vec<Arc<Mutex<Ledger>>>,
+    running: Vec<JoinSet<()>>,
+    ends: Arc<AtomicBool>,
+    chance: StdRng,
+    seed: u64,
+}
+
+impl Run {
+    async fn begin(setup: Setup, n_hosts: usize, seed: u64) -> Run {
+        let hosts = Hosts::start(setup.section(LIMITS), n_hosts).await;
+        let ends = Arc::new(AtomicBool::new(false));
+        let mut chance = StdRng::seed_from_u64(seed);
+        let (mut ledgers, mut running) = (Vec::new(), Vec::new());
+        for queue in QUEUES {
+            let mut ledger = Ledger::of(queue, None);
+            ledger.reader();
+            let ledger = Arc::new(Mutex::new(ledger));
+            running.push(team(&ends).start(hosts.reach(), &ledger, chance.random()));
+            ledgers.push(ledger);
+        }
+        Run { hosts, ledgers, running, ends, chance, seed }
+    }
+
+    /// Lets everybody finish, and audits what is there, by each host in turn.
+    async fn end(mut self, events: Events) -> Summary {
+        self.hosts.all_serve(QUEUES[0]).await;
+        self.ends.store(true, Ordering::Relaxed);
+        for running in self.running.drain(..) {
+            workers::join(running).await;
+        }
+        let mut summary =
+            Summary { seed: self.seed, violations: Vec::new(), events: events.told(), counts: Vec::new() };
+        for (turn, ledger) in self.ledgers.iter().enumerate() {
+            let found = audit::audit(&self.hosts.client(turn), ledger).await;
+            let mut ledger = lock(ledger);
+            found.into_iter().for_each(|what| ledger.broken(what));
+            summary.violations.append(&mut ledger.violations);
+            summary.counts.push((ledger.queue.clone(), ledger.counts(), ledger.unsure));
+        }
+        if !summary.violations.is_empty() {
+            self.hosts.show_logs();
+        }
+        summary
+    }
+}
+
+fn team(ends: &Arc<AtomicBool>) -> Team {
+    Team {
+        producers: 4,
+        consumers: 4,
+        claim_ttl: CLAIM_TTL,
+        patience: Duration::from_secs(4),
+        pause: Duration::from_millis(40),
+        ends: Some(ends.clone()),
+    }
+}
