@@ -17,10 +17,15 @@ impl Ledger {
     /// The deletion of the queue is about to be asked for. Whoever asks repeats it until it is answered.
     pub fn deleting_queue(&mut self) {
         self.incarnation += 1;
-        for (number, message) in self.messages.iter_mut().filter(|(_, message)| !message.forfeit) {
-            message.forfeit = true;
+        for (number, message) in &mut self.messages {
             let batch = &self.batches[message.batch];
-            // A try without an answer can still come, to the new queue.
+            // A try without an answer can still come, to the new queue, which knows of no key and no deletion.
+            if batch.loose {
+                message.deleted = None;
+            }
+            if std::mem::replace(&mut message.forfeit, true) {
+                continue;
+            }
             if batch.acknowledged && !batch.loose && message.deleted.is_none() {
                 self.going.push(*number);
             }
