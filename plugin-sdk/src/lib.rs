@@ -95,6 +95,7 @@ mod record;
 mod request;
 mod response;
 mod runtime;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

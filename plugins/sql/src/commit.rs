@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use sukkal_plugin_sdk::store::{stripe, stripes};
 use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, RecordKey, Result, Timestamp, Write};
 
 use crate::error::Fail;
 use crate::read::bytes;
 use crate::server::Work;
 use crate::session::{Engine, Row, Session, Value};
-use crate::stripe::{stripe, stripes};
 
 /// Changes that one commit may hold.
 const MOST: usize = 100;

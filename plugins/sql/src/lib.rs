@@ -11,7 +11,6 @@ mod schema;
 mod server;
 mod session;
 mod settings;
-mod stripe;
 
 sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,

@@ -6,9 +6,9 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::ReturnDocument;
 use mongodb::{ClientSession, Collection};
+use sukkal_plugin_sdk::store::{stripe, stripes};
 use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, Result, Timestamp, Write};
 
-use super::stripe::{stripe, stripes};
 use super::{Catalog, NEVER, name};
 use crate::error::{self, Fail};
 use crate::server::{Step, Work, binary};

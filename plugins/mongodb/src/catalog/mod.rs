@@ -7,7 +7,6 @@
 mod commit;
 mod name;
 mod read;
-mod stripe;
 mod sweep;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use mongodb::bson::doc;
+use sukkal_plugin_sdk::store::Run;
 use sukkal_plugin_sdk::{Batch, Call, Key, Lane, List, Message, Place, Posted, QueueRef, Result, Timestamp};
 
 use super::find::Find;
@@ -11,7 +12,6 @@ use super::head::Head;
 use super::id;
 use super::line::Ask;
 use super::message::messages;
-use super::own_run::Run;
 use super::post::posted;
 use super::serve::STEP;
 use super::shared::Shared;

@@ -7,7 +7,7 @@
 //! | `id`, `state`, `head`, `message` | documents: their names, states, and the two most important kinds |
 //! | `configure`, `post`, `take`, `claim_end`, `delete`, `lane`, `clear` | what clients and hosts ask for |
 //! | `settle`, `dead_letter` | what happens by itself as time passes |
-//! | `list`, `own_run`, `claim_get`, `stats`, `known` | reads; queues of the whole pool, and their sweep |
+//! | `list`, `claim_get`, `stats`, `known` | reads; queues of the whole pool, and their sweep |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
 
@@ -26,7 +26,6 @@ mod lane;
 mod line;
 mod list;
 mod message;
-mod own_run;
 mod post;
 mod serve;
 mod settle;

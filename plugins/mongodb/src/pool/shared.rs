@@ -6,12 +6,12 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{IndexOptions, ReadConcern};
 use mongodb::{ClientSession, Collection, IndexModel};
+use sukkal_plugin_sdk::store::OwnRuns;
 use sukkal_plugin_sdk::{Call, Error, ErrorKind, QueueId, QueueRef, Result};
 
 use super::find::{BY_PLACE, BY_TIME, Find};
 use super::head::Head;
 use super::line::{Answer, Ask, Lines};
-use super::own_run::OwnRuns;
 use crate::error::{of_driver, unexpected};
 use crate::server::Server;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use sukkal_plugin_sdk::store::Run;
 use sukkal_plugin_sdk::{Batch, Bytes, Call, Error, Lane, List, Message, Place, QueueRef, Result, Timestamp};
 
-use super::own_run::Run;
 use super::post::fence;
 use super::shared::{Shared, batch, messages};
 use crate::record::{self, NEVER};

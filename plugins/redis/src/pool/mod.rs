@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `shared`, `tags` | what all calls share; which placements are in use |
 //! | `post`, `claim`, `delete`, `lane` | what clients and hosts ask for |
-//! | `list`, `own_run`, `stats` | reads |
+//! | `list`, `stats` | reads |
 //! | `sweep`, `known` | what happens by itself as time passes; queues of all placements |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
@@ -17,7 +17,6 @@ mod export;
 mod known;
 mod lane;
 mod list;
-mod own_run;
 mod post;
 mod shared;
 mod stats;

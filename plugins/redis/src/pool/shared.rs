@@ -2,9 +2,9 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use sukkal_plugin_sdk::store::OwnRuns;
 use sukkal_plugin_sdk::{Batch, Bytes, Call, Error, Header, Lane, Message, QueueRef, Result, Timestamp};
 
-use super::own_run::OwnRuns;
 use super::tags::Tags;
 use crate::keys::{Keys, Tag};
 use crate::record::{self, ms};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sukkal_plugin_sdk::RecordKey;
+use crate::RecordKey;
 
 /// How many rows there are to be locked: fixed, since hosts of different versions share them.
 pub const STRIPES: u32 = 512;

@@ -2,24 +2,27 @@
 //!
 //! Places are given out in order, so nobody's new message comes to lie in a run. What a claim or a
 //! delay held comes back in its old place; the queue counts how often that happened (its version), and
-//! a script skips a run only if it has not happened since.
+//! a listing skips a run only if it has not happened since.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sukkal_plugin_sdk::QueueId;
+use crate::QueueId;
 
 /// Runs that are remembered at once; beyond that all are forgotten, and found again.
 const KEPT: usize = 4096;
 
-/// For each queue and client, places between which all that is listed is the client's own.
-#[derive(Default)]
+/// For each queue and client, places between which all that is listed is the client's own. Bounded: when
+/// there are too many, all are forgotten, and found again.
+#[derive(Debug, Default)]
 pub struct OwnRuns(Mutex<HashMap<(QueueId, String), Run>>);
 
 /// A run: what is after one place and not after another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
+    /// The place that it begins after; -1 for the queue's beginning.
     pub from: i64,
+    /// Its last place.
     pub to: i64,
     /// The queue's version when it was found.
     pub version: i64,
