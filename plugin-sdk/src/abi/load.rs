@@ -1,6 +1,7 @@
 //! Opening a library: each question is asked before code of it runs that could go wrong.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use abi_stable::abi_stability::StableAbi as _;
@@ -192,7 +193,7 @@ fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
     let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
     // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
     // may run code in the host: that is what a plugin is.
-    let library = unsafe { libloading::os::unix::Library::open(Some(&copy.0), flags) };
+    let library = unsafe { libloading::os::unix::Library::open(Some(copy.0.as_os_str()), flags) };
     let library = library.map_err(|error| copy.explain(path, &error))?;
     let library: &'static _ = Box::leak(Box::new(library));
     // SAFETY: the SDK's export macro is the only thing that makes a symbol of this name, and makes
@@ -207,8 +208,9 @@ fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
     })
 }
 
-/// A file that is gone when the value is.
-struct Copy(PathBuf);
+/// A file that is gone when the value is. Its name is left to chance: a process that was killed may have
+/// left one behind, and its number may come again.
+struct Copy(tempfile::TempPath);
 
 impl Copy {
     fn make(path: &Path, scratch: &Path) -> Result<Self, Refusal> {
@@ -220,16 +222,14 @@ impl Copy {
     }
 
     fn of(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
-        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let copy = scratch.canonicalize()?.join(format!(".sukkal-{}-{number}-{name}", std::process::id()));
-        let mut options = fs::OpenOptions::new();
-        let mut file =
-            std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o700).open(&copy)?;
-        let copy = Copy(copy);
-        std::io::copy(original, &mut file)?;
-        Ok(copy)
+        let mut copy = tempfile::Builder::new()
+            .prefix(".sukkal-")
+            .suffix(&format!("-{name}"))
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempfile_in(scratch.canonicalize()?)?;
+        std::io::copy(original, &mut copy)?;
+        Ok(Copy(copy.into_temp_path()))
     }
 
     /// See [`check_file`].
@@ -247,12 +247,6 @@ impl Copy {
         let reason = reason.replace(&*self.0.to_string_lossy(), &path.to_string_lossy());
         let mend = "install what is missing, or build the plugin on this system or an older one";
         (format!("the system cannot load it: {reason}"), mend.to_owned())
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }
 
