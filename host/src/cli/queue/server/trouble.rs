@@ -36,12 +36,14 @@ impl Trouble {
     pub(super) fn lost(server: &str, asked: &str, error: &reqwest::Error) -> Trouble {
         let reason = root(error);
         if error.is_connect() {
-            let mend = if is_tls(error) {
-                "is it an https server? SSL_CERT_FILE names the certificates to trust, if the system's do not do"
+            return Trouble::NoServer(if is_tls(error) {
+                let mend =
+                    "is it an https server? SSL_CERT_FILE names the certificates to trust, if the system's do not do";
+                format!("the server at {server} cannot be spoken to by TLS: {reason}; {mend}")
             } else {
-                "start one with `sukkal serve`, or name another with --url or SUKKAL_URL"
-            };
-            return Trouble::NoServer(format!("no server answers at {server}: {reason}; {mend}"));
+                let mend = "start one with `sukkal serve`, or name another with --url or SUKKAL_URL";
+                format!("no server answers at {server}: {reason}; {mend}")
+            });
         }
         let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason };
         Trouble::NoAnswer(format!("{asked}: no whole answer came from {server}: {reason}"))
@@ -50,6 +52,12 @@ impl Trouble {
     /// From an answer that is a refusal.
     pub(super) fn refused(server: &str, asked: &str, status: u16, body: &[u8], request_id: Option<String>) -> Trouble {
         let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
+        if refusal.is_none() && request_id.is_none() && matches!(status, 502..=504) {
+            return Trouble::Refused(format!(
+                "{asked}: {server} answered {status} without a reason, as a load balancer does that finds no host ready; try \
+                 again later"
+            ));
+        }
         if refusal.is_none() && request_id.is_none() {
             return Trouble::Foreign(format!(
                 "{asked}: {server} answered {status} without a reason; is it a server of this API? --url and \
@@ -99,17 +107,11 @@ pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     plain(&innermost.to_string())
 }
 
-/// Whether a connection was made, and TLS over it was not.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+/// Whether a connection was made, and TLS over it was not. Errors of the system can hold others, which
+/// are not their sources.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || held.is_some_and(|held| is_tls(held)) || error.source().is_some_and(is_tls)
 }
 
 impl fmt::Display for Trouble {
