@@ -21,7 +21,14 @@ pub fn target() -> PathBuf {
 
 /// `cargo` with the arguments given (separated by blanks), run in the root.
 pub fn cargo(arguments: &str) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments);
+    // What `cargo run` tells this process of its own package: build scripts that look at the like (ring's does)
+    // would find it changed, and whatever depends on them would be built anew, each time.
+    let ours = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// A command with the arguments given (separated by blanks), run in the root.
