@@ -21,6 +21,8 @@ pub mod plugin;
 pub mod running;
 pub mod serve;
 pub mod shutdown;
+mod terminal;
+mod tls_client;
 pub mod transport;
 
 /// Requests allocate on one thread and free on another, in sizes of a message and more: glibc's

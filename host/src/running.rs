@@ -46,7 +46,7 @@ impl Running {
         match self.try_reload(read).await {
             Ok(needs_restart) => {
                 self.metrics.reload_done();
-                tracing::info!("the settings are reloaded");
+                tracing::info!(filters = self.in_force().filters(), "the settings are reloaded");
                 if !needs_restart.is_empty() {
                     let keys = needs_restart.join(", ");
                     tracing::warn!("changed, but in force only after a restart: {keys}");

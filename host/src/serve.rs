@@ -1,6 +1,7 @@
 //! `sukkal serve`: from valid settings to a running host, and to its end.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::plugin::{self, PoolPlugins, Registry, Services};
 use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
+use crate::tls_client;
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
 use crate::transport::{Connections, ws};
@@ -70,6 +72,9 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     let metrics = Metrics::new(config.admin.listen.is_some());
     let metrics = metrics.map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
+    if let Err(wrong) = tls_client::check_trusted() {
+        tracing::warn!("{wrong}");
+    }
     let services = Services::start(&config, Some(metrics.clone()));
     let registry = find(&config, services)?;
     plugin::check(&config, &registry)?;
@@ -219,16 +224,29 @@ fn prepare(data_dir: &Path) -> Result<(), StartError> {
         .and_then(|()| std::fs::write(&probe, b""))
         .and_then(|()| std::fs::remove_file(&probe));
     made.map_err(|error| {
-        StartError::System(format!(
-            "data_dir {} cannot be written to: {error}; check its permissions",
-            data_dir.display()
-        ))
+        let mend = match error.kind() {
+            ErrorKind::PermissionDenied => "let the host's user write there, or set data_dir",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room there, or set data_dir",
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => "a file is in the way: set data_dir to a folder",
+            _ => "set data_dir to a folder that can be written to",
+        };
+        StartError::System(format!("data_dir {} cannot be written to: {error}; {mend}", data_dir.display()))
     })
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
-        StartError::System(format!("cannot listen on {address}: {error}; end what uses it, or set {setting}"))
+        let mend = match error.kind() {
+            ErrorKind::AddrInUse => format!("end what uses it, or set {setting}"),
+            ErrorKind::AddrNotAvailable => {
+                format!("this machine has no such address: set {setting} to one of its own, or to 0.0.0.0 for all")
+            }
+            ErrorKind::PermissionDenied => {
+                format!("ports below 1024 need the right CAP_NET_BIND_SERVICE: give it, or set {setting}")
+            }
+            _ => format!("set {setting}"),
+        };
+        StartError::System(format!("cannot listen on {address}: {error}; {mend}"))
     })
 }
 
@@ -282,10 +300,9 @@ fn limited(max: u32) -> u32 {
 
 fn announce(config: &Config, address: SocketAddr) {
     let pool = config.default_pool.as_ref().map_or("none", |pool| without_password(&pool.value));
-    let filters: Vec<&str> = config.pipeline.iter().map(|name| name.value.as_str()).collect();
     let catalog = without_password(&config.catalog.value);
     let scheme = if config.rest.tls.is_some() { "https" } else { "http" };
-    tracing::info!(catalog, pool, filters = filters.join(", "), "listening on {scheme}://{address}");
+    tracing::info!(catalog, pool, filters = config.filters(), "listening on {scheme}://{address}");
 }
 
 /// A URI may hold a password between scheme and host; then only the scheme is shown.

@@ -129,21 +129,22 @@ async fn errors_are_counted_by_status() {
 #[tokio::test]
 async fn what_cannot_be_measured_is_one_line_and_a_status() {
     let mut host = Host::start().await;
-    for (arguments, told) in [
-        ("--url ftp://127.0.0.1/", "only http, https, ws and wss"),
-        ("--url http://no.such.host.invalid/", "cannot be found"),
-        ("--header Nonsense", "'X-Auth-Token: …'"),
-        ("--url http://127.0.0.1:1/", "is the server there?"),
-        ("claim --fill 0", "--fill"),
-        ("--url ws://127.0.0.1:1/", "is the server there?"),
-        ("--transport ws --url http://127.0.0.1:1/", "not a websocket's"),
-        ("--in-flight 2", "--url ws://…"),
-        ("--format msgpack", "--url ws://…"),
-        ("wait --url ws://127.0.0.1:1/ --in-flight 2", "--connections"),
+    for (arguments, status, told) in [
+        ("--url ftp://127.0.0.1/", 2, "only http, https, ws and wss"),
+        ("--url http://no.such.host.invalid/", 1, "cannot be found"),
+        ("--header Nonsense", 2, "'X-Auth-Token: …'"),
+        ("--url http://127.0.0.1:1/", 1, "is the server there?"),
+        ("claim --fill 0", 1, "--fill"),
+        ("--url ws://127.0.0.1:1/", 1, "is the server there?"),
+        ("--transport ws --url http://127.0.0.1:1/", 2, "not a websocket's"),
+        ("--in-flight 2", 2, "--url ws://…"),
+        ("--format msgpack", 2, "--url ws://…"),
+        ("wait --url ws://127.0.0.1:1/ --in-flight 2", 2, "--connections"),
+        ("post --ttl 1", 1, "400 (The TTL"),
     ] {
         let output = bench(&host, &format!("--count 1 {arguments}"));
         let line = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{arguments}: {line}");
+        assert_eq!(output.status.code(), Some(status), "{arguments}: {line}");
         assert!(
             line.starts_with("sukkal: ") && line.lines().count() == 1 && line.contains(told),
             "{arguments}: {line}"

@@ -159,13 +159,13 @@ async fn a_text_is_posted_as_it_stands() {
 async fn a_line_that_is_no_json_is_told_with_its_number() {
     let host = Host::start().await;
     let output = pipe(&host, &["queue", "post", "orders"], "1\n2\nthree\n4\n");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let told = told(&output);
     assert!(told.contains("line 3") && told.contains("three") && told.contains("--text"), "{told}");
     let stored = host.queue("orders").counts().await[2];
     let said = if stored == 0 { "nothing is stored".to_owned() } else { format!("{stored} message") };
     assert!(told.contains(&said), "{stored} are stored, and this is said: {told}");
-    let told = refused(host.base(), &["queue", "post", "others", "1", "two"], 1);
+    let told = refused(host.base(), &["queue", "post", "others", "1", "two"], 2);
     assert!(told.contains("argument 2") && told.contains("nothing is stored"), "{told}");
     assert_eq!(host.queue("others").counts().await, [0, 0, 0]);
 }
@@ -196,6 +196,26 @@ fn a_server_that_is_not_there_is_told() {
     }
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(refused("127.0.0.1:8888", &["queue", "list"], 2).contains("http://"));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_from_one_whose_certificate_is_not_trusted() {
+    let host = Host::start().await;
+    let base = host.base().replace("http:", "https:");
+    for arguments in [&["queue", "list"][..], &["bench", "--count", "1"]] {
+        let told = refused(&base, arguments, 1);
+        assert!(told.contains("speaks no TLS; write http://"), "{told}");
+    }
+}
+
+#[test]
+fn certificates_to_trust_that_cannot_be_read_are_told() {
+    for arguments in [&["queue", "list"][..], &["bench", "--count", "1"]] {
+        let mut command = command("https://127.0.0.1:1", arguments);
+        let output = command.env("SSL_CERT_FILE", "/no/such/file.pem").output().expect("the program can be started");
+        let told = told(&output);
+        assert!(output.status.code() == Some(2) && told.contains("SSL_CERT_FILE names /no/such/file.pem"), "{told}");
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ async fn limits_switches_and_filters_are_those_of_the_file_after_a_reload() {
     })
     .await;
     assert_eq!(reloads(&host, "done").await, 1.0, "{}", host.log());
+    let told = |filters: &str| host.log().contains(&format!("the settings are reloaded filters=\"{filters}\""));
+    assert!(told("audit"), "{}", host.log());
     assert_eq!([post(&client, 7200).await, post(&client, 600).await], [400, 201]);
     let page = client.get("/v2/queues/q/messages?echo=true").await.expect(200).json();
     assert!(page["messages"][0]["checksum"].is_string(), "{page}");
@@ -37,6 +39,7 @@ async fn limits_switches_and_filters_are_those_of_the_file_after_a_reload() {
     })
     .await;
     host.reload(|text| text.replace("pipeline = [\"audit\"]\n", "").replace("= 600", "= 7200")).await;
+    assert!(told(""), "{}", host.log());
     assert_eq!(post(&client, 7200).await, 201);
     let lines = || std::fs::read_to_string(&audit).unwrap_or_default().lines().count();
     let written = eventually("the filter that is gone has ended", SOON, async || {

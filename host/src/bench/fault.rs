@@ -1,10 +1,10 @@
 //! What can go wrong with one operation.
 
 /// Why an operation did not do what it should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The answer has an unexpected status.
-    Status(u16),
+    /// The answer has an unexpected status; why, in the server's words, where it has some.
+    Status(u16, String),
     /// There is no answer.
     Broken(Broken),
 }
@@ -16,6 +16,8 @@ pub enum Broken {
     Refused,
     /// The handshake of TLS failed.
     NoTls,
+    /// What answered the handshake was no TLS.
+    Plain,
     /// The connection broke off.
     Closed,
     /// No answer within the time that is waited for one.
@@ -36,10 +38,18 @@ impl From<Broken> for Fault {
 
 impl Fault {
     /// As the report calls it.
-    pub fn name(self) -> String {
+    pub fn name(&self) -> String {
         match self {
-            Fault::Status(status) => status.to_string(),
+            Fault::Status(status, _) => status.to_string(),
             Fault::Broken(broken) => broken.name().to_owned(),
+        }
+    }
+
+    /// What the server says of it.
+    pub fn reason(&self) -> &str {
+        match self {
+            Fault::Status(_, reason) => reason,
+            Fault::Broken(_) => "",
         }
     }
 }
@@ -50,6 +60,7 @@ impl Broken {
         match self {
             Broken::Refused => "not connected",
             Broken::NoTls => "TLS failed",
+            Broken::Plain => "no TLS",
             Broken::Closed => "connection broken",
             Broken::Silent => "no answer in time",
             Broken::NoHttp => "no HTTP",

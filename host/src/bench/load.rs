@@ -74,8 +74,9 @@ async fn work(mut worker: Worker, shared: Arc<Shared>) -> bool {
                 }
             }
             Err(fault) => {
+                let is_broken = matches!(fault, Fault::Broken(_));
                 shared.tally().failed(fault);
-                if matches!(fault, Fault::Broken(_)) {
+                if is_broken {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -104,8 +105,9 @@ async fn show(shared: Arc<Shared>) {
 
 /// Nothing at all was done: that is no measurement.
 fn nothing(options: &Options, tally: &Tally) -> Failure {
-    let faults = tally.faults().map(|(fault, count)| format!("{count} × {}", fault.name()));
-    let faults = faults.collect::<Vec<_>>().join(", ");
-    let why = if faults.is_empty() { "there was nothing to do; post more with --fill".to_owned() } else { faults };
+    let why = match tally.faults_in_words() {
+        faults if faults.is_empty() => "there was nothing to do; post more with --fill".to_owned(),
+        faults => faults,
+    };
     Failure::new(format!("{} was not done once: {why}", options.work.name()))
 }

@@ -31,6 +31,9 @@ pub struct Report {
     latency_ms: Latency,
     /// How often work failed, by status or by what became of the connection; also while warming up.
     errors: BTreeMap<String, u64>,
+    /// The same for people, with the server's words.
+    #[serde(skip)]
+    errors_in_words: String,
     /// What was due and was never begun, since the server did not keep up with the rate.
     never_begun: u64,
     /// The queues ran empty before the time was over.
@@ -79,7 +82,8 @@ impl Report {
                 p999: tally.millis_at(0.999),
                 max: tally.millis_at(1.0),
             },
-            errors: tally.faults().map(|(fault, count)| (fault.name(), count)).collect(),
+            errors: tally.faults().map(|(name, count)| (name.to_owned(), count)).collect(),
+            errors_in_words: tally.faults_in_words(),
             never_begun,
             drained,
         }
@@ -107,8 +111,7 @@ impl fmt::Display for Report {
             f,
             "latency in ms: mean {mean:.3}, p50 {p50:.3}, p90 {p90:.3}, p99 {p99:.3}, p99.9 {p999:.3}, max {max:.3}"
         )?;
-        let errors = self.errors.iter().map(|(what, count)| format!("{count} × {what}")).collect::<Vec<_>>();
-        write!(f, "errors: {}", if errors.is_empty() { "none".to_owned() } else { errors.join(", ") })?;
+        write!(f, "errors: {}", if self.errors.is_empty() { "none" } else { &self.errors_in_words })?;
         if let Some(rate) = self.rate {
             write!(f, "\nlatencies count from when each was due, at {rate}/s")?;
         }

@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::fault::Broken;
+use crate::tls_client;
 
 /// A connection, with or without TLS.
 pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -38,6 +39,7 @@ impl Server {
     /// # Errors
     /// No certificate can be of this name, or the system's cannot be read; in a few words.
     pub fn over_tls(address: SocketAddr, name: &str) -> Result<Server, String> {
+        tls_client::check_trusted()?;
         let name = ServerName::try_from(name.to_owned()).map_err(|_| "no certificate can have this name")?;
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -57,6 +59,9 @@ impl Server {
         stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
         let Some((config, name)) = &self.tls else { return Ok(Either::Left(stream)) };
         let shaken = TlsConnector::from(config.clone()).connect(name.clone(), stream).await;
-        shaken.map(|stream| Either::Right(Box::new(stream))).map_err(|_| Broken::NoTls)
+        shaken.map(|stream| Either::Right(Box::new(stream))).map_err(|error| match tls_client::of(&error) {
+            Some(error) if tls_client::is_spoken_by_nobody(error) => Broken::Plain,
+            _ => Broken::NoTls,
+        })
     }
 }

@@ -1,10 +1,14 @@
 //! What is asked of a server, whatever transport it travels on.
 
+use serde_json::Value;
+
 use super::Options;
 use super::fault::{Broken, Fault};
 use super::rest::Rest;
 use super::target::{Form, Target, Transport};
 use super::ws::{self, Ws};
+use crate::terminal::plain;
+use crate::transport::ws::msgpack;
 
 /// One operation on the queue with this number.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +79,27 @@ impl Session {
             Session::Rest(rest) => rest.perform(operation, queue).await?,
             Session::Ws(ws) => ws.perform(operation, queue).await?,
         };
-        if statuses.contains(&reply.status) { Ok(reply) } else { Err(Fault::Status(reply.status)) }
+        if statuses.contains(&reply.status) { Ok(reply) } else { Err(reply.refused()) }
     }
 }
 
+/// How much of a server's words is told, in characters.
+const LONGEST: usize = 200;
+
 impl Reply<'_> {
+    /// The answer as a fault, with what the server says of it.
+    pub fn refused(&self) -> Fault {
+        let document: Option<Value> = match self.form {
+            Form::Json => serde_json::from_slice(self.body).ok(),
+            Form::Msgpack => msgpack::to_json(self.body).ok().and_then(|json| serde_json::from_str(&json).ok()),
+        };
+        let document = document.unwrap_or_default();
+        // REST and the websocket word the same refusal each in its own way.
+        let places = ["/description", "/body/exception", "/body/error", "/title"];
+        let words = places.into_iter().find_map(|place| document.pointer(place)?.as_str()).unwrap_or_default();
+        Fault::Status(self.status, plain(words).chars().take(LONGEST).collect())
+    }
+
     /// The ids in a claim's answer, with commas between; the bodies that are posted here hold nothing
     /// that looks like one.
     ///
@@ -108,7 +128,22 @@ fn json_ids(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::json_ids;
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_the_servers_words_in_either_form() {
+        let rest = br#"{"title":"Invalid API request","description":"Too\u001b many."}"#;
+        let ws = r#"{"request":{},"body":{"exception":"Too many.","error":null},"headers":{"status":400}}"#;
+        let packed = msgpack::from_json(ws).unwrap();
+        for (body, form, told) in [
+            (&rest[..], Form::Json, "Too  many."),
+            (ws.as_bytes(), Form::Json, "Too many."),
+            (&packed, Form::Msgpack, "Too many."),
+            (b"<html>", Form::Json, ""),
+        ] {
+            assert_eq!(Reply { status: 400, body, form }.refused(), Fault::Status(400, told.to_owned()));
+        }
+    }
 
     #[test]
     fn ids_are_cut_out_of_a_claim() {

@@ -120,15 +120,21 @@ async fn all(mut tasks: JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
 fn refused(what: &str, target: &Target, fault: Fault) -> Failure {
     let address = target.server.address;
     match fault {
-        Fault::Status(status @ (401 | 403)) => {
+        Fault::Status(status @ (401 | 403), _) => {
             Failure::new(format!("{what}: {address} answers {status}; give credentials with --header"))
         }
-        Fault::Status(404) => {
+        Fault::Status(404, _) => {
             Failure::new(format!("{what}: {address} answers 404; is --url that of the messaging API?"))
         }
-        Fault::Status(status) => Failure::new(format!("{what}: {address} answers {status}")),
+        Fault::Status(status, reason) if reason.is_empty() => {
+            Failure::new(format!("{what}: {address} answers {status}"))
+        }
+        Fault::Status(status, reason) => Failure::new(format!("{what}: {address} answers {status}: {reason}")),
+        Fault::Broken(Broken::Plain) => {
+            Failure::new(format!("{what}: {address} speaks no TLS; write http:// for https://, or ws:// for wss://"))
+        }
         Fault::Broken(Broken::NoTls) => Failure::new(format!(
-            "{what}: {address}: TLS failed; is it an https server? SSL_CERT_FILE names the certificates to trust, if the \
+            "{what}: {address}: TLS failed; SSL_CERT_FILE names the certificates to trust, if the \
              system's do not do"
         )),
         Fault::Broken(broken) => Failure::new(format!("{what}: {address}: {}; is the server there?", broken.name())),

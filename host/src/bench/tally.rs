@@ -16,7 +16,8 @@ const SLOWEST: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub struct Tally {
     nanos: Histogram<u64>,
-    faults: BTreeMap<Fault, u64>,
+    /// By name: how often, and what the server said of it first.
+    faults: BTreeMap<String, (u64, String)>,
 }
 
 impl Tally {
@@ -35,7 +36,8 @@ impl Tally {
 
     /// A piece of work failed.
     pub fn failed(&mut self, fault: Fault) {
-        *self.faults.entry(fault).or_default() += 1;
+        let entry = self.faults.entry(fault.name()).or_insert_with(|| (0, fault.reason().to_owned()));
+        entry.0 += 1;
     }
 
     /// How much was done.
@@ -44,8 +46,17 @@ impl Tally {
     }
 
     /// What went wrong, and how often.
-    pub fn faults(&self) -> impl Iterator<Item = (Fault, u64)> {
-        self.faults.iter().map(|(fault, count)| (*fault, *count))
+    pub fn faults(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.faults.iter().map(|(name, (count, _))| (name.as_str(), *count))
+    }
+
+    /// The same for people, with the server's words; empty where nothing went wrong.
+    pub fn faults_in_words(&self) -> String {
+        let words = self.faults.iter().map(|(name, (count, reason))| match reason.as_str() {
+            "" => format!("{count} × {name}"),
+            reason => format!("{count} × {name} ({reason})"),
+        });
+        words.collect::<Vec<_>>().join(", ")
     }
 
     /// The time that such a share (0 to 1) of the work did not exceed, in milliseconds.

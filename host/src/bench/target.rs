@@ -67,7 +67,8 @@ impl Target {
     pub async fn new(options: &Options) -> Result<Target, Failure> {
         let url = options.url.clone().unwrap_or_else(|| default_url(options).to_owned());
         let mend = "give one like http://127.0.0.1:8888 with --url or in SUKKAL_URL";
-        let wrong = |why: &str| Failure::new(format!("{url}: {why}; {mend}"));
+        let told = |why: &str| format!("{url}: {why}; {mend}");
+        let wrong = |why: &str| Failure::usage(told(why));
         let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         let (transport, over_tls) = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
@@ -83,8 +84,8 @@ impl Target {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let mut found = tokio::net::lookup_host((host, port))
             .await
-            .map_err(|error| wrong(&format!("the host cannot be found ({error})")))?;
-        let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
+            .map_err(|error| Failure::new(told(&format!("the host cannot be found ({error})"))))?;
+        let address = found.next().ok_or_else(|| Failure::new(told("the host has no address")))?;
         let server = match over_tls {
             true => Server::over_tls(address, host).map_err(|why| wrong(&why))?,
             false => Server::plain(address),
@@ -124,7 +125,7 @@ fn fits(options: &Options, transport: Transport) -> Result<(), Failure> {
         (_, Work::Wait) if options.rate.is_some() => "--rate: what waits is not due at any time; leave it out",
         _ => return Ok(()),
     };
-    Err(Failure::new(mistake))
+    Err(Failure::usage(mistake))
 }
 
 fn headers(options: &Options) -> Result<Vec<(String, String)>, Failure> {
@@ -136,7 +137,9 @@ fn headers(options: &Options) -> Result<Vec<(String, String)>, Failure> {
         match pair.filter(|(name, value)| !name.is_empty() && !value.is_empty() && !header.contains(['\r', '\n'])) {
             Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
             None => {
-                return Err(Failure::new(format!("--header {header}: give a name and a value, as 'X-Auth-Token: …'")));
+                return Err(Failure::usage(format!(
+                    "--header {header}: give a name and a value, as 'X-Auth-Token: …'"
+                )));
             }
         }
     }

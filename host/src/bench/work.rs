@@ -166,7 +166,7 @@ impl Worker {
             match claim(receiver, queue, WAIT, ids).await? {
                 true => Ok(Instant::now()),
                 // It did not wait, or the post failed.
-                false => Err(Fault::Status(204)),
+                false => Err(Fault::Status(204, String::new())),
             }
         };
         let posted = async {

@@ -5,8 +5,10 @@ use crate::config::Mistake;
 /// The status when there is nothing of what was asked for: no such queue, no message to claim.
 pub const NOTHING: u8 = 3;
 
-/// What went wrong was told; the program ends with this status: 2 for mistakes in settings or in the
-/// command line, [`NOTHING`], 1 for all else.
+/// The status of mistakes in settings, on the command line or in what is to be posted.
+pub const USAGE: u8 = 2;
+
+/// What went wrong was told; the program ends with this status: [`USAGE`], [`NOTHING`], 1 for all else.
 pub struct Failed(pub u8);
 
 impl Failed {
@@ -21,7 +23,7 @@ impl From<Vec<Mistake>> for Failed {
         for mistake in mistakes {
             eprintln!("sukkal: {mistake}");
         }
-        Failed(2)
+        Failed(USAGE)
     }
 }
 

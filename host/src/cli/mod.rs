@@ -21,7 +21,7 @@ const STATUS: &str = "\
 Status:
   0  done
   1  it failed; the last line on standard error says why and what to do
-  2  a mistake in the settings or on the command line
+  2  a mistake in the settings, on the command line, or in what is to be posted
   3  there is nothing of what was asked for: no such queue, nothing to claim";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -43,6 +43,11 @@ impl Config {
     pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
         Typed::load(file, env).map(|typed| typed.config)
     }
+
+    /// The filters in their order, as logs show them.
+    pub fn filters(&self) -> String {
+        self.pipeline.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Typed {

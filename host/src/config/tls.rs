@@ -123,9 +123,10 @@ fn private(path: &Path) -> Result<Arc<dyn rustls::sign::SigningKey>, Wrong> {
     let pem = contents(path)?;
     let file = format!("names the file {}", path.display());
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        PemError::NoItemsFound if is_encrypted(&pem) => {
-            Wrong(format!("{file}, whose key is kept under a passphrase"), "write it without one (openssl pkey)")
-        }
+        _ if is_encrypted(&pem) => Wrong(
+            format!("{file}, whose key is kept under a passphrase"),
+            "write it without one (openssl pkey -in KEY -out NEW)",
+        ),
         PemError::NoItemsFound => Wrong(
             format!("{file}, which holds no private key"),
             "it must hold PEM, which begins with -----BEGIN PRIVATE KEY-----",

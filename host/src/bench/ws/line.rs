@@ -16,6 +16,7 @@ use super::{answer, frame};
 use crate::bench::Options;
 use crate::bench::fault::{Broken, Fault};
 use crate::bench::server::{Server, Stream};
+use crate::bench::session::Reply;
 use crate::bench::target::{Form, Target};
 
 /// A request, and where its answer goes.
@@ -88,8 +89,9 @@ impl Line {
             requests.send((message(self.form, greeting.clone())?, answered)).map_err(|_| Broken::Closed)?;
             let answer = answer.await.map_err(|_| Broken::Closed)?;
             let status = answer::status(self.form, &answer).ok_or(Broken::NoAnswer)?;
+            let reply = Reply { status, body: &answer, form: self.form };
             if status != 200 {
-                return Err(Fault::Status(status));
+                return Err(reply.refused());
             }
         }
         Ok(requests)

@@ -12,7 +12,7 @@ mod text;
 
 use clap::{Args, Subcommand};
 
-use super::failure::{Failed, NOTHING, failed};
+use super::failure::{Failed, NOTHING, USAGE, failed};
 use server::{Server, ServerOptions, Trouble};
 
 const EXAMPLES: &str = "\
@@ -82,7 +82,7 @@ enum Command {
 
 /// Runs a command, and tells what went wrong.
 pub fn run(options: Options) -> Result<(), Failed> {
-    let server = Server::new(&options.server).map_err(|problem| failed(&problem).with(2))?;
+    let server = Server::new(&options.server).map_err(|problem| failed(&problem).with(USAGE))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,6 +104,10 @@ pub fn run(options: Options) -> Result<(), Failed> {
     });
     done.map_err(|trouble| {
         let told = failed(&trouble.to_string());
-        if matches!(trouble, Trouble::Nothing(_)) { told.with(NOTHING) } else { told }
+        match trouble {
+            Trouble::Nothing(_) => told.with(NOTHING),
+            Trouble::Input(_) => told.with(USAGE),
+            _ => told,
+        }
     })
 }

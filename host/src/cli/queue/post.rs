@@ -2,6 +2,7 @@
 
 mod batch;
 
+use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
@@ -57,11 +58,11 @@ impl Poster<'_> {
         // All are looked at before the first is posted.
         for (index, body) in self.options.bodies.iter().enumerate() {
             let check = Batch::default().push(body, self.options);
-            check.map_err(|problem| Trouble::Local(format!("argument {}: {problem}", index + 1)))?;
+            check.map_err(|problem| Trouble::Input(format!("argument {}: {problem}", index + 1)))?;
         }
         for body in &self.options.bodies {
             self.make_room(body).await?;
-            self.batch.push(body, self.options).map_err(Trouble::Local)?;
+            self.batch.push(body, self.options).map_err(Trouble::Input)?;
         }
         self.send().await
     }
@@ -76,8 +77,8 @@ impl Poster<'_> {
         for number in 1_u64.. {
             line.clear();
             let read = input.read_line(&mut line);
-            let problem = |problem: &str| Trouble::Local(format!("line {number} of standard input: {problem}"));
-            if read.map_err(|error| problem(&error.to_string()))? == 0 {
+            let problem = |problem: &dyn Display| format!("line {number} of standard input: {problem}");
+            if read.map_err(|error| Trouble::Local(problem(&error)))? == 0 {
                 break;
             }
             let body = line.trim_end_matches(['\r', '\n']);
@@ -85,7 +86,7 @@ impl Poster<'_> {
                 continue;
             }
             self.make_room(body).await?;
-            self.batch.push(body, self.options).map_err(|told| problem(&told))?;
+            self.batch.push(body, self.options).map_err(|told| Trouble::Input(problem(&told)))?;
             if !input.buffer().contains(&b'\n') {
                 self.send().await?;
             }
@@ -123,6 +124,7 @@ impl Poster<'_> {
                 Trouble::NoAnswer(format!("{text}; nobody knows whether the last {} stored", are(self.batch.last)))
             }
             Trouble::Refused(text) => Trouble::Refused(format!("{text}; {stored}")),
+            Trouble::Input(text) => Trouble::Input(format!("{text}; {stored}")),
             Trouble::Local(text) => Trouble::Local(format!("{text}; {stored}")),
             other => other,
         }

@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 
 pub use trouble::Trouble;
 
+use crate::tls_client;
+
 /// How long a connection may take to be made.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// How long a request may take; servers give up earlier.
@@ -81,6 +83,9 @@ impl Server {
             let mut token = header("the token", &token)?;
             token.set_sensitive(true);
             headers.insert("x-auth-token", token);
+        }
+        if url.scheme() == "https" {
+            tls_client::check_trusted()?;
         }
         // Without one the first https connection would panic; a second one is refused, and not needed.
         let _ = rustls::crypto::ring::default_provider().install_default();

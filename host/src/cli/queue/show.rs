@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::server::{Server, Trouble};
-use super::text::{count, duration, plain, print};
+use super::text::{count, duration, print};
+use crate::terminal::plain;
 
 /// How many messages a queue holds.
 #[derive(Deserialize)]

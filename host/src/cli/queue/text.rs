@@ -2,11 +2,6 @@
 
 use std::io::{self, Write};
 
-/// A text without what could move a terminal's cursor.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
-}
-
 /// Prints a line, now.
 ///
 /// # Errors

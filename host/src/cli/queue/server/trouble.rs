@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::cli::queue::text::plain;
+use crate::terminal::plain;
+use crate::tls_client;
 
 /// What went wrong.
 #[derive(Debug)]
@@ -20,7 +21,9 @@ pub enum Trouble {
     Foreign(String),
     /// There is nothing of what was asked for.
     Nothing(String),
-    /// What this side was given does not do.
+    /// What is to be posted is nothing that can be.
+    Input(String),
+    /// It went wrong on this side.
     Local(String),
 }
 
@@ -36,13 +39,18 @@ impl Trouble {
     pub(super) fn lost(server: &str, asked: &str, error: &reqwest::Error) -> Trouble {
         let reason = root(error);
         if error.is_connect() {
-            return Trouble::NoServer(if is_tls(error) {
-                let mend =
-                    "is it an https server? SSL_CERT_FILE names the certificates to trust, if the system's do not do";
-                format!("the server at {server} cannot be spoken to by TLS: {reason}; {mend}")
-            } else {
-                let mend = "start one with `sukkal serve`, or name another with --url or SUKKAL_URL";
-                format!("no server answers at {server}: {reason}; {mend}")
+            return Trouble::NoServer(match tls_client::of(error) {
+                Some(error) if tls_client::is_spoken_by_nobody(error) => {
+                    format!("the server at {server} speaks no TLS; write http:// for https://")
+                }
+                Some(_) => format!(
+                    "the server at {server} cannot be spoken to by TLS: {reason}; SSL_CERT_FILE names the certificates to \
+                     trust, if the system's do not do"
+                ),
+                None => {
+                    let mend = "start one with `sukkal serve`, or name another with --url or SUKKAL_URL";
+                    format!("no server answers at {server}: {reason}; {mend}")
+                }
             });
         }
         let reason = if error.is_timeout() { "it took too long".to_owned() } else { reason };
@@ -107,13 +115,6 @@ pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     plain(&innermost.to_string())
 }
 
-/// Whether a connection was made, and TLS over it was not. Errors of the system can hold others, which
-/// are not their sources.
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>() || held.is_some_and(|held| is_tls(held)) || error.source().is_some_and(is_tls)
-}
-
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Trouble::NoServer(text)
@@ -121,6 +122,7 @@ impl fmt::Display for Trouble {
         | Trouble::Refused(text)
         | Trouble::Foreign(text)
         | Trouble::Nothing(text)
+        | Trouble::Input(text)
         | Trouble::Local(text)) = self;
         f.write_str(text)
     }
