@@ -66,3 +66,20 @@ pub struct Health {
     /// See [`Extensions`].
     pub extensions: Extensions,
 }
+
+/// The tag under which a store states that nothing of it outlives its closing.
+const VOLATILE: u32 = 1;
+
+impl Health {
+    /// States that nothing of the store outlives its closing: what a pool says by not stating durability, and
+    /// a catalog in memory here. The kit then asks it for nothing after a restart.
+    pub fn volatile(mut self) -> Self {
+        self.extensions.set(VOLATILE, "");
+        self
+    }
+
+    /// Whether nothing of the store outlives its closing.
+    pub fn is_volatile(&self) -> bool {
+        self.extensions.get(VOLATILE).is_some()
+    }
+}

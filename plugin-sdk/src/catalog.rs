@@ -12,7 +12,7 @@ use crate::{Call, Change, Commit, Health, Record, RecordKey, Result};
 /// 1. **Linearizable.** A read sees every commit that was acknowledged before it began, from
 ///    whatever host.
 /// 2. **Atomic and durable.** A commit happens whole or not at all; `Done` means that it outlives
-///    a crash.
+///    a crash, unless the catalog states otherwise ([`Health::volatile`]).
 /// 3. **Ordered.** Listings are in bytewise order of the names.
 /// 4. **Expiry** is decided on the store's clock: an expired record is absent to every operation.
 ///

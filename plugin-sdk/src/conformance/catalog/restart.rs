@@ -10,12 +10,19 @@ cases! { CatalogBench:
     "catalog.health" health "a catalog that answers is healthy"
 }
 
+async fn durable(bench: CatalogBench) -> Result<Project, Failure> {
+    if bench.catalog.health(&bench.call()).await?.is_volatile() {
+        return Err(Failure::NotOffered("the catalog states that nothing of it outlives its closing".to_owned()));
+    }
+    Ok(Project::of(bench))
+}
+
 async fn restarted(project: Project) -> Result<Project, Failure> {
     Ok(Project { bench: project.bench.restart().await?, name: project.name })
 }
 
 async fn records(bench: CatalogBench) -> Result<(), Failure> {
-    let project = Project::of(bench);
+    let project = durable(bench).await?;
     project.put("a", "1").await?;
     project.put("b", "2").await?;
     let project = restarted(project).await?;
@@ -26,7 +33,7 @@ async fn records(bench: CatalogBench) -> Result<(), Failure> {
 }
 
 async fn revisions(bench: CatalogBench) -> Result<(), Failure> {
-    let project = Project::of(bench);
+    let project = durable(bench).await?;
     let before = project.put("a", "1").await?;
     project.commit(vec![crate::Change::delete(project.key("a"), crate::Expect::Any)]).await?;
     let project = restarted(project).await?;

@@ -86,6 +86,6 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
     }
 
     async fn health(&self, _call: &Call) -> Result<Health> {
-        Ok(Health { warnings: self.room.warnings(), ..Health::default() })
+        Ok(Health { warnings: self.room.warnings(), ..Health::default() }.volatile())
     }
 }
