@@ -5,7 +5,12 @@
 /// Each function has the shape `async fn(Open<Settings>) -> Result<T>`, with `T` a
 /// [`Catalog`](crate::Catalog), [`Pool`](crate::Pool), [`Filter`](crate::Filter) or
 /// [`Notifier`](crate::Notifier). Sections without contents are left out; their order is fixed:
-/// `settings`, `catalogs`, `pools`, `filters`, `notifiers`, `services`, `runtime`.
+/// `settings`, `catalogs`, `pools`, `filters`, `notifiers`, `check`, `services`, `runtime`.
+///
+/// `check` names a function of the shape `fn(&str, Settings) -> Result<()>`. It is asked before
+/// anything is opened, of a store with its URI, of a filter with its name, and tells what opening would
+/// refuse of these words alone: unknown parameters, values out of their range. It reads no file,
+/// connects to nothing and waits for nothing, so that `sukkal config check` can ask it.
 ///
 /// `services` names what the filters provide beyond their hooks, for instance `["encryption"]`.
 /// `runtime: none` is for plugins that need no tokio: they get no worker thread.
@@ -17,6 +22,7 @@ macro_rules! export_plugin {
         $(, pools: { $($pool:literal => $open_pool:expr),* $(,)? })?
         $(, filters: { $($filter:literal => $open_filter:expr),* $(,)? })?
         $(, notifiers: { $($notifier:literal => $open_notifier:expr),* $(,)? })?
+        $(, check: $check:expr)?
         $(, services: [$($service:literal),* $(,)?])?
         $(, runtime: $runtime:ident)?
         $(,)?
@@ -42,6 +48,10 @@ macro_rules! export_plugin {
                         services: vec![$($($service.to_owned()),*)?],
                         settings_schema: $crate::__export::schema::<$settings>(),
                     }
+                }
+
+                fn check(uri: &str, settings: $settings) -> Option<$crate::Result<()>> {
+                    $crate::export_plugin!(@check uri, settings, $($check)?)
                 }
 
                 fn catalog(
@@ -80,6 +90,11 @@ macro_rules! export_plugin {
     };
     (@runtime) => { true };
     (@runtime none) => { false };
+    (@check $uri:ident, $settings:ident,) => {{
+        let _ = ($uri, $settings);
+        None
+    }};
+    (@check $uri:ident, $settings:ident, $check:expr) => { Some($check($uri, $settings)) };
     (@open $which:ident, $open:ident, $loaded:ident,) => {{
         let _ = $open;
         $crate::__export::unknown($which)

@@ -249,6 +249,51 @@ fn inspect_tells_what_a_library_provides_and_its_settings() {
     }
 }
 
+#[test]
+fn inspect_tells_what_is_within_a_setting() {
+    let host = host_with(&[]);
+    let output =
+        sukkal(&host, &["plugin", "inspect", &programs::library("sukkal-filter-rate-limit").to_string_lossy()]);
+    let told = text(&output.stdout);
+    let lines: Vec<&str> = told.lines().map(str::trim).collect();
+    let post = lines.iter().position(|line| *line == "post (table)").unwrap_or(lines.len());
+    let within = &lines[post.min(lines.len())..lines.len().min(post + 8)];
+    for key in ["burst (integer", "per_second (integer"] {
+        assert!(within.iter().any(|line| line.starts_with(key)), "{key} in:\n{told}");
+    }
+    assert!(told.contains(", needed)"), "{told}");
+}
+
+#[test]
+fn inspect_tells_of_a_path_that_leads_to_no_file() {
+    let host = host_with(&[]);
+    for (path, fault, mend) in [
+        ("no/such.so", "cannot be read: No such file", "check the path"),
+        (".", "is a folder", "name the library in it"),
+    ] {
+        let output = sukkal(&host, &["plugin", "inspect", path]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.starts_with(&format!("sukkal: {path}: {fault}")) && told.contains(mend), "{told}");
+    }
+}
+
+#[test]
+fn a_uri_that_its_plugin_does_not_check_is_said_to_be_unchecked() {
+    // Its author names no function for that; its SDK had none.
+    for (library, scheme) in [("misbehaves", "misbehaves"), ("older_sdk", "memory")] {
+        let host = Host::with()
+            .top(&format!("default_pool = \"{scheme}:x?any=thing\""))
+            .plugins([programs::library("sukkal-sqlite"), programs::bad_library(library)])
+            .prepare();
+        let output = sukkal(&host, &["config", "check", "--config", "sukkal.toml"]);
+        let told = text(&output.stdout);
+        assert!(output.status.success(), "{told}{}", text(&output.stderr));
+        assert!(line_of(&told, "`default_pool`").contains("nothing but the scheme was looked at"), "{told}");
+        assert!(line_of(&told, "`catalog`").is_empty(), "{told}");
+    }
+}
+
 /// Opens the pool of the library that was built with the first SDK.
 async fn old_pool(folder: &Path) -> (sukkal_plugin_sdk::load::LoadedPool, TestClock) {
     let clock = TestClock::default();
@@ -321,6 +366,19 @@ fn verify_passes_a_sound_store_and_names_what_was_asked() {
         let output = sukkal(&host, &arguments);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("nothing to verify"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn verify_asks_nothing_after_a_restart_of_what_says_that_nothing_is_left() {
+    let host = host_with(&[]);
+    let path = programs::library("sukkal-memory");
+    for (case, passed) in [("catalog.restart.*", 0), ("pool.restart.*", 0), ("pool.crash.*", 0), ("catalog.health", 1)]
+    {
+        let output = sukkal(&host, &["plugin", "verify", &path.to_string_lossy(), "--case", case]);
+        let told = text(&output.stdout);
+        assert!(output.status.success(), "{case}: {told}{}", text(&output.stderr));
+        assert!(told.contains(&format!("{passed} passed, 0 failed")), "{case}: {told}");
     }
 }
 

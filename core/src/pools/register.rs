@@ -161,8 +161,12 @@ impl Pools {
 
     /// A store that has answered, and what it states.
     async fn opened(&self, call: &Call, name: &str, spec: &PoolSpec) -> Result<Candidate> {
-        let refused =
-            |error: sdk::Error| Error::body(format!("cannot connect to URI: {}", error.message)).detail(error.detail);
+        let refused = |error: sdk::Error| {
+            // The client reads the plugin's words; the system's are for the log, under the request's id.
+            let request = call.request_id();
+            tracing::warn!(%error, %request, pool = name, "a pool is refused: its store cannot be used");
+            Error::body(format!("cannot connect to URI: {}", error.message)).detail(error.detail)
+        };
         let begun = Instant::now();
         let pool = open(&*self.opener, name, spec).await.map_err(refused)?;
         let left = OPENING.saturating_sub(begun.elapsed()).max(LEAST);

@@ -18,6 +18,7 @@ use self::records::Records;
 sukkal_plugin_sdk::export_plugin! {
     settings: Settings,
     catalogs: { "example" => ExampleCatalog::open },
+    check: check,
     runtime: none,
 }
 
@@ -36,6 +37,15 @@ impl Default for Settings {
     }
 }
 
+/// What can be told to be wrong before anything is opened, as by `sukkal config check`: here nothing of
+/// the URI. Where yours has parameters, read them here and in `open`.
+fn check(_uri: &str, settings: Settings) -> Result<()> {
+    match settings.max_mib {
+        0 => Err(Error::invalid("max_mib must be at least 1")),
+        _ => Ok(()),
+    }
+}
+
 /// A catalog in memory.
 pub struct ExampleCatalog {
     host: Host,
@@ -48,16 +58,12 @@ impl ExampleCatalog {
     /// # Errors
     /// A bound out of range.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
-        match open.settings.max_mib {
-            0 => Err(Error::invalid("max_mib must be at least 1")),
-            mib => {
-                let records = Mutex::new(Records::new(mib.saturating_mul(1024 * 1024)));
-                Ok(ExampleCatalog {
-                    host: open.host,
-                    records,
-                })
-            }
-        }
+        let max_bytes = open.settings.max_mib.saturating_mul(1024 * 1024);
+        check(&open.uri, open.settings)?;
+        Ok(ExampleCatalog {
+            host: open.host,
+            records: Mutex::new(Records::new(max_bytes)),
+        })
     }
 
     /// The records as they are now: what has expired is gone, each record once. No other clock than

@@ -16,6 +16,7 @@ use sukkal_plugin_sdk::{
 sukkal_plugin_sdk::export_plugin! {
     settings: Settings,
     filters: { "seal" => SealFilter::open },
+    check: check,
 }
 
 /// Settings of the filter.
@@ -30,6 +31,16 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings { rotation: 13 }
+    }
+}
+
+/// What can be told to be wrong before anything is opened, as by `sukkal config check`.
+fn check(_name: &str, settings: Settings) -> Result<()> {
+    match settings.rotation {
+        1..=25 => Ok(()),
+        other => Err(Error::invalid(format!(
+            "rotation must be 1 to 25, not {other}"
+        ))),
     }
 }
 
@@ -48,12 +59,9 @@ impl SealFilter {
     /// # Errors
     /// A rotation out of range.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
-        match open.settings.rotation {
-            rotation @ 1..=25 => Ok(SealFilter { rotation }),
-            other => Err(Error::invalid(format!(
-                "rotation must be 1 to 25, not {other}"
-            ))),
-        }
+        let rotation = open.settings.rotation;
+        check(&open.uri, open.settings)?;
+        Ok(SealFilter { rotation })
     }
 }
 

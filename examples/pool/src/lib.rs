@@ -31,4 +31,5 @@ mod visit;
 sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,
     pools: { "example" => pool::ExamplePool::open },
+    check: settings::check,
 }

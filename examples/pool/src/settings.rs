@@ -18,6 +18,15 @@ impl Default for Settings {
     }
 }
 
+/// What can be told to be wrong before anything is opened, as by `sukkal config check`: here nothing of
+/// the URI. Where yours has parameters, read them here and in `open`.
+///
+/// # Errors
+/// A bound out of range.
+pub fn check(_uri: &str, settings: Settings) -> Result<()> {
+    settings.max_bytes().map(drop)
+}
+
 impl Settings {
     /// The bound in bytes.
     ///

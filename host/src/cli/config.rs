@@ -13,12 +13,14 @@ pub enum Command {
     /// Tell every mistake in the settings; start nothing.
     ///
     /// Each is one line: file, line, key, what is wrong, what to do. The plugins are loaded, so that
-    /// their own settings are checked as well; no store is opened. The status is 2 if there is one.
+    /// their own settings and the URIs of stores are checked as well. Nothing is opened, made or
+    /// connected to. The status is 2 if there is a mistake.
     Check(Source),
     /// Show the settings in force, and where each comes from.
     ///
     /// The output is TOML, and a configuration by itself, but for secrets, which are masked. Of
-    /// plugins those settings are shown that are in use.
+    /// plugins those settings are shown that are in use. What they refuse is told as by `check`, with
+    /// the same status.
     Show(Source),
     /// Print the JSON Schema of the configuration file.
     ///
@@ -36,6 +38,8 @@ pub fn run(command: Command) -> Result<(), Failed> {
             sections.retain(|section| section.in_use);
             let sections: Vec<PluginSection> = sections.into_iter().map(|section| section.of).collect();
             tell(typed.show(&sections).trim_end());
+            // What plugins do not know is shown as it is typed, and told.
+            of_plugins(&typed.config)?;
             Ok(())
         }
         Command::Schema(source) => {
@@ -49,8 +53,10 @@ pub fn run(command: Command) -> Result<(), Failed> {
 
 fn check(source: &Source) -> Result<(), Failed> {
     let config = source.load_with_plugins()?;
-    of_plugins(&config)?;
+    let unseen = of_plugins(&config)?;
     tell("the settings are valid");
+    unseen.iter().for_each(tell);
+    tell("not tried: opening stores and filters, listening; their files, servers and addresses are seen at the start");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Settings as typed → [`Config`], or every mistake in them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sukkal_plugin_sdk::Action;
 use tracing_subscriber::filter::LevelFilter;
@@ -46,6 +46,13 @@ fn top(section: &mut Section<'_>) -> Config {
     if let Some(dir) = section.get::<String>("data_dir") {
         if dir.value.is_empty() {
             section.wrong(&dir.origin, "data_dir", "must not be empty", "");
+        } else if let Some(file) = Path::new(&dir.value).ancestors().find(|path| path.is_file()) {
+            section.wrong(
+                &dir.origin,
+                "data_dir",
+                format!("is no folder: {} is a file", file.display()),
+                "name a folder",
+            );
         }
         config.data_dir = PathBuf::from(dir.value);
     }

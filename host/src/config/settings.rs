@@ -28,6 +28,12 @@ impl Settings {
         settings
     }
 
+    /// As text, for the plugin.
+    pub fn json(&self) -> String {
+        // A map with texts for keys can be written.
+        serde_json::to_string(&self.object).unwrap_or_default()
+    }
+
     /// Where the value of a JSON pointer stands, or what is nearest above it.
     pub fn origin(&self, pointer: &str) -> Origin {
         let above = self.origins.iter().filter(|(known, _)| pointer.starts_with(known.as_str()));

@@ -1,7 +1,7 @@
 //! What libraries say of themselves, asked in a process of its own.
 
 use std::ffi::OsStr;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use sukkal_plugin_sdk::load::{Library, LoadError};
 use super::child;
 use super::registry::{Kind, provides};
 use super::services::Services;
+use super::shape::Shape;
 use crate::config::Config;
 
 /// How long libraries may take to be loaded and to describe themselves.
@@ -142,68 +143,10 @@ impl fmt::Display for Description {
                 writeln!(f, "  {kind:<10} {}", names.join(", "))?;
             }
         }
-        let settings = settings(&self.settings);
+        let settings = Shape::new(&self.settings).page(4);
         match settings.as_str() {
             "" => f.write_str("  settings   none"),
             settings => write!(f, "  settings\n{}", settings.trim_end()),
         }
-    }
-}
-
-/// Each setting: name, what it may be, default; below it what it is for.
-fn settings(schema: &Value) -> String {
-    let mut text = String::new();
-    for (name, setting) in schema["properties"].as_object().into_iter().flatten() {
-        let default = setting.get("default").map(|default| format!(", default {default}")).unwrap_or_default();
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "    {name} ({}{default})", kind(setting, schema));
-        for line in setting["description"].as_str().unwrap_or_default().lines() {
-            let _ = writeln!(text, "      {line}");
-        }
-    }
-    text
-}
-
-/// What a setting may be, in the words of its schema.
-fn kind(setting: &Value, schema: &Value) -> String {
-    if let Some(definition) = setting["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-        return schema.pointer(definition).map_or_else(|| "any".to_owned(), |setting| kind(setting, schema));
-    }
-    for key in ["oneOf", "anyOf", "allOf"] {
-        if let Some(choices) = setting[key].as_array() {
-            return choices.iter().map(|choice| kind(choice, schema)).collect::<Vec<_>>().join(" | ");
-        }
-    }
-    if let Some(value) = setting.get("const") {
-        return value.to_string();
-    }
-    if let Some(values) = setting["enum"].as_array() {
-        return values.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
-    }
-    match &setting["type"] {
-        Value::String(name) => name.clone(),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | "),
-        _ => "any".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_told_with_what_they_may_be() {
-        let schema = serde_json::json!({
-            "properties": {
-                "synchronous": { "description": "When a\ncommit counts.", "$ref": "#/$defs/S", "default": "full" },
-                "readers": { "type": ["integer", "null"] },
-            },
-            "$defs": { "S": { "oneOf": [{ "const": "full" }, { "const": "normal" }] } },
-        });
-        assert_eq!(
-            settings(&schema),
-            "    synchronous (\"full\" | \"normal\", default \"full\")\n      When a\n      commit counts.\n    \
-             readers (integer | null)\n"
-        );
     }
 }

@@ -16,6 +16,8 @@ mod registry;
 pub mod run_case;
 mod schema;
 mod services;
+mod shape;
+mod unopened;
 pub mod verify;
 
 pub use child::tell;

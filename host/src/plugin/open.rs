@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use sukkal_core::FilterSpec;
 use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{self as sdk, Call, RequestId, Timestamp};
@@ -11,6 +10,7 @@ use super::installed::Plugin;
 use super::records;
 use super::registry::{Kind, Registry};
 use super::schema;
+use super::unopened::Unopened;
 use crate::config::{Config, FilterConfig, Located, Mistake, Settings, nearest, scheme};
 use crate::metrics::Metrics;
 
@@ -36,14 +36,17 @@ struct Plan<'a> {
     catalog: &'a Plugin,
     default_pool: Option<(&'a Plugin, &'a Located<String>)>,
     filters: Vec<(&'a Plugin, &'a str)>,
+    /// What no plugin has looked at.
+    unseen: Vec<String>,
 }
 
-/// Checks that everything that the settings name is there and accepts its own settings.
+/// Checks that everything that the settings name is there and accepts its own settings and its URI, as
+/// far as plugins can tell without opening anything. Gives what none of them has looked at, a line each.
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn check(config: &Config, registry: &Registry) -> Result<(), Vec<Mistake>> {
-    plan(config, registry).map(|_| ())
+pub fn check(config: &Config, registry: &Registry) -> Result<Vec<String>, Vec<Mistake>> {
+    plan(config, registry).map(|plan| plan.unseen)
 }
 
 /// Opens it, each for a bounded time.
@@ -132,8 +135,13 @@ fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<
         })
         .collect();
     check_settings(config, registry, &mut mistakes);
+    let mut unopened = Unopened::new(config, &mut mistakes);
+    catalog.iter().for_each(|plugin| unopened.store("catalog", &config.catalog, plugin));
+    default_pool.iter().for_each(|(plugin, uri)| unopened.store("default_pool", uri, plugin));
+    filters.iter().for_each(|(plugin, name)| unopened.filter(name, plugin));
+    let unseen = unopened.unseen();
     match catalog {
-        Some(catalog) if mistakes.is_empty() => Ok(Plan { catalog, default_pool, filters }),
+        Some(catalog) if mistakes.is_empty() => Ok(Plan { catalog, default_pool, filters, unseen }),
         _ => Err(mistakes),
     }
 }
@@ -271,7 +279,7 @@ impl Opener<'_> {
         OpenArgs {
             which: which.to_owned(),
             uri: uri.to_owned(),
-            settings: Value::Object(settings.map(|settings| settings.object.clone()).unwrap_or_default()).to_string(),
+            settings: settings.map_or_else(|| "{}".to_owned(), Settings::json),
             data_dir: self.config.data_dir.to_string_lossy().into_owned(),
             host_id: self.host_id.to_owned(),
             records: None,

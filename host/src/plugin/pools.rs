@@ -46,7 +46,7 @@ impl PoolPlugins {
         OpenArgs {
             which: scheme(&spec.uri).unwrap_or_default().to_owned(),
             uri: spec.uri.clone(),
-            settings: Value::Object(self.settings(plugin, spec).object).to_string(),
+            settings: self.settings(plugin, spec).json(),
             data_dir: self.config.data_dir.to_string_lossy().into_owned(),
             host_id: self.host_id.clone(),
             records: None,

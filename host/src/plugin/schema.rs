@@ -1,8 +1,11 @@
 //! Checks a plugin's settings against its own schema.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind as Fault;
 use serde_json::Value;
 
 use super::installed::Plugin;
+use super::shape::Shape;
 use crate::config::{Mistake, Origin, Settings, nearest};
 
 /// Every way in which the settings of a section do not fit the plugin.
@@ -19,16 +22,52 @@ pub fn check(plugin: &Plugin, section: &str, settings: &Settings, mistakes: &mut
             return mistakes.push(Mistake::new(&Origin::Default, section, problem, "ask its author"));
         }
     };
-    for error in validator.iter_errors(&Value::Object(settings.object.clone())) {
-        let pointer = error.instance_path().as_str().to_owned();
-        match error.kind() {
-            jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
-                mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, schema, &pointer, key)));
-            }
-            // The text of a wrong value repeats it, which a secret must not be.
-            _ => mistakes.push(Mistake::new(&settings.origin(&pointer), dotted(section, &pointer), masked(&error), "")),
+    let object = Value::Object(settings.object.clone());
+    for error in validator.iter_errors(&object) {
+        tell(&error, section, settings, Shape::new(schema), mistakes);
+    }
+}
+
+fn tell(
+    error: &ValidationError<'_>,
+    section: &str,
+    settings: &Settings,
+    shape: Shape<'_>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let pointer = error.instance_path().as_str();
+    match error.kind() {
+        Fault::AdditionalProperties { unexpected } => {
+            let known = shape.at(pointer).map(Shape::keys).unwrap_or_default();
+            mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, &known, pointer, key)));
+        }
+        Fault::AnyOf { context } | Fault::OneOfNotValid { context } if let Some(meant) = meant(context, pointer) => {
+            meant.iter().for_each(|error| tell(error, section, settings, shape, mistakes));
+        }
+        fault => {
+            let mend = shape.at(pointer).map(|shape| format!("it takes: {}", shape.words())).unwrap_or_default();
+            let problem = match fault {
+                Fault::Required { property } => format!("lacks the key {property}"),
+                Fault::Type { .. } | Fault::AnyOf { .. } | Fault::OneOfNotValid { .. } | Fault::Enum { .. } => {
+                    "does not fit the plugin's settings".to_owned()
+                }
+                // The text of a wrong value repeats it, which a secret must not be.
+                _ => format!("does not fit the plugin's settings: {}", error.masked_with("the value")),
+            };
+            mistakes.push(Mistake::new(&settings.origin(pointer), dotted(section, pointer), problem, mend));
         }
     }
+}
+
+/// Of several forms that a value may have, what is wrong with the one that was meant: the only one whose
+/// kind of value it is.
+fn meant<'a, 'b>(forms: &'a [Vec<ValidationError<'b>>], pointer: &str) -> Option<&'a [ValidationError<'b>]> {
+    let of_another_kind = |error: &ValidationError<'_>| {
+        let about_kind = matches!(error.kind(), Fault::Type { .. } | Fault::Constant { .. } | Fault::Enum { .. });
+        about_kind && error.instance_path().as_str() == pointer
+    };
+    let mut fitting = forms.iter().filter(|errors| !errors.iter().any(of_another_kind));
+    fitting.next().filter(|_| fitting.next().is_none()).map(Vec::as_slice)
 }
 
 /// Whether a schema takes settings that set nothing, as can be seen at a glance: it asks for an
@@ -44,20 +83,12 @@ fn takes_nothing(schema: &Value) -> bool {
     schema.as_object().is_some_and(|schema| schema.iter().all(asks_nothing))
 }
 
-fn masked(error: &jsonschema::ValidationError<'_>) -> String {
-    format!("does not fit the plugin's settings: {}", error.masked_with("the value"))
-}
-
 fn dotted(section: &str, pointer: &str) -> String {
     format!("{section}{}", pointer.replace('/', "."))
 }
 
-fn unknown(section: &str, settings: &Settings, schema: &Value, pointer: &str, key: &str) -> Mistake {
+fn unknown(section: &str, settings: &Settings, known: &[&str], pointer: &str, key: &str) -> Mistake {
     let path = format!("{pointer}/{key}");
-    let known: Vec<&str> = match schema.get("properties") {
-        Some(Value::Object(properties)) if pointer.is_empty() => properties.keys().map(String::as_str).collect(),
-        _ => Vec::new(),
-    };
     let mend = match nearest(key, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "take it out".to_owned(),

@@ -19,7 +19,7 @@ use super::pool::LoadedPool;
 use super::root::{OpenArgs, OpenForm, RootRef};
 use super::services::{HostServices, code_of_filter};
 use super::types::Ffi;
-use crate::{Manifest, Result};
+use crate::{Error, Manifest, Result};
 
 /// The version of this SDK: a library with a newer one, or of another major version, is refused.
 pub const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -87,6 +87,14 @@ impl Library {
     pub fn set_log_level(&self, level: LevelFilter) -> bool {
         let set = self.root.set_log_level();
         set.map(|set| set(code_of_filter(level))).is_some()
+    }
+
+    /// What is wrong with a URI (of a filter: its name) and the settings beside it, as far as the library
+    /// sees that without opening anything. None: it looks at nothing before it opens, or was built with an
+    /// SDK in which it could not.
+    pub fn check(&self, uri: &str, settings: &str) -> Option<Result<()>> {
+        let checked = self.root.check()?(uri.into(), settings.into()).into_option()?;
+        Some(checked.into_result().map_err(Error::from_form))
     }
 
     /// The file that it was loaded from.
@@ -214,8 +222,17 @@ struct Copy(tempfile::TempPath);
 
 impl Copy {
     fn make(path: &Path, scratch: &Path) -> Result<Self, Refusal> {
-        let mut original = fs::File::open(path)
-            .map_err(|error| (format!("cannot be read: {error}"), "check its permissions".to_owned()))?;
+        let unreadable = |error: std::io::Error| {
+            let mend = match error.kind() {
+                std::io::ErrorKind::NotFound => "check the path; a library is called libNAME.so",
+                _ => "check its permissions",
+            };
+            (format!("cannot be read: {error}"), mend.to_owned())
+        };
+        let mut original = fs::File::open(path).map_err(unreadable)?;
+        if original.metadata().map_err(unreadable)?.is_dir() {
+            return Err(("is a folder".to_owned(), "name the library in it, a file called libNAME.so".to_owned()));
+        }
         Copy::of(&mut original, path, scratch).map_err(|error| {
             (format!("cannot be copied to {}: {error}", scratch.display()), "make room there or set TMPDIR".to_owned())
         })

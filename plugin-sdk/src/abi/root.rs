@@ -7,7 +7,7 @@ use abi_stable::library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResu
 use abi_stable::package_version_strings;
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::sabi_types::VersionStrings;
-use abi_stable::std_types::{ROption, RString};
+use abi_stable::std_types::{ROption, RResult, RStr, RString};
 
 use super::catalog::LoadedCatalog;
 use super::filter::LoadedFilter;
@@ -15,7 +15,7 @@ use super::guard::{self, FutureForm};
 use super::host::{HostHandle, LibraryHost, filter_from_code};
 use super::notifier::LoadedNotifier;
 use super::pool::LoadedPool;
-use super::types::{Ffi, ManifestForm};
+use super::types::{ErrorForm, Ffi, ManifestForm};
 use crate::{Error, Host, Manifest, Open, RequestId, Result, runtime};
 
 /// The functions of a library.
@@ -32,6 +32,7 @@ pub struct Root {
     #[sabi(last_prefix_field)]
     pub open_notifier: extern "C" fn(OpenForm) -> FutureForm<'static, LoadedNotifier>,
     pub set_log_level: extern "C" fn(u32),
+    pub check: for<'a> extern "C" fn(RStr<'a>, RStr<'a>) -> ROption<RResult<(), ErrorForm>>,
 }
 
 impl RootModule for RootRef {
@@ -129,6 +130,9 @@ pub trait Plugin: 'static {
     const RUNTIME: bool;
     /// What it says of itself.
     fn manifest() -> Manifest;
+    /// What is wrong with a URI or a filter's settings, as far as that is seen without opening; none, if
+    /// the author looks at nothing before.
+    fn check(uri: &str, settings: Self::Settings) -> Option<Result<()>>;
     /// Opens a catalog.
     fn catalog(scheme: &str, open: Open<Self::Settings>) -> export::Opening<LoadedCatalog>;
     /// Opens a pool.
@@ -156,6 +160,7 @@ impl<P: Plugin> Library<P> {
         open_filter: Self::open_filter,
         open_notifier: Self::open_notifier,
         set_log_level: Self::set_log_level,
+        check: Self::check,
     };
 
     abi_stable::staticref!(const STATIC: WithMetadata<Root> = WithMetadata::new(Self::ROOT));
@@ -178,6 +183,15 @@ impl<P: Plugin> Library<P> {
 
     extern "C" fn set_log_level(code: u32) {
         guard::catch(|| runtime::set_log_level(filter_from_code(code)));
+    }
+
+    extern "C" fn check(uri: RStr<'_>, settings: RStr<'_>) -> ROption<RResult<(), ErrorForm>> {
+        let checked = guard::catch(|| match Self::settings(settings.as_str()) {
+            Ok(settings) => P::check(uri.as_str(), settings),
+            Err(error) => Some(Err(error)),
+        });
+        let panics = || Some(Err(Error::internal("the plugin panics when it is asked to check this")));
+        checked.unwrap_or_else(panics).map(|checked| checked.map_err(Error::into_form).into()).into()
     }
 
     extern "C" fn open_catalog(form: OpenForm) -> FutureForm<'static, LoadedCatalog> {
@@ -217,8 +231,7 @@ impl<P: Plugin> Library<P> {
         if form.isolate && !P::RUNTIME {
             return Err(Error::invalid("it cannot be isolated, since its plugin has no runtime; take `isolate` out"));
         }
-        let settings = serde_json::from_str(&form.settings)
-            .map_err(|error| Error::invalid(format!("the settings are not valid: {error}")))?;
+        let settings = Self::settings(&form.settings)?;
         let handle = HostHandle {
             library,
             data_dir: form.data_dir.as_str().into(),
@@ -227,5 +240,9 @@ impl<P: Plugin> Library<P> {
             isolate: form.isolate,
         };
         Ok(Open { uri: form.uri.into(), settings, host: Host(std::sync::Arc::new(handle)) })
+    }
+
+    fn settings(json: &str) -> Result<P::Settings> {
+        serde_json::from_str(json).map_err(|error| Error::invalid(format!("the settings are not valid: {error}")))
     }
 }

@@ -16,6 +16,7 @@ use crate::settings::Settings;
 sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,
     filters: { "rate-limit" => RateLimit::open },
+    check: |_: &str, settings| buckets(&settings).map(drop),
     runtime: none,
 }
 
@@ -33,16 +34,7 @@ impl RateLimit {
     /// `Invalid`: a rate, a burst or the status is out of range.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
         let Open { settings, host, .. } = open;
-        if !matches!(settings.status, 400..=599) {
-            return Err(Error::invalid(format!("status must be 400 to 599, not {}", settings.status)));
-        }
-        let mut buckets = Vec::new();
-        for family in Family::ALL {
-            if let Some(limit) = settings.limit(family) {
-                buckets.push((family, Buckets::new(family.name(), limit, settings.max_projects)?));
-            }
-        }
-        Ok(RateLimit { buckets, status: settings.status, host })
+        Ok(RateLimit { buckets: buckets(&settings)?, status: settings.status, host })
     }
 
     fn refusal(&self, wait: Duration) -> Response {
@@ -52,6 +44,17 @@ impl RateLimit {
         response.headers_mut().add("retry-after", &seconds.to_string());
         response
     }
+}
+
+/// The buckets of the families that have a limit.
+fn buckets(settings: &Settings) -> Result<Vec<(Family, Buckets)>> {
+    if !matches!(settings.status, 400..=599) {
+        return Err(Error::invalid(format!("status must be 400 to 599, not {}", settings.status)));
+    }
+    let limited = Family::ALL.into_iter().filter_map(|family| Some((family, settings.limit(family)?)));
+    let buckets =
+        |(family, limit): (Family, _)| Ok((family, Buckets::new(family.name(), limit, settings.max_projects)?));
+    limited.map(buckets).collect()
 }
 
 impl Filter for RateLimit {

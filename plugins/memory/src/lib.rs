@@ -13,5 +13,6 @@ sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,
     catalogs: { "memory" => catalog::Catalog::open },
     pools: { "memory" => pool::Pool::open },
+    check: settings::check,
     runtime: none,
 }

@@ -33,6 +33,14 @@ impl Default for Settings {
 
 const KNOWN: &str = "max_bytes, max_messages, max_records, max_record_bytes";
 
+/// What is wrong with a URI.
+///
+/// # Errors
+/// As of [`Settings::of_uri`].
+pub fn check(uri: &str, settings: Settings) -> Result<()> {
+    settings.of_uri(uri).map(drop)
+}
+
 impl Settings {
     /// The settings that hold for a URI. What stands between scheme and parameters is only a name:
     /// each store that is opened is one of its own.

@@ -4,6 +4,7 @@
 mod catalog;
 mod error;
 mod pool;
+mod reach;
 mod retry;
 mod server;
 mod settings;
@@ -19,4 +20,5 @@ sukkal_plugin_sdk::export_plugin! {
         "mongodb" => pool::Pool::open,
         "mongodb+srv" => pool::Pool::open,
     },
+    check: uri::check,
 }

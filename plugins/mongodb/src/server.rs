@@ -16,7 +16,7 @@ use sukkal_plugin_sdk::{Applied, Call, Error, Host, Result};
 use crate::error::{self, Fail, alone, is_passing, is_unknown_commit, of_driver, timed_out};
 use crate::retry::Pauses;
 use crate::settings::Settings;
-use crate::uri;
+use crate::{reach, uri};
 
 /// The database, unless the URI names one.
 const DATABASE: &str = "sukkal";
@@ -59,6 +59,7 @@ impl Server {
     pub async fn open(uri: &str, settings: &Settings, host: Host) -> Result<Server> {
         settings.check()?;
         let options = uri::options(uri, settings).await?;
+        reach::any(options.hosts.clone(), settings.connect_timeout()).await?;
         let name = options.default_database.clone().unwrap_or_else(|| DATABASE.to_owned());
         let client = Client::with_options(options).map_err(|error| of_driver(&error))?;
         let server = Server { database: client.database(&name), client, host, timeout: settings.timeout() };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use redis::{RedisError, ServerErrorKind};
 use sukkal_plugin_sdk::{Applied, Error, ErrorKind};
 
+use crate::uri::Servers;
+
 /// When it makes sense to try again, where a server says that it is busy with itself.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -83,6 +85,18 @@ fn unavailable(message: &str, error: &RedisError) -> Error {
 pub fn of_reading(mut error: Error) -> Error {
     error.applied = Applied::No;
     error
+}
+
+/// The same error at the opening, for the operator: where the servers should be, and what to do.
+pub fn at(servers: &Servers, error: Error) -> Error {
+    if error.kind != ErrorKind::Unavailable {
+        return error;
+    }
+    let Error { message, detail, .. } = &error;
+    // What names its mend already is no matter of the address.
+    let mend = if message.contains(';') { "" } else { "; start it, or correct the uri" };
+    let (message, detail) = (format!("{message}{mend}"), format!("{servers}: {detail}"));
+    Error { message, detail, ..error }
 }
 
 /// No connection could be made: nothing was sent.

@@ -18,4 +18,5 @@ sukkal_plugin_sdk::export_plugin! {
         "redis" => pool::Pool::open,
         "rediss" => pool::Pool::open,
     },
+    check: uri::check,
 }

@@ -1,5 +1,6 @@
 //! What a URI says: which servers, as whom, in which way.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use sukkal_plugin_sdk::{Error, Result};
@@ -57,8 +58,31 @@ pub struct User {
     pub password: Option<String>,
 }
 
-impl std::fmt::Debug for User {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Servers {
+    /// Where they are, and nothing of who we are to them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::One(address) => address.fmt(f),
+            Kind::Socket(path) => path.display().fmt(f),
+            Kind::Sentinel { sentinels, master, .. } => write!(f, "{master}, by the Sentinels {}", all(sentinels)),
+            Kind::Cluster(nodes) => write!(f, "the cluster of {}", all(nodes)),
+        }
+    }
+}
+
+fn all(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Address { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("User(…)")
     }
 }
@@ -114,6 +138,15 @@ pub fn parse(uri: &str, settings: &mut Settings) -> Result<Servers> {
         return Err(Error::invalid("a cluster has database 0 alone"));
     }
     Ok(Servers { kind, tls, user, database })
+}
+
+/// What is wrong with a URI, and with the settings beside it.
+///
+/// # Errors
+/// As of [`parse`] and [`Settings::check`].
+pub fn check(uri: &str, mut settings: Settings) -> Result<()> {
+    parse(uri, &mut settings)?;
+    settings.check()
 }
 
 fn socket(tls: bool, user: User, path: &str, parameters: &Parameters) -> Result<Servers> {
@@ -267,6 +300,19 @@ mod tests {
             "redis://h%2",
         ] {
             assert!(read(uri).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn servers_are_named_without_users() {
+        for (uri, shown) in [
+            ("redis://me:hidden@h/3", "h:6379"),
+            ("redis://:hidden@[::1]:7", "[::1]:7"),
+            ("redis://:hidden@/run/redis.sock", "/run/redis.sock"),
+            ("redis://me:hidden@a,b:5?master=m&sentinel_password=hidden", "m, by the Sentinels a:26379, b:5"),
+            ("redis://:hidden@a,b?cluster=true", "the cluster of a:6379, b:6379"),
+        ] {
+            assert_eq!(read(uri).map(|servers| servers.to_string()).ok().as_deref(), Some(shown), "{uri}");
         }
     }
 

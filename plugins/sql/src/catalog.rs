@@ -34,6 +34,7 @@ impl Catalog {
 
     async fn open(engine: Engine, open: Open<Settings>) -> Result<Catalog> {
         let server = Server::new(engine, &open.uri, &open.settings, open.host)?;
+        server.reach().await?;
         server.own_work(&Migration).await?;
         for warning in server.own_work(&Warnings).await? {
             tracing::warn!("{warning}");

@@ -63,6 +63,18 @@ pub fn of_driver(error: &sqlx::Error) -> Error {
     }
 }
 
+/// The same, with where the database is, for the log.
+pub fn at(address: &str, error: Error) -> Error {
+    let detail = format!("{address}: {}", error.detail);
+    Error { detail, ..error }
+}
+
+/// No connection can be made.
+pub fn unreachable(address: &str, reason: impl std::fmt::Display) -> Error {
+    away("the catalog's database cannot be reached; start it, or correct the uri")
+        .detail(format!("{address}: {reason}"))
+}
+
 /// The time that a call has is over.
 pub fn timed_out() -> Error {
     Error::new(ErrorKind::TimedOut, "the catalog's database did not answer in time").retry_after(SOON)

@@ -11,6 +11,7 @@ mod schema;
 mod server;
 mod session;
 mod settings;
+mod uri;
 
 sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,
@@ -20,4 +21,5 @@ sukkal_plugin_sdk::export_plugin! {
         "mysql" => catalog::Catalog::mysql,
         "mariadb" => catalog::Catalog::mysql,
     },
+    check: uri::check,
 }

@@ -1,19 +1,20 @@
 //! The database server: connections to it, and how long anybody waits for it.
 
 use std::future::Future;
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, MySqlPool, PgPool};
+use sqlx::mysql::MySqlPoolOptions;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions, Connection, Executor, MySqlPool, PgPool};
 use sukkal_plugin_sdk::tokio::time::timeout;
-use sukkal_plugin_sdk::{Call, Error, Host, Result};
+use sukkal_plugin_sdk::{Call, Host, Result};
 
-use crate::error::{Fail, of_driver, timed_out};
+use crate::error::{Fail, at, of_driver, timed_out, unreachable};
 use crate::retry::Pauses;
 use crate::session::{Engine, Session};
 use crate::settings::Settings;
+use crate::uri;
 
 /// An open database.
 pub struct Server {
@@ -60,6 +61,42 @@ impl Server {
         Ok(Server { pool, host, timeout })
     }
 
+    /// Connects once. The pool of connections tries again for as long as it may, and says nothing of why;
+    /// whoever opens a catalog should hear at once what stands in the way, and where.
+    ///
+    /// # Errors
+    /// The database's, or the system's.
+    pub async fn reach(&self) -> Result<()> {
+        let connecting = async {
+            match &self.pool {
+                Pool::Postgres(pool) => pool.connect_options().connect().await?.close().await,
+                Pool::MySql(pool) => pool.connect_options().connect().await?.close().await,
+            }
+        };
+        match timeout(self.timeout, connecting).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(sqlx::Error::Io(reason))) => Err(unreachable(&self.address(), reason)),
+            Ok(Err(error)) => Err(at(&self.address(), of_driver(&error))),
+            Err(_) => {
+                let reason = format!("no connection within {} s", self.timeout.as_secs());
+                Err(unreachable(&self.address(), reason))
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        match &self.pool {
+            Pool::Postgres(pool) => {
+                let options = pool.connect_options();
+                uri::address(options.get_socket().map(PathBuf::as_path), options.get_host(), options.get_port())
+            }
+            Pool::MySql(pool) => {
+                let options = pool.connect_options();
+                uri::address(options.get_socket().map(PathBuf::as_path), options.get_host(), options.get_port())
+            }
+        }
+    }
+
     /// Does work on a connection, again where it clashed with somebody else's, for as long as the
     /// call may take, which is never longer than the time-out.
     ///
@@ -84,7 +121,7 @@ impl Server {
     async fn until_done<T>(&self, work: &impl Work<Done = T>) -> Result<T> {
         let mut pauses = Pauses::default();
         loop {
-            let mut session = self.session().await.map_err(|error| of_driver(&error))?;
+            let mut session = self.session().await.map_err(|error| at(&self.address(), of_driver(&error)))?;
             match work.on(&mut session).await {
                 Ok(done) => {
                     session.give_back();
@@ -115,7 +152,7 @@ impl Server {
 }
 
 fn postgres(uri: &str, settings: &Settings, timeout: Duration) -> Result<PgPool> {
-    let options = PgConnectOptions::from_str(uri).map_err(unreadable)?.application_name("sukkal");
+    let options = uri::postgres(uri)?.application_name("sukkal");
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(timeout)
@@ -126,9 +163,7 @@ fn postgres(uri: &str, settings: &Settings, timeout: Duration) -> Result<PgPool>
 }
 
 fn mysql(uri: &str, settings: &Settings, timeout: Duration) -> Result<MySqlPool> {
-    // The driver knows one of the two names.
-    let uri = uri.strip_prefix("mariadb:").map_or_else(|| uri.to_owned(), |rest| format!("mysql:{rest}"));
-    let options = MySqlConnectOptions::from_str(&uri).map_err(unreadable)?;
+    let options = uri::mysql(uri)?;
     let pool = MySqlPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(timeout)
@@ -142,9 +177,4 @@ fn mysql(uri: &str, settings: &Settings, timeout: Duration) -> Result<MySqlPool>
         })
         .connect_lazy_with(options.disable_statement_logging());
     Ok(pool)
-}
-
-/// The driver's own words are left out: they may hold the URI, and with it the password.
-fn unreadable(_: sqlx::Error) -> Error {
-    Error::invalid("the uri of the catalog cannot be read; write postgres://USER:PASSWORD@HOST/DATABASE or mysql://…")
 }

@@ -19,5 +19,6 @@ sukkal_plugin_sdk::export_plugin! {
     settings: settings::Settings,
     catalogs: { "sqlite" => catalog::Catalog::open },
     pools: { "sqlite" => pool::Pool::open },
+    check: settings::check,
     runtime: none,
 }

@@ -65,6 +65,14 @@ impl Default for Settings {
 const KNOWN: &str =
     "synchronous, readers, cache_kib, reader_cache_kib, body_cache_kib, page_size, max_mib, checkpoint_mib, waiting";
 
+/// What is wrong with a URI.
+///
+/// # Errors
+/// As of [`Settings::of_uri`].
+pub fn check(uri: &str, settings: Settings) -> Result<()> {
+    settings.of_uri(uri, Path::new("")).map(drop)
+}
+
 impl Settings {
     /// The file that a URI names, and the settings that hold for it.
     ///

@@ -56,7 +56,8 @@ impl Connector {
     /// # Errors
     /// `Invalid`: it cannot be a pool. `Unavailable`: nothing answers.
     pub async fn recognise(&mut self) -> Result<()> {
-        let said = report::identity(self.connect().await?, self.patience).await?;
+        let link = self.connect().await.map_err(|error| error::at(&self.servers, error))?;
+        let said = report::identity(link, self.patience).await?;
         if let Some(version) = said.version.filter(|version| *version < report::OLDEST) {
             let ((major, minor), (least, least_minor)) = (version, report::OLDEST);
             let text = format!("the server is Redis {major}.{minor}; {least}.{least_minor} or newer is needed");

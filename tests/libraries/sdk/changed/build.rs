@@ -8,6 +8,6 @@ fn main() {
         ("abi/root.rs", "    host_id: RString,\n    records:", "    host_id: RVec<u8>,\n    records:"),
         ("abi/root.rs", "host_id: args.host_id.into(),", "host_id: args.host_id.into_bytes().into(),"),
         ("abi/root.rs", "host_id: form.host_id.into(),", "host_id: String::from_utf8_lossy(&form.host_id).into_owned(),"),
-        ("abi/root.rs", "use abi_stable::std_types::{ROption, RString};", "use abi_stable::std_types::{ROption, RString, RVec};"),
+        ("abi/root.rs", "std_types::{ROption, RResult, RStr, RString};", "std_types::{ROption, RResult, RStr, RString, RVec};"),
     ]);
 }

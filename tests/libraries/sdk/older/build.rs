@@ -4,5 +4,13 @@
 mod derive;
 
 fn main() {
-    derive::sdk(&[("abi/pool.rs", "usage(;) -> Usage;", "")]);
+    derive::sdk(&[
+        ("abi/pool.rs", "usage(;) -> Usage;", ""),
+        (
+            "abi/root.rs",
+            "    pub check: for<'a> extern \"C\" fn(RStr<'a>, RStr<'a>) -> ROption<RResult<(), ErrorForm>>,\n",
+            "",
+        ),
+        ("abi/root.rs", "        check: Self::check,\n", ""),
+    ]);
 }

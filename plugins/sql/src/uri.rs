@@ -1,0 +1,134 @@
+//! What a URI says: which database, as whom, in which way.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::str::FromStr;
+
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sukkal_plugin_sdk::{Error, Result};
+
+use crate::settings::Settings;
+
+/// What PostgreSQL's URIs can set; the driver passes over other names.
+const POSTGRES: &[&str] = &[
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "statement-cache-capacity",
+    "ssl-mode",
+    "ssl-root-cert",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+];
+/// What MySQL's and MariaDB's can.
+const MYSQL: &[&str] = &[
+    "ssl-mode",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "charset",
+    "collation",
+    "socket",
+    "timezone",
+    "statement-cache-capacity",
+    "sslmode",
+    "sslca",
+    "sslcert",
+    "sslkey",
+    "time-zone",
+];
+
+/// What is wrong with a URI, and with the settings beside it.
+///
+/// # Errors
+/// `Invalid`: it cannot be read, or a setting is out of its range.
+pub fn check(uri: &str, settings: Settings) -> Result<()> {
+    settings.check()?;
+    if uri.starts_with("postgres") { postgres(uri).map(drop) } else { mysql(uri).map(drop) }
+}
+
+/// A URI of PostgreSQL.
+///
+/// # Errors
+/// `Invalid`: it cannot be read.
+pub fn postgres(uri: &str) -> Result<PgConnectOptions> {
+    known(uri, POSTGRES)?;
+    PgConnectOptions::from_str(uri).map_err(unreadable)
+}
+
+/// A URI of MySQL or MariaDB.
+///
+/// # Errors
+/// `Invalid`: it cannot be read.
+pub fn mysql(uri: &str) -> Result<MySqlConnectOptions> {
+    known(uri, MYSQL)?;
+    // The driver knows one of the two names.
+    let uri = uri.strip_prefix("mariadb:").map_or_else(|| uri.to_owned(), |rest| format!("mysql:{rest}"));
+    MySqlConnectOptions::from_str(&uri).map_err(unreadable)
+}
+
+/// Where a database is: a socket, or host and port.
+pub fn address(socket: Option<&Path>, host: impl Display, port: u16) -> String {
+    socket.map_or_else(|| format!("{host}:{port}"), |socket| socket.display().to_string())
+}
+
+/// A name that is mistyped would not be missed: `ssl_mode` would leave the connection open to all.
+fn known(uri: &str, names: &[&str]) -> Result<()> {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let given = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+    let unknown = given.into_iter().find(|name| !names.contains(name) && !name.starts_with("options["));
+    match unknown {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!("the uri has no parameter {name}; it knows {}", names.join(", ")))),
+    }
+}
+
+/// The driver's own words are left out: they may hold the URI, and with it the password.
+fn unreadable(_: sqlx::Error) -> Error {
+    Error::invalid(
+        "the uri of the catalog cannot be read, or a parameter has a value that it does not take; write \
+         postgres://USER:PASSWORD@HOST/DATABASE or mysql://…",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(uri: &str) -> Option<String> {
+        check(uri, Settings::default()).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn unknown_parameters_and_values_are_refused_and_no_password_is_told() {
+        for uri in [
+            "postgres://me:hidden@h/d?ssl_mode=hidden",
+            "postgresql://me:hidden@h/d?sslmode=hidden",
+            "mysql://me:hidden@h/d?ssl_mode=hidden",
+            "mariadb://me:hidden@h/d?sslmode=hidden",
+            "mysql://me:hidden@h:hidden/d",
+        ] {
+            assert!(refused(uri).is_some_and(|told| !told.contains("hidden")), "{uri}: {:?}", refused(uri));
+        }
+        assert!(refused("postgres://h/d?ssl_mode=x").is_some_and(|told| told.contains("no parameter ssl_mode")));
+        for uri in [
+            "postgres://me:p@h/d?sslmode=verify-full&options[search_path]=s&application_name=a",
+            "postgresql://h",
+            "mysql://me:p@h/d?ssl-mode=REQUIRED",
+            "mariadb://h/d?socket=/run/mysqld.sock",
+        ] {
+            assert_eq!(refused(uri), None, "{uri}");
+        }
+    }
+}
