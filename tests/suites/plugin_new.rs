@@ -52,6 +52,18 @@ fn an_sdk_that_is_not_there_is_told_and_nothing_made() {
 }
 
 #[test]
+fn the_guide_that_is_named_is_there() {
+    let folder = folder();
+    for kind in ["filter", "pool", "catalog", "notifier"] {
+        let made = new(&programs::sukkal(), &folder, &[kind, &format!("my-{kind}")]);
+        let told = String::from_utf8_lossy(&made.stdout).into_owned();
+        let guide = told.lines().last().and_then(|line| line.strip_prefix("How it goes on: ")).unwrap_or_default();
+        assert!(Path::new(guide).is_absolute() && Path::new(guide).is_file(), "{told}");
+        assert!(guide.ends_with(&format!("docs/plugins/{kind}.md")), "{told}");
+    }
+}
+
+#[test]
 fn the_sdk_comes_from_where_the_author_says() {
     let folder = folder();
     let made = new(&programs::sukkal(), &folder, &["catalog", "mine", "--sdk", "https://localhost/sukkal.git"]);

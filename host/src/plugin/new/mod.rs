@@ -46,6 +46,19 @@ pub struct Made {
     name: Name,
     folder: PathBuf,
     sdk: Sdk,
+    /// The guide to its kind, where it lies on this machine.
+    guide: Option<PathBuf>,
+}
+
+/// Where the guides lie, seen from a folder that the program lies in: in a checkout and a tarball's folder,
+/// and below `/usr`.
+const GUIDES: [&str; 2] = ["docs/plugins", "share/doc/sukkal/docs/plugins"];
+
+/// What came with this program: the first of these paths, seen from a folder that it lies in, that will do.
+fn beside_this_program(paths: &[impl AsRef<Path>], will_do: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let program = std::env::current_exe().unwrap_or_default();
+    let mut found = program.ancestors().flat_map(|folder| paths.iter().map(|path| folder.join(path)));
+    found.find(|path| will_do(path))
 }
 
 /// Makes a crate in a folder of its name, below the working directory.
@@ -69,7 +82,9 @@ pub fn new(options: Options) -> Result<Made, String> {
         write(&folder.join(path), &text)?;
     }
     format(&folder);
-    Ok(Made { what, name, folder, sdk })
+    let guide =
+        beside_this_program(&GUIDES.map(|folder| format!("{folder}/{}.md", what.word())), |path| path.is_file());
+    Ok(Made { what, name, folder, sdk, guide })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -88,15 +103,6 @@ fn format(folder: &Path) {
 }
 
 impl What {
-    fn guide(self) -> &'static str {
-        match self {
-            What::Filter => "docs/plugins/filter.md",
-            What::Pool => "docs/plugins/pool.md",
-            What::Catalog => "docs/plugins/catalog.md",
-            What::Notifier => "docs/plugins/notifier.md",
-        }
-    }
-
     fn word(self) -> &'static str {
         match self {
             What::Filter => "filter",
@@ -121,6 +127,9 @@ impl fmt::Display for Made {
             writeln!(f, "    sukkal plugin verify {library} --volatile")?;
         }
         writeln!(f)?;
-        write!(f, "How it goes on: {}", self.what.guide())
+        match &self.guide {
+            Some(guide) => write!(f, "How it goes on: {}", guide.display()),
+            None => write!(f, "How it goes on: docs/plugins/{}.md of Sukkal's documentation", self.what.word()),
+        }
     }
 }

@@ -43,9 +43,7 @@ impl Sdk {
     /// The SDK that came with this program: of the checkout that it was built in, beside it in a
     /// tarball's folder, or where the package puts it.
     pub fn of_this_program() -> Self {
-        let program = std::env::current_exe().unwrap_or_default();
-        let mut folders = program.ancestors().flat_map(|folder| COMES_IN.map(|path| folder.join(path)));
-        folders.find(|folder| holds_sdk(folder)).map_or(Sdk::Published, Sdk::Path)
+        super::beside_this_program(&COMES_IN, holds_sdk).map_or(Sdk::Published, Sdk::Path)
     }
 
     /// The key and value of the dependency: `path = "/some/where"`.
