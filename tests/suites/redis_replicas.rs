@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::servers::redis::Watched;
+use sukkal_tests::servers::redis::{Redis, Watched};
 use sukkal_tests::{Host, Queue, eventually};
 
 async fn host_over(watched: &Watched) -> Host {
@@ -52,6 +52,22 @@ async fn what_no_replica_has_is_not_acknowledged() {
     assert_eq!((bodies.first(), bodies.last()), (Some(&1.into()), Some(&3.into())), "{bodies:?}");
 }
 
+#[tokio::test]
+async fn who_waits_for_replicas_of_a_master_that_is_made_one_is_told_that_it_is_away() {
+    let (master, other) = (Redis::start(), Redis::start());
+    let uri = format!("{}?replicas=1&timeout_ms=20000", master.uri());
+    let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
+    let queue = host.queue("q");
+    let posting = tokio::spawn(async move {
+        queue.client().post(&queue.path("/messages"), serde_json::json!({ "messages": [{ "body": 1 }] })).await
+    });
+    let waits = || master.ask(&["INFO", "clients"]).is_ok_and(|said| !said.contains("blocked_clients:0"));
+    eventually("somebody waits for replicas", SOON, async || waits().then_some(())).await;
+    let port = other.port().to_string();
+    assert_eq!(master.ask(&["REPLICAOF", "127.0.0.1", &port]).unwrap(), "OK");
+    posting.await.expect("the post does not panic").expect(503);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_under_load_loses_nothing_that_was_acknowledged() {
     let mut watched = Watched::start();
@@ -62,7 +78,14 @@ async fn a_failover_under_load_loses_nothing_that_was_acknowledged() {
     let stored = async || queues[0].client().get(&queues[0].path("/messages?echo=true&limit=20")).await;
     eventually("some are stored", SOON, async || (stored().await.text().matches("\"body\"").count() > 9).then_some(()))
         .await;
+    // From here on the master writes what its replica will never get.
+    watched.servers[1].freeze();
+    watched.servers[0].ask(&["CLIENT", "KILL", "TYPE", "replica"]).expect("the master answers");
+    let before = written(&watched.servers[0]);
+    let alone = || written(&watched.servers[0]) > before + 4_000;
+    eventually("the master writes alone", SOON, async || alone().then_some(())).await;
     watched.servers[0].kill();
+    watched.servers[1].thaw();
     let promoted = || watched.servers[1].ask(&["INFO", "replication"]).is_ok_and(|said| said.contains("role:master"));
     eventually("the replica takes over", SOON, async || promoted().then_some(())).await;
     // Alone it has no replica, and acknowledges nothing until the old master follows it.
@@ -80,6 +103,13 @@ async fn a_failover_under_load_loses_nothing_that_was_acknowledged() {
         let lost: Vec<_> = acknowledged.iter().filter(|number| there.binary_search(number).is_err()).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?} of {}", acknowledged.len());
     }
+}
+
+/// How many bytes a master has written for its replicas.
+fn written(master: &Redis) -> u64 {
+    let said = master.ask(&["INFO", "replication"]).expect("the master answers");
+    let offset = said.lines().find_map(|line| line.trim().strip_prefix("master_repl_offset:"));
+    offset.and_then(|offset| offset.parse().ok()).expect("it tells its offset")
 }
 
 /// The numbers of a queue's messages, in its order.

@@ -67,6 +67,10 @@ fn of_code(error: &RedisError) -> Error {
     if is("MISCONF") || is("NOREPLICAS") {
         return unavailable("the store of this pool takes no writes now; see the log", error).retry_after(SOON);
     }
+    if is("UNBLOCKED") {
+        // It waited for replicas when the master was made one: what it had done may be undone.
+        return unavailable("the store of this pool has no master now", error).retry_after(SOON).unknown();
+    }
     if is("BUSY") || is("UNKILLABLE") {
         return unavailable("the store of this pool is busy", error).retry_after(SOON);
     }
