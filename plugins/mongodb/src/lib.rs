@@ -5,7 +5,6 @@ mod catalog;
 mod error;
 mod pool;
 mod reach;
-mod retry;
 mod server;
 mod settings;
 mod uri;

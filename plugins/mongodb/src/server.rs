@@ -10,11 +10,11 @@ use std::time::Duration;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, ClientSession, Collection, Database};
+use sukkal_plugin_sdk::store::Pauses;
 use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Applied, Call, Error, Host, Result};
 
 use crate::error::{self, Fail, alone, is_passing, is_unknown_commit, of_driver, timed_out};
-use crate::retry::Pauses;
 use crate::settings::Settings;
 use crate::{reach, uri};
 

@@ -6,7 +6,6 @@ mod commit;
 mod durability;
 mod error;
 mod read;
-mod retry;
 mod schema;
 mod server;
 mod session;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions, Connection, Executor, MySqlPool, PgPool};
+use sukkal_plugin_sdk::store::Pauses;
 use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Call, Host, Result};
 
 use crate::error::{Fail, at, of_driver, timed_out, unreachable};
-use crate::retry::Pauses;
 use crate::session::{Engine, Session};
 use crate::settings::Settings;
 use crate::uri;

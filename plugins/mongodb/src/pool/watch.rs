@@ -4,19 +4,15 @@
 //! before changes its `d`. A change stream of these two tells the hosts that watch. What falls due by
 //! itself is settled by an alarm of the watching host.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use mongodb::bson::{Document, doc};
-use sukkal_plugin_sdk::tokio::sync::{Notify, watch};
+use sukkal_plugin_sdk::store::Watched;
 use sukkal_plugin_sdk::tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use sukkal_plugin_sdk::{
-    Call, Error, ErrorKind, Hints, QueueId, QueueRef, RequestId, Result, WatchChange, tokio, tracing,
-};
+use sukkal_plugin_sdk::{Call, Error, ErrorKind, Hints, QueueId, QueueRef, RequestId, Result, WatchChange, tracing};
 
-use super::head::NEVER;
 use super::line::{Answer, Ask};
 use super::serve::STEP;
 use super::shared::Shared;
@@ -32,39 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the host waits for, and what it is to be told.
 pub struct Watch {
     shared: Arc<Shared>,
-    state: Mutex<State>,
-    told: Notify,
-    /// Whether the stream is heard.
-    heard: watch::Sender<bool>,
-    ending: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct State {
-    wanted: HashMap<QueueId, Wanted>,
-    hinted: HashSet<QueueId>,
-    lost: bool,
-    started: bool,
-    /// The server's clock less the host's, in milliseconds.
-    ahead: i64,
-}
-
-struct Wanted {
-    queue: QueueRef,
-    /// When the queue falls due next, on the server's clock.
-    due: i64,
+    watched: Watched,
 }
 
 impl Watch {
     /// A watch of nothing.
     pub fn new(shared: Arc<Shared>) -> Arc<Watch> {
-        let (heard, ending) = (watch::channel(false).0, watch::channel(false).0);
-        Arc::new(Watch { shared, state: Mutex::default(), told: Notify::new(), heard, ending })
+        Arc::new(Watch { shared, watched: Watched::default() })
     }
 
     /// Ends what runs beside.
     pub fn close(&self) {
-        self.ending.send_replace(true);
+        self.watched.end();
     }
 
     /// Watches queues, and others no more. Counts from this call's return on.
@@ -72,38 +47,26 @@ impl Watch {
     /// # Errors
     /// The stream is not heard in time.
     pub async fn change(self: &Arc<Self>, call: &Call, change: &WatchChange) -> Result<()> {
-        self.lock().wanted.retain(|id, _| !change.remove.contains(id));
+        self.watched.remove(&change.remove);
         if change.add.is_empty() {
             return Ok(());
         }
-        self.start();
+        if self.watched.start() {
+            self.watched.spawn(self.clone().hear());
+            self.watched.spawn(self.clone().keep_time());
+        }
         let left = call.remaining(self.shared.server.host().now()).min(PATIENCE);
-        let mut heard = self.heard.subscribe();
-        match timeout(left, heard.wait_for(|heard| *heard)).await {
-            Ok(Ok(_)) => {}
-            _ => return Err(Error::unavailable("the changes of this pool are not heard")),
+        if !self.watched.is_heard(left).await {
+            return Err(Error::unavailable("the changes of this pool are not heard"));
         }
-        for queue in &change.add {
-            self.lock().wanted.entry(queue.id()).or_insert(Wanted { queue: queue.clone(), due: NEVER });
-        }
+        change.add.iter().for_each(|queue| self.watched.add(queue));
         let looked = join_all(change.add.iter().map(|queue| self.look(queue))).await;
         looked.into_iter().collect()
     }
 
     /// Waits until there is something to tell.
     pub async fn hints(&self) -> Hints {
-        loop {
-            let told = self.told.notified();
-            {
-                let mut state = self.lock();
-                if state.lost || !state.hinted.is_empty() {
-                    let queues = std::mem::take(&mut state.hinted).into_iter().collect();
-                    let lost = std::mem::take(&mut state.lost);
-                    return Hints { queues, lost, ..Hints::default() };
-                }
-            }
-            told.await;
-        }
+        self.watched.hints().await
     }
 
     /// Learns when a queue falls due next. One that is not there any more falls never due.
@@ -115,11 +78,8 @@ impl Watch {
             Err(error) if matches!(error.kind, ErrorKind::Gone | ErrorKind::Stale) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut state = self.lock();
-        state.ahead = now - self.shared.server.host().now().0;
-        if let Some(wanted) = state.wanted.get_mut(&queue.id()) {
-            wanted.due = wanted.due.min(due);
-        }
+        self.watched.clocks(now, self.shared.server.host().now());
+        self.watched.falls_due(queue.id(), due);
         Ok(())
     }
 
@@ -129,30 +89,9 @@ impl Watch {
         if let Answer::Swept(swept) = self.shared.ask(&call, queue, Ask::Settle(STEP)).await?
             && swept.freed + swept.moved + swept.expired > 0
         {
-            self.tell(&mut self.lock(), queue.id());
+            self.watched.tell(queue.id());
         }
         self.look(queue).await
-    }
-
-    fn tell(&self, state: &mut State, id: QueueId) {
-        if state.wanted.contains_key(&id) {
-            state.hinted.insert(id);
-            self.told.notify_one();
-        }
-    }
-
-    fn lose(&self) {
-        self.lock().lost = true;
-        self.told.notify_one();
-    }
-
-    fn start(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if !state.started {
-            state.started = true;
-            tokio::spawn(until_the_end(self.ending.subscribe(), self.clone().hear()));
-            tokio::spawn(until_the_end(self.ending.subscribe(), self.clone().keep_time()));
-        }
     }
 
     /// Hears the stream, and opens it again when it breaks.
@@ -166,8 +105,7 @@ impl Watch {
                 told = true;
                 tracing::warn!(%error, "the changes of the pool are not heard; tried again");
             }
-            self.heard.send_replace(false);
-            self.lose();
+            self.watched.set_heard(false);
             sleep(PAUSE).await;
         }
     }
@@ -183,9 +121,7 @@ impl Watch {
         let stream = timeout(PATIENCE, stream).await.map_err(|_| crate::error::timed_out())?;
         let mut stream = stream.map_err(|error| of_driver(&error))?.with_type::<Document>();
         *told = false;
-        self.heard.send_replace(true);
-        // What changed while nobody heard is not told again.
-        self.lose();
+        self.watched.set_heard(true);
         while stream.is_alive() {
             if let Some(word) = stream.next_if_any().await.map_err(|error| of_driver(&error))? {
                 self.take(&word);
@@ -200,12 +136,11 @@ impl Watch {
         let Some(id) = id.and_then(|id| id.parse::<QueueId>().ok()) else { return };
         let changed = word.get_document("updateDescription").and_then(|update| update.get_document("updatedFields"));
         let Ok(changed) = changed else { return };
-        let mut state = self.lock();
-        if let (Ok(due), Some(wanted)) = (changed.get_i64("d"), state.wanted.get_mut(&id)) {
-            wanted.due = wanted.due.min(due);
+        if let Ok(due) = changed.get_i64("d") {
+            self.watched.falls_due(id, due);
         }
         if changed.contains_key("j") {
-            self.tell(&mut state, id);
+            self.watched.tell(id);
         }
     }
 
@@ -215,41 +150,16 @@ impl Watch {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             look.tick().await;
-            let due = self.due();
+            let due = self.watched.take_due(self.shared.server.host().now(), false);
             let settled = join_all(due.iter().map(|queue| self.settle(queue))).await;
             for (queue, settled) in due.iter().zip(settled) {
                 if let Err(error) = settled {
                     tracing::debug!(%error, "what fell due in a watched queue is not settled; tried again");
-                    self.lose();
-                    if let Some(wanted) = self.lock().wanted.get_mut(&queue.id()) {
-                        wanted.due = 0;
-                    }
+                    self.watched.lose();
+                    self.watched.falls_due(queue.id(), 0);
                     sleep(PAUSE).await;
                 }
             }
         }
-    }
-
-    fn due(&self) -> Vec<QueueRef> {
-        let mut state = self.lock();
-        let now = self.shared.server.host().now().0 + state.ahead;
-        let due = state.wanted.values_mut().filter(|wanted| wanted.due <= now);
-        // Until the server has answered there is no new instant.
-        due.map(|wanted| {
-            wanted.due = NEVER;
-            wanted.queue.clone()
-        })
-        .collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn until_the_end(mut ending: watch::Receiver<bool>, work: impl Future<Output = ()>) {
-    tokio::select! {
-        _ = ending.wait_for(|ending| *ending) => {}
-        () = work => {}
     }
 }

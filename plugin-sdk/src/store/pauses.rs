@@ -1,9 +1,9 @@
 //! Pauses between tries.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use rand::RngExt;
-use sukkal_plugin_sdk::tokio::time::sleep;
+use tokio::time::sleep;
 
 /// Pauses that grow from a few milliseconds to a quarter of a second, each of a random part of its
 /// length: so those who clashed do not come back together.
@@ -20,7 +20,11 @@ impl Pauses {
     pub async fn next(&mut self) {
         let longest = Duration::from_millis(4).saturating_mul(1 << self.taken.min(16)).min(LONGEST);
         self.taken += 1;
-        let part = rand::rng().random_range(0.25..=1.0);
-        sleep(longest.mul_f64(part)).await;
+        sleep(longest.mul_f64(0.25 + 0.75 * chance())).await;
     }
+}
+
+/// From 0 to 1, by what hash maps are seeded with: nobody needs better.
+fn chance() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }
