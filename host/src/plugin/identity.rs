@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 /// Ports that need not be written.
 const PORTS: [(&str, u16); 6] =
     [("redis", 6379), ("rediss", 6379), ("mongodb", 27017), ("postgres", 5432), ("postgresql", 5432), ("mysql", 3306)];
-/// Parameters that say which part of a server is meant: they count for files and sockets too.
-const PARTS: [&str; 6] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix"];
+/// Parameters that say which part of a server is meant. Where the store is a file, a socket or a server whose
+/// port is known, no others count.
+const PARTS: [&str; 7] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix", "master"];
 /// The part that is meant where none is named.
 const FIRST: [(&str, &str); 2] = [("db", "0"), ("dbid", "0")];
 
@@ -25,7 +26,9 @@ pub fn identity(uri: &str, data_dir: &Path) -> String {
         Some((hosts, path)) if !hosts.is_empty() => {
             let path = path.trim_matches('/');
             let path = if path == "0" { "" } else { path };
-            format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), parameters(query, |_| true))
+            let known = PORTS.iter().any(|(known, _)| *known == scheme);
+            let wanted = |name: &str| !known || PARTS.contains(&name);
+            format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), parameters(query, wanted))
         }
         Some((_, path)) => file(&scheme, &format!("/{path}"), query, data_dir),
         None => file(&scheme, place, query, data_dir),
@@ -121,6 +124,8 @@ mod tests {
             ("redis://[::1]:6379", "redis://localhost"),
             ("redis://a:26379,b:26379?master=m", "redis://b:26379,a:26379?sentinel_password=x&master=m"),
             ("mongodb://h/db?w=1&replicaSet=r", "mongodb://u:p@h:27017/db?replicaSet=r&w=1"),
+            ("redis://h?replicas=1&connections=8", "redis://h"),
+            ("mongodb://h/db?retryReads=false&tls=true", "mongodb://h/db"),
             ("redis:///run/r.sock?dbid=1", "redis://:pw@/run/r.sock?dbid=1"),
             ("sqlite:pool.db", "sqlite:./a/../pool.db?readers=4"),
             ("sqlite:pool.db", "sqlite:/no-such-data/pool.db"),
@@ -137,6 +142,8 @@ mod tests {
             ("redis://h", "redis://h:6380"),
             ("redis://h", "redis://h?dbid=1"),
             ("redis://h", "redis://i"),
+            ("redis://h:26379?master=a", "redis://h:26379?master=b"),
+            ("other://h?shard=a", "other://h?shard=b"),
             ("redis:///run/r.sock", "redis:///run/r.sock?dbid=1"),
             ("mongodb://h/a", "mongodb://h/b"),
             ("mongodb://h/a", "postgres://h/a"),
