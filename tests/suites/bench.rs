@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use sukkal_tests::host::alone;
+use sukkal_tests::shared::Shared;
 use sukkal_tests::{Host, programs};
 
 fn bench(host: &Host, arguments: &str) -> Output {
@@ -153,4 +154,21 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
     host.kill();
     let output = bench(&host, "post --count 1");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn messages_can_be_received_at_another_host() {
+    let shared = Shared::postgresql_and_redis().await;
+    let [here, there] = shared.pair().await;
+    for work in ["wait", "latency"] {
+        let report = measured(&here, &format!("{work} --count 10 -c 2 --receive-at {}", there.base()));
+        assert_whole(&report, 10);
+    }
+    // One that does not share the stores gets nothing.
+    let stranger = Host::start().await;
+    let output = bench(&here, &format!("wait --count 1 -c 1 --timeout 1 --receive-at {}", stranger.base()));
+    assert!(!output.status.success());
+    let output = bench(&here, &format!("post --count 1 --receive-at {}", there.base()));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only latency and wait receive"), "{output:?}");
 }

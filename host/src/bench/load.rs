@@ -30,11 +30,11 @@ impl Shared {
     }
 }
 
-/// Runs every worker until it is over.
-pub async fn run(options: &Options, target: &Target) -> Result<Report, Failure> {
+/// Runs every worker until it is over. What is received, is at the receiver.
+pub async fn run(options: &Options, target: &Target, receiver: &Target) -> Result<Report, Failure> {
     let shared = Arc::new(Shared { pace: Pace::new(options), tally: Mutex::new(Tally::new()) });
     let mut workers = JoinSet::new();
-    for worker in Worker::all(options, target) {
+    for worker in Worker::all(options, target, receiver) {
         workers.spawn(work(worker, shared.clone()));
     }
     let progress = tokio::spawn(show(shared.clone()));

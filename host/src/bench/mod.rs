@@ -42,6 +42,10 @@ pub struct Options {
     /// The server: http(s)://… for REST, ws(s)://… for the websocket. Default: that of a host on this machine.
     #[arg(long, env = "SUKKAL_URL")]
     url: Option<String>,
+    /// The host at which messages are received (for latency and wait), where it is another one over the same
+    /// stores: http(s)://… or ws(s)://…
+    #[arg(long, value_name = "URL")]
+    receive_at: Option<String>,
     /// What is measured where no --url is given.
     #[arg(long, value_enum)]
     transport: Option<Transport>,
@@ -122,10 +126,11 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
 
 async fn measured(options: &Options) -> Result<Report, Failure> {
     let target = Target::new(options).await?;
+    let receiver = Target::receiver(options).await?;
     let made = setup::queues(options, &target).await?;
     let outcome = async {
         setup::fill(options, &target).await?;
-        load::run(options, &target).await
+        load::run(options, &target, receiver.as_ref().unwrap_or(&target)).await
     };
     let outcome = outcome.await;
     if !options.keep

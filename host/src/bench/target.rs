@@ -94,6 +94,15 @@ impl Target {
         let (authority, headers) = (authority.to_string(), headers(options)?);
         Ok(Target { url, transport, server, authority, base, headers })
     }
+
+    /// The server at which messages are received, where it is another one.
+    pub async fn receiver(options: &Options) -> Result<Option<Target>, Failure> {
+        let Some(url) = &options.receive_at else { return Ok(None) };
+        if !options.work.receives() {
+            return Err(Failure::usage("--receive-at: only latency and wait receive; leave it out"));
+        }
+        Target::new(&Options { url: Some(url.clone()), ..options.clone() }).await.map(Some)
+    }
 }
 
 fn default_url(options: &Options) -> &'static str {

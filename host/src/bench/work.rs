@@ -54,6 +54,11 @@ impl Work {
             Work::Wait => "wait",
         }
     }
+
+    /// Whether messages are received over connections of their own.
+    pub fn receives(self) -> bool {
+        matches!(self, Work::Latency | Work::Wait)
+    }
 }
 
 /// What came of a piece of work.
@@ -81,13 +86,12 @@ pub struct Worker {
 
 impl Worker {
     /// All workers of the options.
-    pub fn all(options: &Options, target: &Target) -> Vec<Worker> {
+    pub fn all(options: &Options, target: &Target, receiver: &Target) -> Vec<Worker> {
         let messages: Arc<[u8]> = messages(options, options.format, options.batch.into()).into();
-        let receives = matches!(options.work, Work::Latency | Work::Wait);
         let worker = |(number, session)| Worker {
             work: options.work,
             session,
-            receiver: receives.then(|| Session::new(options, target)),
+            receiver: options.work.receives().then(|| Session::new(options, receiver)),
             messages: messages.clone(),
             queue: number % options.queues(),
             n_queues: options.queues(),

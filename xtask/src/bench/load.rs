@@ -28,6 +28,7 @@ pub struct Measured {
     pub rate: f64,
     pub p50: f64,
     pub p99: f64,
+    pub max: f64,
     /// The work ran out before the time did.
     pub drained: bool,
     /// What was due and never begun.
@@ -90,6 +91,7 @@ impl Load {
             rate: number(&report["per_second"])?,
             p50: number(&report["latency_ms"]["p50"])?,
             p99: number(&report["latency_ms"]["p99"])?,
+            max: number(&report["latency_ms"]["max"])?,
             drained: report["drained"] == true,
             never_begun: report["never_begun"].as_u64().unwrap_or(0),
         })

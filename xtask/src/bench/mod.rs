@@ -5,9 +5,11 @@
 
 mod connections;
 mod depth;
+mod hosts;
 mod load;
 mod memory;
 mod metrics;
+mod postgres;
 mod rate;
 mod redis;
 mod report;

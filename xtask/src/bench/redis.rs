@@ -41,13 +41,14 @@ pub fn depths(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure> 
 }
 
 /// A server on a socket; killed, and its folder removed, when dropped.
-struct Redis {
+pub struct Redis {
     child: Child,
     folder: PathBuf,
 }
 
 impl Redis {
-    fn start(parent: &Path) -> Result<Redis, Failure> {
+    /// Starts one that is empty.
+    pub fn start(parent: &Path) -> Result<Redis, Failure> {
         let folder = parent.join("redis");
         // What an interrupted run left behind.
         let _ = std::fs::remove_dir_all(&folder);
@@ -72,7 +73,7 @@ impl Redis {
     }
 
     /// A host over a pool of its own there.
-    fn setup(&self, prefix: &str) -> Setup {
+    pub fn setup(&self, prefix: &str) -> Setup {
         Setup::redis(format!("redis://{}?prefix={prefix}", self.socket().display()))
     }
 }

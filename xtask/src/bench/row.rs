@@ -1,7 +1,7 @@
 //! The figures that are measured, by the names under which one asks for them.
 
 use super::report::Line;
-use super::{Bench, connections, depth, memory, metrics, rate, redis, start, wait, websocket};
+use super::{Bench, connections, depth, hosts, memory, metrics, rate, redis, start, wait, websocket};
 use crate::failure::Failure;
 
 /// Measures, and hands over each line as it is known.
@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 /// Every row, in the order in which they are measured.
-pub const ROWS: [Row; 19] = [
+pub const ROWS: [Row; 20] = [
     Row { name: "post-sqlite", measure: rate::post_sqlite },
     Row { name: "post-memory", measure: rate::post_memory },
     Row { name: "claim-sqlite", measure: rate::claim_sqlite },
@@ -37,6 +37,7 @@ pub const ROWS: [Row; 19] = [
     Row { name: "depth-queues", measure: depth::queues },
     Row { name: "redis", measure: redis::rates },
     Row { name: "redis-depth", measure: redis::depths },
+    Row { name: "redis-hosts", measure: hosts::measure },
 ];
 
 /// The row of this name.

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How a host is set up, apart from where it listens and keeps its data.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    catalog: &'static str,
+    catalog: String,
     pool: String,
     pipeline: Vec<&'static str>,
     rate_limit: &'static str,
@@ -28,7 +28,7 @@ impl Setup {
     /// The host as it is by default: SQLite, synchronous FULL.
     pub fn sqlite() -> Setup {
         Setup {
-            catalog: "sqlite:catalog.db",
+            catalog: "sqlite:catalog.db".to_owned(),
             pool: "sqlite:pool.db".to_owned(),
             pipeline: Vec::new(),
             rate_limit: "",
@@ -40,7 +40,7 @@ impl Setup {
     /// Everything in memory, with room for what a measurement posts.
     pub fn memory() -> Setup {
         let pool = "memory:?max_bytes=8589934592&max_messages=8000000";
-        Setup { catalog: "memory:", pool: pool.to_owned(), ..Setup::sqlite() }
+        Setup { catalog: "memory:".to_owned(), pool: pool.to_owned(), ..Setup::sqlite() }
     }
 
     /// A pool in Redis, the catalog in SQLite.
@@ -49,8 +49,8 @@ impl Setup {
     }
 
     /// Another catalog.
-    pub fn catalog(self, catalog: &'static str) -> Setup {
-        Setup { catalog, ..self }
+    pub fn catalog(self, catalog: impl Into<String>) -> Setup {
+        Setup { catalog: catalog.into(), ..self }
     }
 
     /// Filters, in their order, and the settings of `rate-limit`.
