@@ -8,17 +8,18 @@ use crate::project;
 /// Who takes part, how long, and with which luck.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How long there are faults. A claim lives for a minute at least, so a longer run sees claims expire.
-    #[arg(long, default_value_t = 60)]
+    /// How long there are faults. A claim lives for a minute at least, so a longer run sees claims run out, and
+    /// goes on without faults until all have.
+    #[arg(long, default_value_t = 100)]
     seconds: u64,
     /// Hosts side by side.
     #[arg(long, default_value_t = 3)]
     hosts: u64,
     /// Where messages lie: redis (one server), redis-masters (a cluster of three), redis-cluster (with
-    /// replicas that take over), redis-sentinel.
+    /// replicas that take over), redis-sentinel, mongodb.
     #[arg(long, default_value = "redis-cluster")]
     pool: String,
-    /// Where records lie: postgres or mariadb.
+    /// Where records lie: postgres, mariadb or mongodb.
     #[arg(long, default_value = "postgres")]
     catalog: String,
     /// Repeats an earlier run's choices; without it they are new, and printed.

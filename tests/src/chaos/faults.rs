@@ -1,5 +1,6 @@
 //! What is done to hosts and stores, and undone after a while.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ enum Fault {
     KillStore,
     FreezeStore,
     FailOver,
+    StepDown,
     KillCatalog,
     FreezeCatalog,
 }
@@ -44,6 +46,19 @@ enum Mend {
     ThawStore(usize),
     StartCatalog,
     ThawCatalog,
+}
+
+impl fmt::Display for Mend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mend::StartHost(host) => write!(f, "host {host} is started again"),
+            Mend::ThawHost(host) => write!(f, "host {host} goes on"),
+            Mend::StartStore(server) => write!(f, "the pool's server {server} is started again"),
+            Mend::ThawStore(server) => write!(f, "the pool's server {server} goes on"),
+            Mend::StartCatalog => f.write_str("the catalog is started again"),
+            Mend::ThawCatalog => f.write_str("the catalog goes on"),
+        }
+    }
 }
 
 impl Mend {
@@ -97,7 +112,7 @@ impl<'a> Nemesis<'a> {
             if Instant::now() >= next {
                 let fault = order.pop().or_else(|| kinds.choose(&mut self.chance).copied());
                 if let Some(fault) = fault {
-                    self.harm(fault).await;
+                    self.harm(fault);
                 }
                 next = self.in_ms(GAP_MS);
             }
@@ -113,8 +128,19 @@ impl<'a> Nemesis<'a> {
 
     fn kinds(&self) -> Vec<Fault> {
         use Fault::*;
-        let pool: &[Fault] = if self.stores.fails_over() { &[FailOver] } else { &[KillStore, FreezeStore] };
-        [&[KillHost, FreezeHost, CutConnections, DeleteQueue, KillCatalog, FreezeCatalog], pool].concat()
+        let end_of_store = if self.stores.pool.fails_over() { FailOver } else { KillStore };
+        // Where nobody can, it comes to nothing.
+        vec![
+            KillHost,
+            FreezeHost,
+            CutConnections,
+            DeleteQueue,
+            KillCatalog,
+            FreezeCatalog,
+            FreezeStore,
+            StepDown,
+            end_of_store,
+        ]
     }
 
     fn in_ms(&mut self, (from, to): (u64, u64)) -> Instant {
@@ -128,7 +154,7 @@ impl<'a> Nemesis<'a> {
     }
 
     /// Inflicts a fault, unless one of its kind is there that leaves no room for it.
-    async fn harm(&mut self, fault: Fault) {
+    fn harm(&mut self, fault: Fault) {
         match fault {
             Fault::KillHost | Fault::FreezeHost => self.harm_host(fault),
             Fault::CutConnections => {
@@ -136,7 +162,7 @@ impl<'a> Nemesis<'a> {
                 self.events.tell("all connections to the stores are cut");
             }
             Fault::DeleteQueue => self.delete_queue(),
-            Fault::KillStore | Fault::FreezeStore | Fault::FailOver => self.harm_pool(fault).await,
+            Fault::KillStore | Fault::FreezeStore | Fault::FailOver | Fault::StepDown => self.harm_pool(fault),
             Fault::KillCatalog | Fault::FreezeCatalog => self.harm_catalog(fault),
         }
     }
@@ -163,28 +189,39 @@ impl<'a> Nemesis<'a> {
         self.deletion = Some(tokio::spawn(deletion::delete(self.hosts.reach().clone(), self.reborn.clone(), chance)));
     }
 
-    async fn harm_pool(&mut self, fault: Fault) {
+    fn harm_pool(&mut self, fault: Fault) {
         if self.mends.iter().any(|(_, mend)| mend.is_of_pool()) {
             return;
         }
-        if fault == Fault::FailOver {
-            if let Some(server) = self.stores.fail_over().await {
-                self.events.tell(&format!("the pool's server {server}, a master, is killed"));
-                self.mend_in((4_000, 8_000), Mend::StartStore(server));
+        match fault {
+            Fault::FailOver => {
+                let Some(master) = self.stores.pool.master() else { return };
+                self.stores.pool.kill(master);
+                self.events.tell(&format!("the pool's server {master}, a master, is killed"));
+                self.mend_in((4_000, 8_000), Mend::StartStore(master));
             }
-            return;
+            Fault::StepDown => {
+                if self.stores.pool.step_down() {
+                    self.events.tell("the pool's primary steps down for three seconds");
+                }
+            }
+            Fault::KillStore => {
+                let server = self.any_server();
+                self.stores.pool.kill(server);
+                self.events.tell(&format!("the pool's server {server} is killed"));
+                self.mend_in((50, 2_000), Mend::StartStore(server));
+            }
+            _ => {
+                let server = self.any_server();
+                self.stores.pool.freeze(server);
+                self.events.tell(&format!("the pool's server {server} stands still"));
+                self.mend_in((200, 5_000), Mend::ThawStore(server));
+            }
         }
-        let n_servers = self.stores.servers().len();
-        let server = self.chance.random_range(0..n_servers);
-        if fault == Fault::KillStore {
-            self.stores.servers()[server].kill();
-            self.events.tell(&format!("the pool's server {server} is killed"));
-            self.mend_in((50, 2_000), Mend::StartStore(server));
-        } else {
-            self.stores.servers()[server].freeze();
-            self.events.tell(&format!("the pool's server {server} stands still"));
-            self.mend_in((200, 5_000), Mend::ThawStore(server));
-        }
+    }
+
+    fn any_server(&mut self) -> usize {
+        self.chance.random_range(0..self.stores.pool.n_servers())
     }
 
     fn harm_catalog(&mut self, fault: Fault) {
@@ -192,11 +229,11 @@ impl<'a> Nemesis<'a> {
             return;
         }
         if fault == Fault::KillCatalog {
-            self.stores.kill_catalog();
+            self.stores.catalog.server().kill();
             self.events.tell("the catalog is killed");
             self.mend_in((500, 3_000), Mend::StartCatalog);
         } else {
-            self.stores.freeze_catalog(true);
+            self.stores.catalog.server().freeze();
             self.events.tell("the catalog stands still");
             self.mend_in((200, 5_000), Mend::ThawCatalog);
         }
@@ -230,11 +267,11 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Mend::ThawHost(host) => self.hosts.thaw(host),
-            Mend::StartStore(server) => self.stores.servers()[server].start_again(),
-            Mend::ThawStore(server) => self.stores.servers()[server].thaw(),
-            Mend::StartCatalog => self.stores.start_catalog().await,
-            Mend::ThawCatalog => self.stores.freeze_catalog(false),
+            Mend::StartStore(server) => self.stores.pool.start_again(server).await,
+            Mend::ThawStore(server) => self.stores.pool.thaw(server),
+            Mend::StartCatalog => self.stores.catalog.start_again().await,
+            Mend::ThawCatalog => self.stores.catalog.server().thaw(),
         }
-        self.events.tell(&format!("{mend:?}"));
+        self.events.tell(&mend.to_string());
     }
 }

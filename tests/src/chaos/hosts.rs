@@ -98,13 +98,15 @@ impl Hosts {
         }
     }
 
-    /// The ends of all logs.
+    /// The ends of all logs, and what went wrong before.
     pub fn show_logs(&self) {
         for (number, host) in self.hosts.iter().enumerate() {
             let log = host.log();
             let lines: Vec<_> = log.lines().collect();
-            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-            eprintln!("--- log of host {number} ---\n{}\n--- end of the log ---", last.join("\n"));
+            let (before, last) = lines.split_at(lines.len().saturating_sub(LAST_LINES));
+            let errors = before.iter().filter(|line| line.contains(" ERROR ")).take(LAST_LINES);
+            let shown: Vec<_> = errors.chain(last).copied().collect();
+            eprintln!("--- log of host {number} ---\n{}\n--- end of the log ---", shown.join("\n"));
         }
     }
 }

@@ -2,10 +2,12 @@
 //! connections are cut, queues deleted and made anew, stores killed, frozen and failed over. What everybody
 //! was told in the meantime is held against the promises: see [`crate::checker`].
 
+mod catalog;
 mod deletion;
 mod events;
 mod faults;
 mod hosts;
+mod pool;
 mod stores;
 
 use std::fmt;
@@ -17,10 +19,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
+pub use self::catalog::CatalogKind;
 use self::events::Events;
 use self::faults::Nemesis;
 use self::hosts::Hosts;
-pub use self::stores::{CatalogKind, PoolKind, Stores};
+pub use self::pool::PoolKind;
+pub use self::stores::Stores;
 use crate::checker::ledger::{Counts, Ledger};
 use crate::checker::workers::{self, Team};
 use crate::checker::{LIMITS, SHOWN, audit, lock};
@@ -30,6 +34,8 @@ use crate::host::Setup;
 const QUEUES: [&str; 4] = ["reborn", "orders", "mails", "pictures"];
 /// The shortest life that a claim can have, in seconds.
 const CLAIM_TTL: u64 = 60;
+/// When the last claim has surely run out after everybody has stopped, with what hosts still had under way.
+const RUN_OUT: Duration = Duration::from_secs(CLAIM_TTL + 30);
 
 /// What a run did and found.
 #[derive(Debug)]
@@ -64,21 +70,23 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Runs hosts over stores for so long, with faults. Everything random follows from the seed.
+/// Runs hosts over stores for so long, with faults. Everything random follows from the seed. A run that sees
+/// claims run out ends when all of them have.
 pub async fn run(mut stores: Stores, n_hosts: usize, load: Duration, seed: u64) -> Summary {
     let setup = stores.setup();
     let mut run = Run::begin(setup, n_hosts, seed).await;
     let mut nemesis = Nemesis::new(&mut run.hosts, &mut stores, run.ledgers[0].clone(), run.chance.random());
     nemesis.inflict(load).await;
     let events = nemesis.events();
-    run.end(events).await
+    let claims_run_out = load > Duration::from_secs(CLAIM_TTL);
+    run.end(events, claims_run_out).await
 }
 
 /// Runs one host without any fault: what is broken then is the host's or its store's alone.
 pub async fn undisturbed(setup: Setup, load: Duration, seed: u64) -> Summary {
     let run = Run::begin(setup, 1, seed).await;
     tokio::time::sleep(load).await;
-    run.end(Events::default()).await
+    run.end(Events::default(), false).await
 }
 
 struct Run {
@@ -107,7 +115,7 @@ impl Run {
     }
 
     /// Lets everybody finish, and audits what is there, by each host in turn.
-    async fn end(mut self, events: Events) -> Summary {
+    async fn end(mut self, events: Events, claims_run_out: bool) -> Summary {
         self.hosts.all_serve(QUEUES[0]).await;
         self.ends.store(true, Ordering::Relaxed);
         for running in self.running.drain(..) {
@@ -119,6 +127,14 @@ impl Run {
             let found = audit::audit(&self.hosts.client(turn), ledger).await;
             let mut ledger = lock(ledger);
             found.into_iter().for_each(|what| ledger.broken(what));
+        }
+        for (turn, ledger) in self.ledgers.iter().enumerate() {
+            if claims_run_out {
+                let held = audit::still_held(&self.hosts.client(turn), ledger, RUN_OUT).await;
+                let what = |number| format!("message {number} is not free, though every claim has run out");
+                held.into_iter().for_each(|number| lock(ledger).broken(what(number)));
+            }
+            let mut ledger = lock(ledger);
             summary.violations.append(&mut ledger.violations);
             summary.counts.push((ledger.queue.clone(), ledger.counts(), ledger.unsure));
         }

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::claims::Claim;
 use super::dead_letters::{self, Shown, list};
@@ -62,6 +63,23 @@ pub async fn settled(client: &Client, ledger: &Mutex<Ledger>) {
         (shown.waiting(&lock(ledger)) == 0).then_some(())
     };
     eventually("what has used up its claims is moved", SOON, moved).await;
+}
+
+/// Waits until every claim has run out, those that nobody was told of too, and all messages are free again;
+/// those that are not when patience ends.
+pub async fn still_held(client: &Client, ledger: &Mutex<Ledger>, patience: Duration) -> Vec<Number> {
+    let (queue, _) = watched(ledger);
+    let begun = Instant::now();
+    loop {
+        let all = list(client, &queue, "&include_claimed=true&include_delayed=true").await;
+        let free: HashSet<Number> = list(client, &queue, "").await.iter().map(|message| numbered(message).0).collect();
+        let held: Vec<_> =
+            all.iter().map(|message| numbered(message).0).filter(|number| !free.contains(number)).collect();
+        if held.is_empty() || begun.elapsed() > patience {
+            return held;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn check_presence(ledger: &Ledger, shown: &Shown, found: &mut Vec<String>) {
@@ -152,8 +170,6 @@ fn held(ledger: &Ledger) -> Vec<(String, HashMap<Number, bool>)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

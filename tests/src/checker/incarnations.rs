@@ -117,4 +117,18 @@ mod tests {
         ledger.deleted_queue();
         assert_eq!(show(&mut ledger, 0, "a1"), 0);
     }
+
+    #[test]
+    fn what_is_deleted_by_its_old_id_may_be_in_the_new_queue() {
+        let mut ledger = Ledger::default();
+        ledger.reader();
+        ledger.deleting_queue();
+        let numbers = ledger.posting(1, Duration::ZERO);
+        ledger.unanswered(&numbers);
+        ledger.deleting(0);
+        ledger.deleted(0, true);
+        ledger.posted(numbers, vec!["a1".to_owned()]);
+        ledger.deleted_queue();
+        assert_eq!(show(&mut ledger, 0, "a1"), 0);
+    }
 }

@@ -234,6 +234,8 @@ impl Ledger {
     pub fn deleted(&mut self, number: Number, done: bool) {
         let Some(message) = self.messages.get_mut(&number) else { return };
         match done {
+            // It may have been another one, of the queue that was there before.
+            true if message.forfeit => {}
             true => message.deleted = Some(Instant::now()),
             false => message.deletions -= 1,
         }

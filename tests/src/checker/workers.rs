@@ -1,5 +1,6 @@
 //! The clients that keep hosts busy.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -14,6 +15,9 @@ use tokio::time::{sleep, timeout};
 use super::ledger::{Ledger, Number};
 use super::{follower, lock, numbered};
 use crate::rest::{Answer, Call, Client};
+
+/// What ends by the store's clock has surely ended when so much more time has passed by ours.
+const LATE: Duration = Duration::from_secs(1);
 
 /// The hosts that may be asked, any of them.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +64,8 @@ impl Team {
         let workers = self.producers + self.consumers;
         for number in 0..workers + n_readers as u64 {
             let chance = StdRng::seed_from_u64(seed ^ number);
-            let worker = Worker { team: self.clone(), reach: reach.clone(), ledger: ledger.clone(), chance, number };
+            let (team, reach, ledger) = (self.clone(), reach.clone(), ledger.clone());
+            let worker = Worker { team, reach, ledger, chance, number, abandoned: VecDeque::new() };
             if number < self.producers {
                 running.spawn(worker.post_on_and_on());
             } else if number < workers {
@@ -86,6 +91,8 @@ struct Worker {
     ledger: Arc<Mutex<Ledger>>,
     chance: StdRng,
     number: u64,
+    /// Claims that this consumer lets run out, and when they surely have.
+    abandoned: VecDeque<(Instant, Held)>,
 }
 
 /// A claim, and what it holds.
@@ -179,6 +186,11 @@ impl Worker {
 
     /// Claims some messages and does with them what consumers do.
     async fn consume(&mut self) -> Option<()> {
+        if self.abandoned.front().is_some_and(|(over, _)| *over < Instant::now())
+            && let Some((_, held)) = self.abandoned.pop_front()
+        {
+            self.come_late(&held).await?;
+        }
         let Some(held) = self.claim().await? else {
             sleep(Duration::from_millis(1)).await;
             return Some(());
@@ -191,8 +203,22 @@ impl Worker {
             }
             5..7 => self.delete(&held, held.messages.len() / 2).await,
             7..11 => self.release(&held).await,
-            _ => Some(()),
+            _ => {
+                let over = Instant::now() + Duration::from_secs(self.team.claim_ttl) + LATE;
+                self.abandoned.push_back((over, held));
+                Some(())
+            }
         }
+    }
+
+    /// Goes on with a claim that has run out, as a consumer that was held up does: it can neither be renewed
+    /// nor take a message away. Deletions are not written down, so the audit misses what one removes.
+    async fn come_late(&mut self, held: &Held) -> Option<()> {
+        self.ask_to_renew(held, &[404]).await?;
+        for (_, id) in held.messages.iter().take(2) {
+            self.ask_to_delete(held, id).await?;
+        }
+        Some(())
     }
 
     /// A claim, if there was anything to be had.
@@ -218,9 +244,7 @@ impl Worker {
     async fn delete(&mut self, held: &Held, count: usize) -> Option<()> {
         for (number, id) in held.messages.iter().take(count) {
             lock(&self.ledger).deleting(*number);
-            let client = self.reach.any(&mut self.chance);
-            let path = self.path(&format!("/messages/{id}?claim_id={}", held.claim));
-            let answer = self.ask(client.request("DELETE", &path), &[204, 400, 403]).await?;
+            let answer = self.ask_to_delete(held, id).await?;
             let mut ledger = lock(&self.ledger);
             ledger.deleted(*number, answer.status == 204);
             if answer.status != 204 {
@@ -230,19 +254,28 @@ impl Worker {
         Some(())
     }
 
-    async fn renew(&mut self, held: &Held) -> Option<()> {
-        let ttl = self.team.claim_ttl;
-        let body = json!({ "ttl": ttl, "grace": 60 }).to_string();
-        let asked = Instant::now();
+    async fn ask_to_delete(&mut self, held: &Held, id: &str) -> Option<Answer> {
         let client = self.reach.any(&mut self.chance);
-        let call = client.request("PATCH", &self.path(&format!("/claims/{}", held.claim))).body(body);
-        let answer = self.ask(call, &[204, 404]).await?;
+        let path = self.path(&format!("/messages/{id}?claim_id={}", held.claim));
+        self.ask(client.request("DELETE", &path), &[204, 400, 403]).await
+    }
+
+    async fn renew(&mut self, held: &Held) -> Option<()> {
+        let asked = Instant::now();
+        let answer = self.ask_to_renew(held, &[204, 404]).await?;
         let mut ledger = lock(&self.ledger);
         match answer.status {
-            204 => ledger.renewed(&held.claim, asked, Duration::from_secs(ttl)),
+            204 => ledger.renewed(&held.claim, asked, Duration::from_secs(self.team.claim_ttl)),
             _ => ledger.told_ended(&held.claim, &answer.text()),
         }
         Some(())
+    }
+
+    async fn ask_to_renew(&mut self, held: &Held, statuses: &[u16]) -> Option<Answer> {
+        let body = json!({ "ttl": self.team.claim_ttl, "grace": 60 }).to_string();
+        let client = self.reach.any(&mut self.chance);
+        let call = client.request("PATCH", &self.path(&format!("/claims/{}", held.claim))).body(body);
+        self.ask(call, statuses).await
     }
 
     async fn release(&mut self, held: &Held) -> Option<()> {
