@@ -12,6 +12,7 @@
 // A test ends at the first thing that is not as it must be, and the harness with it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod batches;
 pub mod browser;
 pub mod chaos;
 pub mod checker;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sukkal_tests::batches::claimed_by_sevens;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, patch, pool, register};
 use sukkal_tests::servers::redis::Redis;
@@ -184,22 +185,7 @@ async fn workers_on_all_hosts_share_the_messages_of_a_queue() {
         for batch in 0..20 {
             queues[batch % 2].post((0..50).map(|number| (batch * 50 + number) as u64)).await;
         }
-        let workers: Vec<_> = (0..16)
-            .map(|number| {
-                let queue = queues[number % 2].clone();
-                tokio::spawn(async move {
-                    let mut got = Vec::new();
-                    while let Some(claim) = queue.try_claim(7).await {
-                        got.extend(claim.bodies().iter().filter_map(Value::as_u64));
-                    }
-                    got
-                })
-            })
-            .collect();
-        let mut all = Vec::new();
-        for worker in workers {
-            all.extend(worker.await.expect("no worker panics"));
-        }
+        let all = claimed_by_sevens(&queues, 16).await;
         let distinct: HashSet<u64> = all.iter().copied().collect();
         assert_eq!((all.len(), distinct.len()), (1_000, 1_000));
     })

@@ -2,17 +2,16 @@
 //! while the server ends or stands still. The server is slow: each promise is tried once, on few messages.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
+use sukkal_tests::batches::{Posters, claimed_by_sevens, everything, is_back, post, whole};
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{pool, poolless, register};
 use sukkal_tests::servers::MongoDb;
 use sukkal_tests::stores::Store;
-use sukkal_tests::{eventually, programs};
+use sukkal_tests::{Scrape, eventually, programs};
 
-use crate::redis_failures::{everything, is_back, keep_posting, post, whole};
-use crate::{clients, wire_vectors};
+use crate::{bodies, clients, wire_vectors};
 
 /// Holds the built library to cases of the kit, each group in a database of its own: what one leaves there
 /// falls due when the next puts the clock forward.
@@ -82,6 +81,12 @@ async fn hosts_share_queues_and_wake_each_other() {
         let path = there.path("/claims?wait=20");
         there.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
     });
+    // It looks once, has the queue watched, and looks again.
+    let waits = async || {
+        let calls = [("kind", "pool"), ("method", "claim")];
+        (Scrape::of(&second.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls) > 1.0).then_some(())
+    };
+    eventually("somebody waits", SOON, waits).await;
     here.post(["a"]).await;
     let claimed = waiting.await.expect("the waiter does not panic").expect(201).json();
     assert_eq!(claimed["messages"][0]["body"], "a");
@@ -90,25 +95,102 @@ async fn hosts_share_queues_and_wake_each_other() {
 }
 
 #[tokio::test]
+async fn bodies_and_metadata_are_kept_as_they_are() {
+    let mongodb = MongoDb::start().await;
+    bodies::texts_over(Store::mongodb(&mongodb.uri())).await;
+    bodies::metadata_over(Store::mongodb(&mongodb.uri())).await;
+}
+
+#[tokio::test]
+async fn workers_on_both_hosts_share_the_messages_of_a_queue() {
+    let mongodb = MongoDb::start().await;
+    let store = Store::mongodb(&mongodb.uri());
+    let (first, second) = tokio::join!(store.host().start(), store.host().start());
+    let queues = [first.queue("q"), second.queue("q")];
+    queues[0].post(0..100).await;
+    let mut all = claimed_by_sevens(&queues, 4).await;
+    all.sort_unstable();
+    assert_eq!(all, (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn no_command_reads_a_collection_from_end_to_end() {
+    let mongodb = MongoDb::start().await;
+    let uri = mongodb.uri();
+    let database = uri.rsplit('/').next().unwrap_or_default();
+    mongodb.remember(database);
+    let host = Store::mongodb(&uri).host().start().await;
+    let (queue, client) = (host.queue("q"), host.client());
+    queue.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
+    queue.post_messages(json!([{ "ttl": 60, "body": 1 }, { "ttl": 60, "delay": 1, "body": 2 }, { "body": 3 }])).await;
+    let page = queue.list("?echo=true&limit=1").await;
+    queue.next(&page).await;
+    queue.list("").await;
+    client.get(&queue.path(&format!("/messages?ids={}", page.ids()[0]))).await.expect(200);
+    let claim = queue.claim(2).await;
+    claim.get().await.expect(200);
+    claim.renew(100).await.expect(204);
+    claim.delete(0).await.expect(204);
+    claim.release().await;
+    let is_dead = async || (host.queue("dead").counts().await[0] > 0).then_some(());
+    eventually("the dead letter is moved", SOON, is_dead).await;
+    queue.pop(1).await;
+    client
+        .post("/v2/queues/q/subscriptions", json!({ "subscriber": "http://a.example", "ttl": 600 }))
+        .await
+        .expect(201);
+    client.get("/v2/queues/q/subscriptions").await.expect(200);
+    client.get("/v2/queues?with_count=true&detailed=true").await.expect(200);
+    client.post(&queue.path("/purge"), json!({ "resource_types": ["messages", "subscriptions"] })).await.expect(204);
+    client.delete(&queue.path("")).await.expect(204);
+    let is_dropped = async || {
+        let plans = mongodb.plans(database);
+        let dropped = plans.iter().any(|plan| plan.starts_with("ok delete") && plan.contains("dropping"));
+        dropped.then_some(plans)
+    };
+    let plans = eventually("the queue is removed", SOON, is_dropped).await;
+    for command in ["find", "aggregate", "update", "delete", "findAndModify"] {
+        assert!(plans.iter().any(|plan| plan.split(' ').nth(1) == Some(command)), "no {command} in {plans:#?}");
+    }
+    let scans: Vec<_> = plans.iter().filter(|plan| plan.starts_with("SCAN")).collect();
+    assert!(scans.is_empty(), "{scans:#?}");
+}
+
+#[tokio::test]
 async fn batches_are_whole_over_kills_of_the_server() {
     let mut mongodb = MongoDb::start().await;
     let host = Store::mongodb(&mongodb.uri()).host().section("[limits]\nmax_messages_per_page = 1000").start().await;
     let queue = host.queue("q");
     queue.create(json!({})).await;
-    let ends = Arc::new(AtomicBool::new(false));
-    let workers: Vec<_> =
-        (0..2).map(|worker| tokio::spawn(keep_posting(queue.clone(), worker, ends.clone()))).collect();
+    let posters = Posters::start(&queue, 2);
     for round in 0..2 {
         is_back(&queue, &format!("before-{round}")).await;
         mongodb.server.kill();
         mongodb.start_again().await;
         is_back(&queue, &format!("after-{round}")).await;
     }
-    ends.store(true, Ordering::Relaxed);
-    let mut stored = Vec::new();
-    for worker in workers {
-        stored.extend(worker.await.expect("a worker does not panic"));
+    let stored = posters.end().await;
+    whole(&everything(&queue).await, &stored);
+}
+
+#[tokio::test]
+async fn batches_are_whole_over_changes_of_the_primary() {
+    let mongodb = MongoDb::start().await;
+    let host = Store::mongodb(&mongodb.uri()).host().section("[limits]\nmax_messages_per_page = 1000").start().await;
+    let queue = host.queue("q");
+    queue.create(json!({})).await;
+    let claimed = host.queue("claimed");
+    claimed.post(["a", "b"]).await;
+    let posters = Posters::start(&queue, 2);
+    for round in 0..2 {
+        is_back(&queue, &format!("before-{round}")).await;
+        mongodb.command("admin", r#"{"replSetStepDown": 3, "force": true}"#);
+        is_back(&queue, &format!("after-{round}")).await;
+        // No claim is given twice, and none is lost on the way.
+        assert_eq!(claimed.claim(1).await.bodies(), [["a", "b"][round]]);
     }
+    assert!(claimed.try_claim(1).await.is_none());
+    let stored = posters.end().await;
     whole(&everything(&queue).await, &stored);
 }
 
@@ -127,6 +209,26 @@ async fn a_server_that_stands_still_is_answered_for_and_found_again() {
     mongodb.server.thaw();
     is_back(&queue, "after").await;
     whole(&everything(&queue).await, &["before".to_owned(), "after".to_owned()]);
+}
+
+#[tokio::test]
+async fn a_database_is_registered_once_and_only_where_something_answers() {
+    let mongodb = MongoDb::start().await;
+    let (host, port) = (poolless().await, mongodb.server.port());
+    pool(&host, "p1", &format!("mongodb://127.0.0.1:{port}/one?connectTimeoutMS=500&retryReads=false")).await;
+    for uri in [
+        format!("mongodb://127.0.0.1:{port}/one?retryReads=false&connectTimeoutMS=500"),
+        format!("mongodb://127.0.0.1:{port}/one"),
+        format!("mongodb://127.0.0.1:{port},127.0.0.1:{port}/one"),
+    ] {
+        let refused = register(&host, "p2", json!({ "uri": uri, "weight": 1 })).await;
+        assert_eq!(refused.status, 409, "{uri}: {}", refused.text());
+        assert!(refused.text().contains("It is that of the pool p1."), "{}", refused.text());
+    }
+    pool(&host, "p2", &format!("mongodb://127.0.0.1:{port}/two")).await;
+    let begun = std::time::Instant::now();
+    let refused = register(&host, "p3", json!({ "uri": "mongodb://127.0.0.1:1", "weight": 1 })).await.expect(400);
+    assert!(begun.elapsed().as_secs() < 5 && refused.text().contains("cannot connect to URI"), "{}", refused.text());
 }
 
 #[tokio::test]

@@ -1,78 +1,17 @@
 //! What becomes of posts while their Redis ends, stands still or cannot be reached.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::json;
+use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
 use sukkal_tests::crash::{self, End};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::redis::{Redis, Watched};
 use sukkal_tests::stores::REDIS;
-use sukkal_tests::{Host, Queue, eventually};
-
-/// Messages of a batch.
-const BATCH: usize = 10;
+use sukkal_tests::{Host, eventually};
 
 fn over(uri: &str) -> Setup {
     Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_messages_per_page = 1000")
-}
-
-/// Posts one batch; the answer's status.
-pub async fn post(queue: &Queue, name: &str) -> u16 {
-    let messages: Vec<_> =
-        (0..BATCH).map(|number| json!({ "ttl": 3600, "body": format!("{name} {number}") })).collect();
-    queue.client().post(&queue.path("/messages"), json!({ "messages": messages })).await.status
-}
-
-/// Posts batches until it is told to end; the names of those that were answered with 201.
-pub async fn keep_posting(queue: Queue, worker: usize, ends: Arc<AtomicBool>) -> Vec<String> {
-    let mut stored = Vec::new();
-    for round in 0.. {
-        if ends.load(Ordering::Relaxed) {
-            break;
-        }
-        let name = format!("{worker}-{round}");
-        match post(&queue, &name).await {
-            201 => stored.push(name),
-            503 => tokio::task::yield_now().await,
-            other => panic!("a post is answered with {other}"),
-        }
-    }
-    stored
-}
-
-/// Every message of a queue, by its body.
-pub async fn everything(queue: &Queue) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut page = queue.list("?echo=true&limit=1000").await;
-    while !page.messages.is_empty() {
-        all.extend(page.bodies().iter().map(|body| body.as_str().unwrap_or_default().to_owned()));
-        page = queue.next(&page).await;
-    }
-    all
-}
-
-/// Each batch that was answered with 201 is there; of any other all is there, or nothing.
-pub fn whole(there: &[String], stored: &[String]) {
-    let distinct: HashSet<&String> = there.iter().collect();
-    assert_eq!(distinct.len(), there.len(), "messages that are there once");
-    let mut batches = HashMap::<&str, usize>::new();
-    for body in there {
-        *batches.entry(body.split(' ').next().unwrap_or_default()).or_default() += 1;
-    }
-    for (name, count) in &batches {
-        assert_eq!(*count, BATCH, "messages of the batch {name}");
-    }
-    for name in stored {
-        assert!(batches.contains_key(name.as_str()), "the batch {name}, which was acknowledged, is lost");
-    }
-}
-
-pub async fn is_back(queue: &Queue, name: &str) {
-    eventually("posts are taken again", SOON, async || (post(queue, name).await == 201).then_some(())).await;
 }
 
 #[tokio::test]
@@ -80,9 +19,7 @@ async fn batches_are_whole_over_kills_of_the_server() {
     let mut redis = Redis::start();
     let host = over(&redis.uri()).start().await;
     let queue = host.queue("q");
-    let ends = Arc::new(AtomicBool::new(false));
-    let workers: Vec<_> =
-        (0..4).map(|worker| tokio::spawn(keep_posting(queue.clone(), worker, ends.clone()))).collect();
+    let posters = Posters::start(&queue, 4);
     for round in 0..3 {
         let before = queue.counts().await[2];
         eventually("some are stored", SOON, async || (queue.counts().await[2] > before).then_some(())).await;
@@ -91,11 +28,7 @@ async fn batches_are_whole_over_kills_of_the_server() {
         redis.start_again();
         is_back(&queue, &format!("after-{round}")).await;
     }
-    ends.store(true, Ordering::Relaxed);
-    let mut stored = Vec::new();
-    for worker in workers {
-        stored.extend(worker.await.expect("a worker does not panic"));
-    }
+    let stored = posters.end().await;
     whole(&everything(&queue).await, &stored);
 }
 
@@ -120,15 +53,13 @@ async fn connections_that_are_cut_are_made_again() {
     let proxy = Proxy::to(redis.port()).await;
     let host = over(&format!("redis://127.0.0.1:{}", proxy.port())).start().await;
     let queue = host.queue("q");
-    let ends = Arc::new(AtomicBool::new(false));
-    let worker = tokio::spawn(keep_posting(queue.clone(), 0, ends.clone()));
+    let posters = Posters::start(&queue, 1);
     for round in 0..5 {
         is_back(&queue, &format!("before-{round}")).await;
         proxy.cut();
         is_back(&queue, &format!("after-{round}")).await;
     }
-    ends.store(true, Ordering::Relaxed);
-    let stored = worker.await.expect("the worker does not panic");
+    let stored = posters.end().await;
     whole(&everything(&queue).await, &stored);
 }
 
@@ -187,19 +118,13 @@ async fn posts_over_a_wire_that_is_cut_again_and_again_are_stored_once() {
     let redis = Redis::start();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
-    let ends = Arc::new(AtomicBool::new(false));
-    let workers: Vec<_> =
-        (0..8).map(|worker| tokio::spawn(keep_posting(queue.clone(), worker, ends.clone()))).collect();
+    let posters = Posters::start(&queue, 8);
     let before = everything(&queue).await.len();
     for round in 0..40 {
         proxy.cut();
         is_back(&queue, &format!("after-{round}")).await;
     }
-    ends.store(true, Ordering::Relaxed);
-    let mut stored = Vec::new();
-    for worker in workers {
-        stored.extend(worker.await.expect("a worker does not panic"));
-    }
+    let stored = posters.end().await;
     let there = everything(&queue).await;
     assert!(there.len() > before);
     whole(&there, &stored);

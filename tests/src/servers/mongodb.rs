@@ -3,10 +3,11 @@
 //! MongoDB itself is in no distribution that tests run on; this one keeps what it promises in the
 //! same words, at a fraction of the speed, and the slower the more there is in a collection.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Server;
+use super::{Server, finish};
 use crate::programs;
 
 /// A server with no databases.
@@ -31,9 +32,49 @@ impl MongoDb {
         mongodb
     }
 
+    /// Starts one that speaks TLS alone, with the certificate `NAME.pem` of a folder and its key.
+    pub async fn with_tls(folder: &Path, name: &str) -> MongoDb {
+        let mut mongodb = MongoDb { server: Server::new("mongodb") };
+        let (cert, key) = mongodb.server.take_certificate(folder, name);
+        mongodb.run(&["--tls-cert-file", &cert, "--tls-key-file", &key]).await;
+        mongodb
+    }
+
     /// Starts it on the data that are there.
     pub async fn start_again(&mut self) {
         self.run(&[]).await;
+    }
+
+    /// Has the server carry out a command, as JSON, on a database.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn command(&self, database: &str, command: &str) {
+        const SCRIPT: &str = "import json, sys, pymongo\n\
+            client = pymongo.MongoClient('127.0.0.1', int(sys.argv[1]), directConnection=True)\n\
+            client[sys.argv[2]].command(json.loads(sys.argv[3]))";
+        finish(Command::new(programs::python()).args(["-c", SCRIPT, &self.port(), database, command]));
+    }
+
+    /// From now on the database remembers what it is sent, for [`MongoDb::plans`].
+    pub fn remember(&self, database: &str) {
+        self.command(database, r#"{"profile": 2}"#);
+    }
+
+    /// A line for each command that the database remembers: `SCAN` or `ok`, its name, the command itself.
+    ///
+    /// # Panics
+    /// When the server does not say.
+    pub fn plans(&self, database: &str) -> Vec<String> {
+        let mut ask = Command::new(programs::python());
+        let output = ask.args(["-c", include_str!("mongodb_plans.py"), &self.port(), database]).output();
+        let output = output.expect("the program can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    fn port(&self) -> String {
+        self.server.port().to_string()
     }
 
     async fn run(&mut self, further: &[&str]) {
@@ -41,7 +82,7 @@ impl MongoDb {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(programs::python()).args(["-m", "secantus"]);
         command.args(["--host", "127.0.0.1", "--log-level", "ERROR", "--sync-on-commit", "--cache-size", "64M"]);
-        command.arg("--port").arg(self.server.port().to_string());
+        command.arg("--port").arg(self.port());
         command.arg("--storage-path").arg(self.server.folder().join("data"));
         command.args(further);
         self.server.run(command).await;

@@ -1,10 +1,12 @@
-//! The SQL catalog over TLS: whom it trusts, and whom not.
+//! Stores over TLS: whom they trust, and whom not.
 
 use std::path::Path;
 
 use serde_json::json;
 use sukkal_tests::Host;
-use sukkal_tests::servers::{MariaDb, Postgres};
+use sukkal_tests::pools::{admin, register};
+use sukkal_tests::servers::redis::Redis;
+use sukkal_tests::servers::{MariaDb, MongoDb, Postgres, free_port};
 use sukkal_tests::stores::Store;
 use sukkal_tests::tls::Authority;
 
@@ -34,9 +36,9 @@ fn certificates(folder: &Path) {
     std::fs::write(folder.join("stranger.pem"), Authority::default().pem()).expect("a file can be written");
 }
 
-/// A host with all plugins over this catalog serves.
-async fn serves(words: &Words, uri: &str) {
-    let host = Store::sql(words.scheme, uri).host().start().await;
+/// A host with all plugins over this store serves.
+async fn serves(store: Store) {
+    let host = store.host().start().await;
     host.client().put("/v2/queues/q", json!({})).await.expect(201);
     host.client().delete("/v2/queues/q").await.expect(204);
 }
@@ -54,13 +56,14 @@ fn refuses(uri: &str) {
 async fn only_who_is_trusted(words: &Words, server: &str, elsewhere: &str, folder: &Path) {
     let trusting = |file: &str| format!("{}={}", words.trusted, folder.join(file).display());
     let Words { full, authority, .. } = words;
-    serves(words, &format!("{server}?{full}&{}", trusting("ours.pem"))).await;
+    let serves = async |uri: String| serves(Store::sql(words.scheme, &uri)).await;
+    serves(format!("{server}?{full}&{}", trusting("ours.pem"))).await;
     refuses(&format!("{server}?{full}&{}", trusting("stranger.pem")));
     refuses(&format!("{server}?{authority}&{}", trusting("stranger.pem")));
     // The system does not know it either.
     refuses(&format!("{server}?{full}"));
     refuses(&format!("{elsewhere}?{full}&{}", trusting("ours.pem")));
-    serves(words, &format!("{elsewhere}?{authority}&{}", trusting("ours.pem"))).await;
+    serves(format!("{elsewhere}?{authority}&{}", trusting("ours.pem"))).await;
 }
 
 #[tokio::test]
@@ -88,4 +91,51 @@ async fn a_server_without_tls_is_not_spoken_to_where_it_is_asked_for() {
     let output = host.serve().output().expect("the host can be started");
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("no trusted connection"));
+}
+
+#[tokio::test]
+async fn mongodb_is_believed_with_a_certificate_that_is_trusted_and_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    certificates(folder.path());
+    let server = MongoDb::with_tls(folder.path(), "server").await;
+    let elsewhere = MongoDb::with_tls(folder.path(), "elsewhere").await;
+    let uri = |server: &MongoDb, trusted: &str| {
+        let trusted = folder.path().join(trusted).display().to_string().replace('/', "%2F");
+        format!("{}?tls=true&tlsCAFile={trusted}", server.uri())
+    };
+    serves(Store::mongodb(&uri(&server, "ours.pem"))).await;
+    refuses(&uri(&server, "stranger.pem"));
+    refuses(&uri(&elsewhere, "ours.pem"));
+}
+
+/// Each brings its own library for TLS.
+#[tokio::test]
+async fn stores_of_every_kind_are_spoken_to_over_tls_by_one_host_that_speaks_it_itself() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    certificates(folder.path());
+    let at = |file: &str| folder.path().join(file).display().to_string();
+    let (postgres, mongodb) =
+        tokio::join!(Postgres::with_tls(folder.path(), "server"), MongoDb::with_tls(folder.path(), "server"));
+    let redis_port = free_port();
+    let _redis = Redis::with(&format!(
+        "tls-port {redis_port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no\n",
+        at("server.pem"),
+        at("server.key"),
+        at("ours.pem")
+    ));
+    let catalog = format!("{}?sslmode=verify-full&sslrootcert={}", postgres.uri(), at("ours.pem"));
+    let redis = format!("rediss://localhost:{redis_port}?ca_file={}", at("ours.pem"));
+    let mongodb = format!("{}?tls=true&tlsCAFile={}", mongodb.uri(), at("ours.pem").replace('/', "%2F"));
+    let own = format!("tls = {{ cert = {:?}, key = {:?} }}", at("server.pem"), at("server.key"));
+    let setup = admin(Host::with()).top(&format!("catalog = {catalog:?}\ndefault_pool = \"\""));
+    let host = setup.websocket(&own).start().await;
+    for (name, uri) in [("one", redis), ("two", mongodb)] {
+        register(&host, name, json!({ "uri": uri, "weight": 1 })).await.expect(201);
+        host.client().put(&format!("/v2/flavors/{name}"), json!({ "pool_list": [name] })).await.expect(201);
+        let queue = host.queue(name);
+        queue.create(json!({ "_flavor": name })).await;
+        queue.post(["a"]).await;
+        assert_eq!(queue.claim(1).await.bodies(), ["a"]);
+    }
+    assert!(!host.log().contains("panicked"), "{}", host.log());
 }

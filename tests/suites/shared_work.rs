@@ -1,0 +1,89 @@
+//! What the service does by itself is done once, however many hosts share a catalog and a pool.
+
+use serde_json::json;
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::Postgres;
+use sukkal_tests::servers::redis::Redis;
+use sukkal_tests::{Host, Scrape, eventually};
+
+/// What one script of the pool's settles at the most.
+const STEP: u64 = 250;
+
+/// Three hosts, and what they share.
+struct Three {
+    hosts: Vec<Host>,
+    redis: Redis,
+    _postgres: Postgres,
+}
+
+impl Three {
+    async fn start() -> Three {
+        let (postgres, redis) = (Postgres::start().await, Redis::start());
+        let setup = Host::with().top(&format!("catalog = {:?}\ndefault_pool = {:?}", postgres.uri(), redis.uri()));
+        let (a, b, c) = tokio::join!(setup.clone().start(), setup.clone().start(), setup.start());
+        Three { hosts: vec![a, b, c], redis, _postgres: postgres }
+    }
+
+    /// How often each host has called a method of the pool.
+    async fn calls(&self, method: &str) -> Vec<u64> {
+        let mut calls = Vec::new();
+        for host in &self.hosts {
+            let scrape = Scrape::of(&host.pages(), "/metrics").await;
+            calls.push(scrape.sum("sukkal_store_calls_total", &[("kind", "pool"), ("method", method)]) as u64);
+        }
+        calls
+    }
+
+    /// Waits until each host has begun and ended a sweep.
+    async fn all_sweep(&self) {
+        let before = self.calls("sweep").await;
+        let swept = async || {
+            let now = self.calls("sweep").await;
+            now.iter().zip(&before).all(|(now, before)| *now > before + 1).then_some(())
+        };
+        eventually("each host sweeps", SOON, swept).await;
+    }
+
+    /// How many scripts the server has run.
+    fn scripts(&self) -> u64 {
+        let said = self.redis.ask(&["INFO", "commandstats"]).expect("the server answers");
+        let count = said.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next());
+        count.and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_falls_due_is_settled_once_for_all_hosts() {
+    let three = Three::start().await;
+    let queue = three.hosts[0].queue("q");
+    queue.create(json!({})).await;
+    for _ in 0..10 {
+        queue.post_messages((0..1_000).map(|_| json!({ "ttl": 300, "delay": 8, "body": 1 })).collect()).await;
+    }
+    three.redis.ask(&["CONFIG", "RESETSTAT"]).expect("the server answers");
+    let alone = 10_000 / STEP;
+    eventually("all is settled", SOON * 2, async || (three.scripts() >= alone).then_some(())).await;
+    three.all_sweep().await;
+    let scripts = three.scripts();
+    assert!(scripts < alone * 3 / 2, "{scripts} scripts in place of {alone}");
+    assert_eq!(queue.counts().await, [10_000, 0, 10_000]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_queue_is_removed_by_the_host_that_deleted_it() {
+    const QUEUES: usize = 12;
+    let three = Three::start().await;
+    for number in 0..QUEUES {
+        three.hosts[number % 3].queue(&format!("q{number}")).post(["a", "b"]).await;
+    }
+    for number in 0..QUEUES {
+        three.hosts[(number + 1) % 3].client().delete(&format!("/v2/queues/q{number}")).await.expect(204);
+    }
+    let all = async || {
+        let dropped = three.calls("drop_queue").await;
+        (dropped.iter().sum::<u64>() >= QUEUES as u64).then_some(dropped)
+    };
+    eventually("all are removed", SOON, all).await;
+    three.all_sweep().await;
+    assert_eq!(three.calls("drop_queue").await, [QUEUES as u64 / 3; 3], "each removes its own");
+}
