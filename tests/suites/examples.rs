@@ -27,7 +27,7 @@ async fn the_example_stores_serve_a_host() {
 fn the_example_stores_keep_every_promise_but_durability() {
     for package in ["sukkal-example-pool", "sukkal-example-catalog"] {
         let mut verify = Command::new(programs::sukkal());
-        verify.args(["plugin", "verify", "--volatile"]).arg(programs::library(package));
+        verify.args(["plugin", "verify"]).arg(programs::library(package));
         let output = verify.output().expect("the program can be started");
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && told.contains(" 0 failed"), "{told}");

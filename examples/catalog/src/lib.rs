@@ -113,6 +113,7 @@ impl Catalog for ExampleCatalog {
         Ok(Health {
             warnings,
             ..Health::default()
-        })
+        }
+        .volatile())
     }
 }

@@ -90,7 +90,6 @@ impl Kills {
         let pool = library.open_pool(case.arguments()).await.map_err(|error| unopened(&error))?;
         let bench = PoolBench { pool, clock, reopen: None, effort: case.effort.of_the_kit() };
         let verdict = match self {
-            _ if case.opening.volatile => Verdict::NotOffered("nothing outlives a restart".to_owned()),
             Kills::Crash if case.after_kill => crash::check(bench, &take(noted(case))?).await.into(),
             Kills::Crash => crash::work(bench, |notes| note_and_end(case, notes)).await.into(),
             Kills::History => {

@@ -11,9 +11,6 @@ pub struct Opening {
     /// The plugin's settings, as a JSON object.
     #[arg(long, default_value = "{}")]
     pub settings: String,
-    /// Nothing of the store outlives its closing: leave out the cases about restarts.
-    #[arg(long)]
-    pub volatile: bool,
 }
 
 /// How much is done to find a fault.
@@ -36,8 +33,7 @@ pub struct Effort {
 impl Opening {
     /// As it is typed.
     pub fn arguments(&self) -> Vec<OsString> {
-        let settings = OsString::from(format!("--settings={}", self.settings));
-        [settings].into_iter().chain(self.volatile.then(|| "--volatile".into())).collect()
+        vec![OsString::from(format!("--settings={}", self.settings))]
     }
 }
 

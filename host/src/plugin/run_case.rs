@@ -158,13 +158,12 @@ impl OneCase {
     async fn run_pool(&self, case: &Case<PoolBench>, library: Library, clock: TestClock) -> Result<Report, String> {
         let arguments = self.arguments();
         let pool = library.open_pool(arguments.clone()).await.map_err(|error| unopened(&error))?;
-        let reopen = (!self.opening.volatile).then(|| -> Reopen<_> {
-            Arc::new(move || {
-                let (library, arguments) = (library.clone(), arguments.clone());
-                Box::pin(async move { library.open_pool(arguments).await })
-            })
+        let reopen: Reopen<_> = Arc::new(move || {
+            let (library, arguments) = (library.clone(), arguments.clone());
+            Box::pin(async move { library.open_pool(arguments).await })
         });
-        Ok(conformance::run(case, PoolBench { pool, clock, reopen, effort: self.effort.of_the_kit() }).await)
+        Ok(conformance::run(case, PoolBench { pool, clock, reopen: Some(reopen), effort: self.effort.of_the_kit() })
+            .await)
     }
 
     async fn run_catalog(
@@ -175,13 +174,11 @@ impl OneCase {
     ) -> Result<Report, String> {
         let arguments = self.arguments();
         let catalog = library.open_catalog(arguments.clone()).await.map_err(|error| unopened(&error))?;
-        let reopen = (!self.opening.volatile).then(|| -> Reopen<_> {
-            Arc::new(move || {
-                let (library, arguments) = (library.clone(), arguments.clone());
-                Box::pin(async move { library.open_catalog(arguments).await })
-            })
+        let reopen: Reopen<_> = Arc::new(move || {
+            let (library, arguments) = (library.clone(), arguments.clone());
+            Box::pin(async move { library.open_catalog(arguments).await })
         });
-        Ok(conformance::run(case, CatalogBench { catalog, clock, reopen }).await)
+        Ok(conformance::run(case, CatalogBench { catalog, clock, reopen: Some(reopen) }).await)
     }
 
     /// What the store is opened with.

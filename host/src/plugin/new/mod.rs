@@ -124,7 +124,7 @@ impl fmt::Display for Made {
         writeln!(f, "    cargo build")?;
         writeln!(f, "    sukkal plugin inspect {library}")?;
         if matches!(self.what, What::Pool | What::Catalog) {
-            writeln!(f, "    sukkal plugin verify {library} --volatile")?;
+            writeln!(f, "    sukkal plugin verify {library}")?;
         }
         writeln!(f)?;
         match &self.guide {
