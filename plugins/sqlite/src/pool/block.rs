@@ -13,7 +13,9 @@ use super::varint::{byte, bytes, read, read_signed, write, write_signed};
 use crate::error::{Fail, Outcome};
 
 /// The form in which blocks are written; a reader refuses others.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// Rows are as long as a multiple of so many bytes; the rest is zeros. A message takes some eight.
+const STEP: usize = 64;
 
 /// What a message is at present, as it was last written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,8 @@ pub struct Block {
     clients: Vec<Box<str>>,
     /// Where bodies lie whose messages were taken out. Not written: it is made known at once.
     gone: Vec<Location>,
+    /// How long its row is.
+    length: usize,
 }
 
 impl Block {
@@ -199,8 +203,24 @@ const HAS_CLAIMS: u8 = 8;
 const HAS_UNTIL: u8 = 16;
 
 impl Block {
-    /// Writes it in the table's form.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// Writes it in the table's form, as long as its row is, or longer if need be: SQLite writes a
+    /// row of the same length where the old one lies, and one that outgrows a full page costs three.
+    pub fn encode(&mut self, out: &mut Vec<u8>) {
+        self.encode_all(out);
+        if out.len() > self.length {
+            self.length = out.len().next_multiple_of(STEP);
+        }
+        out.resize(self.length, 0);
+    }
+
+    /// The same for a row that is made only now, with some room to grow: claims take some.
+    pub fn encode_new(&mut self, out: &mut Vec<u8>) {
+        self.encode_all(out);
+        self.length = (out.len() + out.len() / 2).next_multiple_of(STEP);
+        out.resize(self.length, 0);
+    }
+
+    fn encode_all(&self, out: &mut Vec<u8>) {
         out.clear();
         out.push(FORM);
         write(out, self.clients.len() as u64);
@@ -208,22 +228,26 @@ impl Block {
             write(out, client.len() as u64);
             out.extend_from_slice(client.as_bytes());
         }
-        let mut claims: Vec<ClaimId> = Vec::new();
-        for entry in self.entries.iter().filter(|entry| entry.state == State::Claimed) {
-            if claims.last() != Some(&entry.claim) && !claims.contains(&entry.claim) {
-                claims.push(entry.claim);
+        let mut holds: Vec<Hold> = Vec::new();
+        for hold in self.entries.iter().filter_map(Hold::of) {
+            if !holds.contains(&hold) {
+                holds.push(hold);
             }
         }
-        write(out, claims.len() as u64);
-        claims.iter().for_each(|claim| out.extend_from_slice(&claim.0.to_le_bytes()));
+        write(out, holds.len() as u64);
+        for hold in &holds {
+            out.extend_from_slice(&hold.claim.0.to_le_bytes());
+            write(out, hold.until.0.cast_unsigned());
+        }
         write(out, self.entries.len() as u64);
-        let mut run = 0;
+        let (mut run, mut expires) = (0, 0);
         for entry in &self.entries {
-            encode_entry(entry, &claims, out);
-            // Neighbours were stored together, or soon one after the other.
+            encode_entry(entry, &holds, out);
+            // Neighbours were stored together, or soon one after the other, and mostly for as long.
+            write_signed(out, entry.expires.0.wrapping_sub(expires));
             write_signed(out, entry.body.run.wrapping_sub(run));
             out.push(entry.body.index);
-            run = entry.body.run;
+            (run, expires) = (entry.body.run, entry.expires.0);
         }
     }
 
@@ -236,19 +260,33 @@ impl Block {
     }
 }
 
-fn encode_entry(entry: &Entry, claims: &[ClaimId], out: &mut Vec<u8>) {
+/// What messages that were claimed together have alike.
+#[derive(Clone, Copy, PartialEq)]
+struct Hold {
+    claim: ClaimId,
+    until: Timestamp,
+}
+
+impl Hold {
+    /// That of a message, if it is claimed.
+    fn of(entry: &Entry) -> Option<Hold> {
+        (entry.state == State::Claimed).then_some(Hold { claim: entry.claim, until: entry.until })
+    }
+}
+
+fn encode_entry(entry: &Entry, holds: &[Hold], out: &mut Vec<u8>) {
     let mut flags = match entry.state {
         State::Ready => 0,
         State::Claimed => 1,
         State::Delayed => 2,
         State::Exhausted => 3,
     };
-    let has_until = entry.until.0 != 0;
+    let hold = Hold::of(entry);
+    let has_until = hold.is_none() && entry.until.0 != 0;
     flags |= if entry.ttl.is_some() { HAS_TTL } else { 0 };
     flags |= if entry.claims > 0 { HAS_CLAIMS } else { 0 };
     flags |= if has_until { HAS_UNTIL } else { 0 };
     out.extend_from_slice(&[entry.offset, flags, entry.client]);
-    write(out, entry.expires.0.cast_unsigned());
     if let Some(ttl) = entry.ttl {
         write(out, ttl.cast_unsigned());
     }
@@ -258,8 +296,8 @@ fn encode_entry(entry: &Entry, claims: &[ClaimId], out: &mut Vec<u8>) {
     if has_until {
         write(out, entry.until.0.cast_unsigned());
     }
-    if entry.state == State::Claimed {
-        let index = claims.iter().position(|claim| *claim == entry.claim).unwrap_or(0);
+    if let Some(hold) = hold {
+        let index = holds.iter().position(|known| *known == hold).unwrap_or(0);
         write(out, index as u64);
     }
 }
@@ -269,29 +307,33 @@ fn decode(mut data: &[u8]) -> Option<Block> {
     if byte(input)? != FORM {
         return None;
     }
-    let mut block = Block::default();
+    let mut block = Block { length: input.len() + 1, ..Block::default() };
     for _ in 0..read(input)? {
         let length = usize::try_from(read(input)?).ok()?;
         block.clients.push(std::str::from_utf8(bytes(input, length)?).ok()?.into());
     }
-    let mut claims = Vec::new();
+    let mut holds = Vec::new();
     for _ in 0..read(input)? {
         let id: [u8; 16] = bytes(input, 16)?.try_into().ok()?;
-        claims.push(ClaimId(u128::from_le_bytes(id)));
+        let until = Timestamp(read(input)?.cast_signed());
+        holds.push(Hold { claim: ClaimId(u128::from_le_bytes(id)), until });
     }
     let length = usize::try_from(read(input)?).ok().filter(|length| *length <= 64)?;
     block.entries.reserve_exact(length);
-    let mut run = 0_i64;
+    let (mut run, mut expires) = (0_i64, 0_i64);
     for _ in 0..length {
-        let mut entry = decode_entry(input, &claims)?;
+        let mut entry = decode_entry(input, &holds)?;
+        expires = expires.wrapping_add(read_signed(input)?);
+        entry.expires = Timestamp(expires);
         run = run.wrapping_add(read_signed(input)?);
         entry.body = Location { run, index: byte(input)? };
         block.entries.push(entry);
     }
-    data.is_empty().then_some(block)
+    data.iter().all(|byte| *byte == 0).then_some(block)
 }
 
-fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
+/// Reads all of an entry but when it ends and where its body lies.
+fn decode_entry(input: &mut &[u8], holds: &[Hold]) -> Option<Entry> {
     let (offset, flags, client) = (byte(input)?, byte(input)?, byte(input)?);
     if offset > LAST_OFFSET {
         return None;
@@ -302,15 +344,15 @@ fn decode_entry(input: &mut &[u8], claims: &[ClaimId]) -> Option<Entry> {
         2 => State::Delayed,
         _ => State::Exhausted,
     };
-    let expires = Timestamp(read(input)?.cast_signed());
     let ttl = if flags & HAS_TTL != 0 { Some(read(input)?.cast_signed()) } else { None };
     let count = if flags & HAS_CLAIMS != 0 { u32::try_from(read(input)?).ok()? } else { 0 };
     let until = if flags & HAS_UNTIL != 0 { Timestamp(read(input)?.cast_signed()) } else { Timestamp(0) };
-    let claim = match state {
-        State::Claimed => *claims.get(usize::try_from(read(input)?).ok()?)?,
-        State::Ready | State::Delayed | State::Exhausted => ClaimId(0),
+    let Hold { claim, until } = match state {
+        State::Claimed => *holds.get(usize::try_from(read(input)?).ok()?)?,
+        State::Ready | State::Delayed | State::Exhausted => Hold { claim: ClaimId(0), until },
     };
-    Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim, body: Location::default() })
+    let (expires, body) = (Timestamp(0), Location::default());
+    Some(Entry { offset, state, client, claims: count, expires, ttl, until, claim, body })
 }
 
 #[cfg(test)]

@@ -40,24 +40,12 @@ pub struct Blocks {
 #[derive(Default)]
 struct Known {
     block: Block,
-    /// What the table's columns say.
-    stored: Stored,
-    /// It is the open one of its queue.
+    /// What the table's columns say, if it has a row of its own.
+    row: Option<Summary>,
+    /// It is the open one of its queue: it lies with the queue's counts, and no index names it.
     open: bool,
     /// Settled: what the table says of its next wake is to be made exact.
     settled: bool,
-}
-
-/// What the table's columns say of a block.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Stored {
-    /// It is not there.
-    #[default]
-    Absent,
-    /// It is the open one of its queue; it lies with the queue's counts, and no index names it.
-    Open,
-    /// It is a row of its own.
-    Closed(Summary),
 }
 
 impl Blocks {
@@ -109,8 +97,7 @@ impl Blocks {
 
     /// Takes in the open block of a queue that was just read with it.
     pub fn adopt(&mut self, key: i64, block: Block) {
-        let stored = if block.entries().is_empty() { Stored::Absent } else { Stored::Open };
-        self.known.entry(key).or_insert(Known { block, stored, open: true, settled: false });
+        self.known.entry(key).or_insert(Known { block, row: None, open: true, settled: false });
     }
 
     /// Says that a block, which may be empty, is the open one of its queue from now on.
@@ -232,11 +219,9 @@ impl Blocks {
         for key in std::mem::take(&mut self.changed) {
             let Some(known) = self.known.get_mut(&key) else { continue };
             known.block.take_gone().into_iter().for_each(|body| self.bodies.gone(body));
-            let has_row = matches!(known.stored, Stored::Closed(_));
             if known.open || known.block.entries().is_empty() {
-                if has_row {
+                if known.row.take().is_some() {
                     connection.prepare_cached(DELETE)?.execute([key])?;
-                    known.stored = Stored::Absent;
                 }
                 if known.open {
                     self.open.insert(key);
@@ -248,28 +233,20 @@ impl Blocks {
             }
             self.open.remove(&key);
             let new = known.to_store(key);
-            known.block.encode(&mut self.buffer);
-            put(connection, key, known.stored, new, &self.buffer)?;
-            known.stored = Stored::Closed(new);
+            known.put(connection, key, new, &mut self.buffer)?;
             known.settled = false;
         }
         self.bodies.write(connection, self.now)
     }
 
-    /// What is to be stored of an open block with its queue's counts: its data, `Some(None)` if it is
-    /// empty; `None` if it has not changed. All else is written by then.
-    pub fn take_open(&mut self, key: i64) -> Option<Option<&[u8]>> {
+    /// What is to be stored of an open block with its queue's counts; `None` if it has not changed.
+    /// All else is written by then.
+    pub fn take_open(&mut self, key: i64) -> Option<&[u8]> {
         if !self.open.remove(&key) {
             return None;
         }
-        let known = self.known.get_mut(&key)?;
-        if known.block.entries().is_empty() {
-            known.stored = Stored::Absent;
-            return Some(None);
-        }
-        known.stored = Stored::Open;
-        known.block.encode(&mut self.buffer);
-        Some(Some(&self.buffer))
+        self.known.get_mut(&key)?.block.encode(&mut self.buffer);
+        Some(&self.buffer)
     }
 
     /// An open block that [`Blocks::take_open`] was not asked for yet.
@@ -283,8 +260,9 @@ impl Blocks {
         self.known.remove(&key);
     }
 
-    /// Keeps memory bounded; called between transactions.
-    pub fn trim(&mut self) {
+    /// The transaction is committed. Keeps memory bounded.
+    pub fn committed(&mut self) {
+        self.bodies.committed();
         if self.known.len() > KEPT {
             self.known.clear();
         }
@@ -311,9 +289,9 @@ impl Blocks {
         let mut rows = statement.query([key])?;
         let Some(row) = rows.next()? else { return Ok(false) };
         let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-        let stored = Stored::Closed(Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail });
+        let summary = Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail };
         let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
-        self.known.insert(key, Known { block, stored, open: false, settled: false });
+        self.known.insert(key, Known { block, row: Some(summary), open: false, settled: false });
         Ok(true)
     }
 
@@ -335,7 +313,7 @@ impl Known {
     /// What the table must say of it, which is closed and holds messages.
     fn to_store(&self, key: i64) -> Summary {
         let mut summary = self.block.summary(lane_of(key));
-        if let Stored::Closed(stored) = self.stored
+        if let Some(stored) = self.row
             && !self.settled
         {
             // Too early a wake costs one look; keeping it spares the index a change.
@@ -343,18 +321,21 @@ impl Known {
         }
         summary
     }
-}
 
-fn put(connection: &Connection, key: i64, stored: Stored, new: Summary, data: &[u8]) -> Outcome<()> {
-    let sql = match stored {
-        Stored::Closed(before) if before == new => {
-            connection.prepare_cached(UPDATE_DATA)?.execute(params![key, data])?;
+    fn put(&mut self, connection: &Connection, key: i64, new: Summary, data: &mut Vec<u8>) -> Outcome<()> {
+        let before = self.row.replace(new);
+        if before.is_none() {
+            self.block.encode_new(data);
+        } else {
+            self.block.encode(data);
+        }
+        if before == Some(new) {
+            connection.prepare_cached(UPDATE_DATA)?.execute(params![key, &data[..]])?;
             return Ok(());
         }
-        Stored::Closed(_) => UPDATE,
-        Stored::Absent | Stored::Open => INSERT,
-    };
-    let avail = new.avail.map(|avail| avail.0);
-    connection.prepare_cached(sql)?.execute(params![key, new.ready, new.wakes.0, avail, data])?;
-    Ok(())
+        let sql = if before.is_none() { INSERT } else { UPDATE };
+        let avail = new.avail.map(|avail| avail.0);
+        connection.prepare_cached(sql)?.execute(params![key, new.ready, new.wakes.0, avail, &data[..]])?;
+        Ok(())
+    }
 }

@@ -1,28 +1,22 @@
 //! The writer's side of bodies: those that a transaction brings, and those that it leaves behind.
 //!
 //! A message that is deleted leaves its block at once, and with that it is gone for every reader. Its
-//! run is deleted once all of its messages are gone; of one that some stay in, a row says which are.
+//! run is deleted once all of its messages are gone; of one that some stay in, an account says which
+//! are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension};
 use sukkal_plugin_sdk::{Message, Origin, Timestamp};
 
 use super::body::{self, Pick};
-use super::garbage::Account;
+use super::garbage::{Account, Garbage};
 use super::run::{self, Draft, Location, Part};
 use super::runs::{MISSING, Runs};
 use crate::error::Outcome;
 
-pub const GET: &str = "SELECT bits, cleaned, due FROM gone WHERE run = ?1";
-pub const PUT: &str = "INSERT OR REPLACE INTO gone (run, bits, cleaned, due) VALUES (?1, ?2, ?3, ?4)";
-pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
-
-/// Accounts of runs kept in memory beyond a transaction.
-const KEPT: usize = 4096;
-
-/// The bodies of a transaction, and accounts of the runs that it touches.
+/// The bodies of a transaction, and the accounts of runs that are being emptied.
 pub struct Bodies {
     /// Being put together, under the next number.
     open: Draft,
@@ -30,14 +24,20 @@ pub struct Bodies {
     next: Option<i64>,
     /// What is gone in this transaction, by run, a bit each.
     gone: BTreeMap<i64, u64>,
-    known: HashMap<i64, Account>,
+    /// What is gone of which runs.
+    pub garbage: Garbage,
     runs: Arc<Runs>,
 }
 
 impl Bodies {
-    /// None yet.
-    pub fn new(runs: Arc<Runs>) -> Bodies {
-        Bodies { open: Draft::default(), next: None, gone: BTreeMap::new(), known: HashMap::new(), runs }
+    /// None yet, beside what is gone.
+    pub fn new(garbage: Garbage, runs: Arc<Runs>) -> Bodies {
+        Bodies { open: Draft::default(), next: None, gone: BTreeMap::new(), garbage, runs }
+    }
+
+    /// The transaction is committed.
+    pub fn committed(&mut self) {
+        self.garbage.committed();
     }
 
     /// Adds a new message's; answers where it lies.
@@ -99,9 +99,6 @@ impl Bodies {
         while let Some((number, bits)) = self.gone.pop_first() {
             self.bury(connection, number, bits, now)?;
         }
-        if self.known.len() > KEPT {
-            self.known.clear();
-        }
         Ok(())
     }
 
@@ -110,17 +107,17 @@ impl Bodies {
     /// # Errors
     /// The driver's; `Corrupt`.
     pub fn clean(&mut self, connection: &Connection, number: i64) -> Outcome<()> {
-        let Some(mut account) = self.account(connection, number)? else { return Ok(()) };
+        let Some(mut account) = self.garbage.get(number) else { return Ok(()) };
         run::thin(connection, number, account.gone)?;
         account.clean();
-        self.keep(connection, number, account)
+        self.garbage.put(connection, number, account)
     }
 
     /// Drops all that is in memory.
     pub fn forget(&mut self) {
         self.open = Draft::default();
         self.gone.clear();
-        self.known.clear();
+        self.garbage.forget();
         // `next` stays: what was stored in vain may be in memory under the numbers before it.
     }
 
@@ -135,53 +132,31 @@ impl Bodies {
     }
 
     fn insert(&mut self, connection: &Connection) -> Outcome<()> {
-        let count = self.open.count();
-        if count == 0 {
+        if self.open.count() == 0 {
             return Ok(());
         }
         let number = self.next(connection)?;
         let run = self.open.insert(connection, number)?;
         self.runs.keep(number, run);
-        self.known.insert(number, Account::new(count));
         self.next = Some(number + 1);
         Ok(())
     }
 
     fn bury(&mut self, connection: &Connection, number: i64, bits: u64, now: Timestamp) -> Outcome<()> {
         let Some(mut account) = self.account(connection, number)? else { return Ok(()) };
-        let is_new = account.gone == 0;
         account.bury(bits, now);
         if !account.is_all_gone() {
-            return self.keep(connection, number, account);
+            return self.garbage.put(connection, number, account);
         }
         run::delete(connection, number)?;
         self.runs.forget(number);
-        self.known.remove(&number);
-        if !is_new {
-            connection.prepare_cached(DELETE)?.execute([number])?;
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, connection: &Connection, number: i64, account: Account) -> Outcome<()> {
-        let due = account.due.map(|due| due.0);
-        let (gone, cleaned) = (account.gone.cast_signed(), account.cleaned.cast_signed());
-        connection.prepare_cached(PUT)?.execute(params![number, gone, cleaned, due])?;
-        self.known.insert(number, account);
-        Ok(())
+        self.garbage.remove(connection, number)
     }
 
     fn account(&self, connection: &Connection, number: i64) -> Outcome<Option<Account>> {
-        if let Some(known) = self.known.get(&number) {
-            return Ok(Some(*known));
+        match self.garbage.get(number) {
+            Some(account) => Ok(Some(account)),
+            None => Ok(self.runs.count(connection, number)?.map(Account::new)),
         }
-        let Some(count) = self.runs.count(connection, number)? else { return Ok(None) };
-        let stored = |row: &Row<'_>| {
-            let bits = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            let due = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-            Ok(Account { count, gone: bits(0)?, cleaned: bits(1)?, due })
-        };
-        let stored = connection.prepare_cached(GET)?.query_row([number], stored).optional()?;
-        Ok(Some(stored.unwrap_or_else(|| Account::new(count))))
     }
 }

@@ -5,15 +5,18 @@
 //! long: it is written anew without them. So garbage is at most about half of what the file holds,
 //! and each message is written again about once at the most.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{Connection, Row, params};
 use sukkal_plugin_sdk::Timestamp;
 
 use super::ledger::Ledger;
 use crate::error::Outcome;
 
-pub const DUE: &str = "SELECT run FROM gone WHERE due <= ?1 ORDER BY due LIMIT ?2";
+pub const LOAD: &str = "SELECT run, count, bits, cleaned FROM gone";
+pub const PUT: &str = "INSERT OR REPLACE INTO gone (run, count, bits, cleaned) VALUES (?1, ?2, ?3, ?4)";
+pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
 
 /// How long a run that is half garbage may wait for the rest of its messages to go.
 const KEPT: Duration = Duration::from_secs(10);
@@ -45,12 +48,26 @@ impl Account {
         self.gone.count_ones() >= u32::from(self.count)
     }
 
+    /// Reads a row of [`LOAD`]: a run, and its account.
+    fn of_row(row: &Row<'_>) -> rusqlite::Result<(i64, Account)> {
+        let bits = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let mut account = Account { count: row.get(1)?, gone: bits(2)?, cleaned: bits(3)?, due: None };
+        // What is half garbage has waited long enough.
+        account.schedule(Timestamp(0));
+        Ok((row.get(0)?, account))
+    }
+
     /// Says that these are gone too, as of now.
     pub fn bury(&mut self, bits: u64, now: Timestamp) {
         self.gone |= bits;
+        self.schedule(now.after(KEPT));
+    }
+
+    /// Says when it is to be cleaned, if by now it is half garbage.
+    fn schedule(&mut self, then: Timestamp) {
         let garbage = (self.gone & !self.cleaned).count_ones();
         let left = u32::from(self.count).saturating_sub(self.cleaned.count_ones());
-        let due = if garbage * 2 >= left { now.after(KEPT) } else { NEVER };
+        let due = if garbage * 2 >= left { then } else { NEVER };
         self.due = (garbage > 0).then(|| self.due.map_or(due, |before| before.min(due)));
     }
 
@@ -63,6 +80,95 @@ impl Account {
 
 /// Later than any instant.
 const NEVER: Timestamp = Timestamp::MAX;
+
+/// The accounts of all runs of which some messages are gone and others are left: some 100 bytes each
+/// in memory, and a row in the file.
+#[derive(Default)]
+pub struct Garbage {
+    accounts: HashMap<i64, Account>,
+    due: BTreeSet<(Timestamp, i64)>,
+    /// Those that the transaction has changed, as they were before it.
+    before: HashMap<i64, Option<Account>>,
+}
+
+impl Garbage {
+    /// Reads all, when the file is opened.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn load(connection: &Connection) -> rusqlite::Result<Garbage> {
+        let mut garbage = Garbage::default();
+        let mut statement = connection.prepare(LOAD)?;
+        for row in statement.query_map([], Account::of_row)? {
+            let (run, account) = row?;
+            garbage.set(run, Some(account));
+        }
+        garbage.before = HashMap::new();
+        Ok(garbage)
+    }
+
+    /// The transaction is committed.
+    pub fn committed(&mut self) {
+        self.before.clear();
+    }
+
+    /// The transaction is rolled back, or could not be begun.
+    pub fn forget(&mut self) {
+        for (run, before) in std::mem::take(&mut self.before) {
+            self.set(run, before);
+        }
+        self.before.clear();
+    }
+
+    /// The account of a run.
+    pub fn get(&self, run: i64) -> Option<Account> {
+        self.accounts.get(&run).copied()
+    }
+
+    /// Writes the account of a run, in which some messages are left.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn put(&mut self, connection: &Connection, run: i64, account: Account) -> Outcome<()> {
+        let (gone, cleaned) = (account.gone.cast_signed(), account.cleaned.cast_signed());
+        connection.prepare_cached(PUT)?.execute(params![run, account.count, gone, cleaned])?;
+        self.set(run, Some(account));
+        Ok(())
+    }
+
+    /// Removes the account of a run that is deleted.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn remove(&mut self, connection: &Connection, run: i64) -> Outcome<()> {
+        if self.accounts.contains_key(&run) {
+            connection.prepare_cached(DELETE)?.execute([run])?;
+            self.set(run, None);
+        }
+        Ok(())
+    }
+
+    /// Runs that are to be cleaned by an instant, in the order of that.
+    fn due(&self, until: Timestamp) -> Vec<i64> {
+        self.due.iter().take_while(|(due, _)| *due <= until).map(|(_, run)| *run).take(RUNS).collect()
+    }
+
+    fn set(&mut self, run: i64, account: Option<Account>) {
+        let before = match account {
+            Some(account) => self.accounts.insert(run, account),
+            None => self.accounts.remove(&run),
+        };
+        self.before.entry(run).or_insert(before);
+        let date = |account: Option<Account>| Some((account?.due?, run));
+        if date(before) == date(account) {
+            return;
+        }
+        if let Some(date) = date(before) {
+            self.due.remove(&date);
+        }
+        self.due.extend(date(account));
+    }
+}
 
 /// Cleans what has lain long enough, in a bounded step; true if there is more.
 ///
@@ -81,13 +187,10 @@ pub fn make_room(ledger: &mut Ledger) -> Outcome<bool> {
 }
 
 fn clean(ledger: &mut Ledger, until: Timestamp) -> Outcome<usize> {
-    let connection = &ledger.connection;
-    ledger.blocks.write(connection)?;
-    let mut statement = connection.prepare_cached(DUE)?;
-    let runs = statement.query_map(params![until.0, RUNS as i64], |row| row.get(0))?;
-    let runs = runs.collect::<Result<Vec<i64>, _>>()?;
+    ledger.blocks.write(&ledger.connection)?;
+    let runs = ledger.blocks.bodies.garbage.due(until);
     for run in &runs {
-        ledger.blocks.bodies.clean(connection, *run)?;
+        ledger.blocks.bodies.clean(&ledger.connection, *run)?;
     }
     Ok(runs.len())
 }
@@ -111,6 +214,31 @@ mod tests {
         assert_eq!(account.due, Some(NEVER));
         account.bury(0b0100_0000, later);
         assert_eq!(account.due, Some(later.after(KEPT)));
+    }
+
+    #[test]
+    fn what_a_transaction_changed_is_as_before_once_it_is_rolled_back() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::POOL.apply(&connection).unwrap();
+        let mut garbage = Garbage::load(&connection).unwrap();
+        let half = |count| {
+            let mut account = Account::new(count);
+            account.bury(0b11, Timestamp(1000));
+            account
+        };
+        garbage.put(&connection, 1, half(4)).unwrap();
+        garbage.put(&connection, 2, half(64)).unwrap();
+        let due = Timestamp(1000).after(KEPT);
+        garbage.committed();
+        garbage.remove(&connection, 1).unwrap();
+        garbage.put(&connection, 2, half(3)).unwrap();
+        garbage.put(&connection, 3, half(4)).unwrap();
+        assert_eq!(garbage.due(due), [2, 3]);
+        // The second time, there is nothing to take back.
+        garbage.forget();
+        garbage.forget();
+        assert_eq!([1, 2, 3].map(|run| garbage.get(run)), [Some(half(4)), Some(half(64)), None]);
+        assert_eq!((garbage.due(due), garbage.due(NEVER)), (vec![1], vec![1, 2]));
     }
 
     #[test]

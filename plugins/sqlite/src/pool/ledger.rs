@@ -11,7 +11,7 @@ use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 use super::blocks::Blocks;
 use super::bodies::Bodies;
 use super::count::Totals;
-use super::garbage;
+use super::garbage::{self, Garbage};
 use super::id::slot_of;
 use super::open;
 use super::queue::{self, Queue, Tally};
@@ -48,15 +48,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that knows nothing yet.
+    /// A ledger that knows nothing yet but the totals and what is gone.
     ///
     /// # Errors
     /// The driver's.
     pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>, runs: Arc<Runs>) -> Result<Ledger> {
         totals.load(&connection).map_err(|error| of_driver(&error))?;
+        let garbage = Garbage::load(&connection).map_err(|error| of_driver(&error))?;
         Ok(Ledger {
             connection,
-            blocks: Blocks::new(Bodies::new(runs)),
+            blocks: Blocks::new(Bodies::new(garbage, runs)),
             now: Timestamp(0),
             queues: HashMap::new(),
             changed: Vec::new(),
@@ -143,14 +144,14 @@ impl Ledger {
         }
         // Of queues whose counts are as they were.
         while let Some(key) = self.blocks.next_open() {
-            let open = self.blocks.take_open(key).flatten();
+            let open = self.blocks.take_open(key);
             self.connection.prepare_cached(open::PUT)?.execute(params![slot_of(key), open])?;
         }
         Ok(())
     }
 }
 
-fn put_tally(connection: &Connection, queue: &mut Queue, open: Option<Option<&[u8]>>) -> Outcome<()> {
+fn put_tally(connection: &Connection, queue: &mut Queue, open: Option<&[u8]>) -> Outcome<()> {
     let Tally { next_place, total, claimed, exhausted, generation, beside, wakes } = queue.tally;
     let (slot, next) = (queue.slot, next_place.cast_signed());
     // A column that an index names costs the index a change.
@@ -196,7 +197,7 @@ impl writer::Ledger for Ledger {
             }
         }
         self.watched.tell();
-        self.blocks.trim();
+        self.blocks.committed();
         if self.queues.len() > KEPT {
             self.queues.clear();
         }

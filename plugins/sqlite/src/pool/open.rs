@@ -5,7 +5,6 @@
 //! becomes a row of the table of blocks, and the indexes name it.
 
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use sukkal_plugin_sdk::{Lane, Place};
 
 use super::block::Block;
@@ -20,6 +19,14 @@ pub fn key(slot: u32, next_place: u64) -> i64 {
     LaneKey::new(slot, Lane::Main).block(Place(next_place.saturating_sub(1)))
 }
 
+/// What a new queue's row says of it: a row is made as long as the first message makes it, so that
+/// its page is full from the beginning, and not taken apart as one queue after the other is used.
+pub fn empty() -> Vec<u8> {
+    let mut data = Vec::new();
+    Block::default().encode(&mut data);
+    data
+}
+
 /// Reads a queue's open block, which may be empty, with its key. `None`: there is no such queue.
 ///
 /// # Errors
@@ -29,16 +36,6 @@ pub fn get(connection: &Connection, slot: u32) -> Outcome<Option<(i64, Block)>> 
     let mut rows = statement.query([slot])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let key = key(slot, row.get::<_, i64>(0)?.cast_unsigned());
-    Ok(Some((key, decode(row.get_ref(1)?)?)))
-}
-
-/// Reads the column of an open block: null where it is empty.
-///
-/// # Errors
-/// The driver's; `Corrupt`.
-pub fn decode(column: ValueRef<'_>) -> Outcome<Block> {
-    match column.as_blob_or_null().map_err(rusqlite::Error::from)? {
-        Some(data) => Block::decode(data),
-        None => Ok(Block::default()),
-    }
+    let block = Block::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    Ok(Some((key, block)))
 }

@@ -5,6 +5,7 @@ use sukkal_plugin_sdk::{
     Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
 };
 
+use super::block::Block;
 use super::blocks::Blocks;
 use super::id::{END_OF_SLOTS, queue_id, queue_key};
 use super::ledger::Ledger;
@@ -20,7 +21,7 @@ pub const CHECK: &str = "SELECT slot, epoch, dropping FROM queue WHERE id = ?1";
 pub const PUT: &str = "INSERT OR REPLACE INTO queue (id, slot, epoch, dropping, label, dead_queue, dead_epoch, \
     dead_placement, dead_claims, dead_ttl, extensions) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 pub const PUT_TALLY: &str = "INSERT INTO tally (slot, next_place, total, claimed, exhausted, generation, wakes, \
-    beside) VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807, 0)";
+    beside, open) VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807, 0, ?2)";
 pub const FREE_SLOT: &str = "SELECT slot FROM free_slot ORDER BY slot LIMIT 1";
 pub const TAKE_SLOT: &str = "DELETE FROM free_slot WHERE slot = ?1";
 pub const LAST_SLOT: &str = "SELECT slot FROM queue ORDER BY slot DESC LIMIT 1";
@@ -102,7 +103,8 @@ impl Queue {
         let mut rows = statement.query([queue.slot])?;
         let row = rows.next()?.ok_or(Fail::Corrupt("a queue has no counts"))?;
         queue.tally = tally(row)?;
-        blocks.adopt(queue.open_block(), open::decode(row.get_ref(7)?)?);
+        let open = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
+        blocks.adopt(queue.open_block(), Block::decode(open)?);
         queue.stored_wakes = queue.tally.wakes;
         Ok(Some(queue))
     }
@@ -215,7 +217,7 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     };
     store(&ledger.connection, id, slot, header)?;
     let Some(mut queue) = known else {
-        ledger.connection.prepare_cached(PUT_TALLY)?.execute([slot])?;
+        ledger.connection.prepare_cached(PUT_TALLY)?.execute(params![slot, open::empty()])?;
         ledger.total(1, 0);
         return Ok(());
     };

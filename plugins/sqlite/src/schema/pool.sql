@@ -1,4 +1,4 @@
--- A pool's file, version 1. docs/architecture.md says what a pool promises; pool/mod.rs how it is kept.
+-- A pool's file, version 3. docs/architecture.md says what a pool promises; pool/mod.rs how it is kept.
 
 -- What the service says of each queue. `id` is the queue's id with its top bit flipped, so that
 -- SQLite's signed order is the order of the ids.
@@ -27,7 +27,7 @@ CREATE TABLE tally (
     generation INTEGER NOT NULL, -- claims of an older one are void: a purge ended them
     wakes      INTEGER NOT NULL, -- nothing in the queue falls due before
     beside     INTEGER NOT NULL, -- messages of the other lanes, unsettled ones included
-    open       BLOB              -- the open block (pool/open.rs); null where that is empty
+    open       BLOB NOT NULL     -- the open block (pool/open.rs)
 );
 -- Most queues are empty, and wait for nothing.
 CREATE INDEX tally_wakes ON tally (wakes) WHERE wakes < 9223372036854775807;
@@ -55,14 +55,14 @@ CREATE TABLE body (
     data  BLOB NOT NULL  -- of each: extensions and origin, body
 );
 
--- Which messages of a run are gone, a bit each, while others are left (pool/garbage.rs).
+-- Which messages of a run are gone, a bit each, while others are left (pool/garbage.rs). Read when
+-- the file is opened, and in memory from then on.
 CREATE TABLE gone (
     run     INTEGER PRIMARY KEY,
+    count   INTEGER NOT NULL, -- how many messages it had
     bits    INTEGER NOT NULL,
-    cleaned INTEGER NOT NULL, -- of these: whose bodies are no longer in the run
-    due     INTEGER           -- when the run is to be cleaned; null where nothing is to be gained
+    cleaned INTEGER NOT NULL  -- of these: whose bodies are no longer in the run
 );
-CREATE INDEX gone_due ON gone (due) WHERE due IS NOT NULL;
 
 -- Claims. Which of their places they still hold, the blocks say.
 CREATE TABLE claim (

@@ -2,15 +2,23 @@
 
 use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Post, QueueId};
 
+use super::super::block::Block;
 use super::{QUEUE, Rig, bodies, call, message, queue, secs};
 use crate::settings::{Settings, Synchronous};
 
-/// Of each block in the file, whether it is open.
+/// Of each block in the file that is not empty, whether it is open.
 fn open(rig: &Rig) -> Vec<bool> {
     let read = |snapshot: &super::super::snapshot::Snapshot<'_>| {
-        let sql = "SELECT 0 FROM block UNION ALL SELECT 1 FROM tally WHERE open IS NOT NULL";
+        let sql = "SELECT 0, data FROM block UNION ALL SELECT 1, open FROM tally";
         let mut statement = snapshot.connection.prepare(sql)?;
-        let blocks = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut rows = statement.query([])?;
+        let mut blocks = Vec::new();
+        while let Some(row) = rows.next()? {
+            let block = Block::decode(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            if !block.entries().is_empty() {
+                blocks.push(row.get(0)?);
+            }
+        }
         Ok(blocks)
     };
     rig.run(rig.pool().read(&call(), read)).unwrap()

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::{
-    blocks, bodies, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, run, settle, stats,
+    blocks, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, run, settle, stats,
 };
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
@@ -55,7 +55,8 @@ fn the_pools_statements_use_their_indexes() {
             delete::DROP_LEASES,
             delete::GIVE_SLOT,
             export::BLOCKS,
-            garbage::DUE,
+            garbage::PUT,
+            garbage::DELETE,
             key::GET,
             key::PUT,
             key::DELETE_EXPIRED,
@@ -89,9 +90,6 @@ fn the_pools_statements_use_their_indexes() {
             run::INSERT,
             run::UPDATE,
             run::DELETE,
-            bodies::GET,
-            bodies::PUT,
-            bodies::DELETE,
             settle::DUE,
             settle::CROWD,
             settle::PROBE,
