@@ -98,6 +98,10 @@ impl Server {
         if let Some(mut child) = self.child.take() {
             // Frozen, it would not be waited for.
             let _ = kill_process(pid(&child), Signal::CONT);
+            // PostgreSQL does not start again beside one of its processes that is left.
+            for process in children(pid(&child)) {
+                let _ = kill_process(process, Signal::KILL);
+            }
             child.kill().expect("a process of ours can be killed");
             child.wait().expect("a process of ours can be waited for");
         }
