@@ -39,10 +39,15 @@ fn for_admins(setup: Setup) -> Setup {
     setup.section("[api]\nadmin_mode = true")
 }
 
+/// How often claims are made, renewed and released.
+fn n_claims() -> String {
+    scaled(10, 1000).to_string()
+}
+
 /// Each client with all of its verbs, over a store with a server, each over one of its own.
 pub async fn all_over<S>(mut start: impl AsyncFnMut() -> S, store: impl Fn(&S) -> Store) {
     let server = start().await;
-    run(everything_on(with_key(store(&server).host())), "zaqarclient_rest.py", &["10".to_owned()]).await;
+    run(everything_on(with_key(store(&server).host())), "zaqarclient_rest.py", &[n_claims()]).await;
     let server = start().await;
     websocket(store(&server)).await;
     let server = start().await;
@@ -64,8 +69,7 @@ async fn python_zaqarclient_with_every_verb() {
 #[tokio::test]
 async fn python_zaqarclient_with_everything_switched_on() {
     for store in STORES {
-        let n_claims = scaled(10, 1000).to_string();
-        run(everything_on(with_key(store.host())), "zaqarclient_rest.py", &[n_claims]).await;
+        run(everything_on(with_key(store.host())), "zaqarclient_rest.py", &[n_claims()]).await;
     }
 }
 
