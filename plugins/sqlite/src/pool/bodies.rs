@@ -107,7 +107,7 @@ impl Bodies {
     /// # Errors
     /// The driver's; `Corrupt`.
     pub fn clean(&mut self, connection: &Connection, number: i64) -> Outcome<()> {
-        let Some(mut account) = self.garbage.get(number) else { return Ok(()) };
+        let Some(mut account) = self.garbage.get(connection, number)? else { return Ok(()) };
         run::thin(connection, number, account.gone)?;
         account.clean();
         self.garbage.put(connection, number, account)
@@ -154,7 +154,7 @@ impl Bodies {
     }
 
     fn account(&self, connection: &Connection, number: i64) -> Outcome<Option<Account>> {
-        match self.garbage.get(number) {
+        match self.garbage.get(connection, number)? {
             Some(account) => Ok(Some(account)),
             None => Ok(self.runs.count(connection, number)?.map(Account::new)),
         }

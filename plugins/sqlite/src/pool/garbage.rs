@@ -8,13 +8,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::Timestamp;
 
 use super::ledger::Ledger;
 use crate::error::Outcome;
 
 pub const LOAD: &str = "SELECT run, count, bits, cleaned FROM gone";
+pub const GET: &str = "SELECT run, count, bits, cleaned FROM gone WHERE run = ?1";
 pub const PUT: &str = "INSERT OR REPLACE INTO gone (run, count, bits, cleaned) VALUES (?1, ?2, ?3, ?4)";
 pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
 
@@ -22,6 +23,9 @@ pub const DELETE: &str = "DELETE FROM gone WHERE run = ?1";
 const KEPT: Duration = Duration::from_secs(10);
 /// Runs that one step cleans.
 const RUNS: usize = 64;
+/// Accounts in memory, some 100 bytes each, beside those of runs that are soon to be cleaned. Tests have
+/// few, so that they have the others too.
+const MOST: usize = if cfg!(test) { 16 } else { 65_536 };
 
 /// Which messages of a run are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,12 @@ impl Account {
         self.gone.count_ones() >= u32::from(self.count)
     }
 
-    /// Reads a row of [`LOAD`]: a run, and its account.
+    /// Whether it is to be cleaned before long.
+    fn is_dated(&self) -> bool {
+        self.due.is_some_and(|due| due < NEVER)
+    }
+
+    /// Reads a row of [`LOAD`] or [`GET`]: a run, and its account.
     fn of_row(row: &Row<'_>) -> rusqlite::Result<(i64, Account)> {
         let bits = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
         let mut account = Account { count: row.get(1)?, gone: bits(2)?, cleaned: bits(3)?, due: None };
@@ -81,35 +90,49 @@ impl Account {
 /// Later than any instant.
 const NEVER: Timestamp = Timestamp::MAX;
 
-/// The accounts of all runs of which some messages are gone and others are left: some 100 bytes each
-/// in memory, and a row in the file.
-#[derive(Default)]
+/// The accounts of runs of which some messages are gone and others are left: a row each in the file, and
+/// mostly in memory too.
 pub struct Garbage {
+    /// Those of all runs that are soon to be cleaned, and of as many others as there is room for.
     accounts: HashMap<i64, Account>,
+    /// A run without an account here has none.
+    all_known: bool,
     due: BTreeSet<(Timestamp, i64)>,
     /// Those that the transaction has changed, as they were before it.
     before: HashMap<i64, Option<Account>>,
 }
 
 impl Garbage {
-    /// Reads all, when the file is opened.
+    /// Reads what there is room for, when the file is opened.
     ///
     /// # Errors
     /// The driver's.
     pub fn load(connection: &Connection) -> rusqlite::Result<Garbage> {
-        let mut garbage = Garbage::default();
+        let (accounts, due, before) = (HashMap::new(), BTreeSet::new(), HashMap::new());
+        let mut garbage = Garbage { accounts, all_known: true, due, before };
         let mut statement = connection.prepare(LOAD)?;
         for row in statement.query_map([], Account::of_row)? {
             let (run, account) = row?;
-            garbage.set(run, Some(account));
+            if account.is_dated() || garbage.accounts.len() < MOST {
+                garbage.set(run, Some(account));
+                garbage.before.clear();
+            } else {
+                garbage.all_known = false;
+            }
         }
-        garbage.before = HashMap::new();
         Ok(garbage)
     }
 
-    /// The transaction is committed.
+    /// The transaction is committed. When there are too many, those that are not soon to be cleaned are
+    /// looked up from then on.
     pub fn committed(&mut self) {
         self.before.clear();
+        if self.accounts.len() > MOST {
+            let n_before = self.accounts.len();
+            self.accounts.retain(|_, account| account.is_dated());
+            self.due.retain(|(due, _)| *due < NEVER);
+            self.all_known &= self.accounts.len() == n_before;
+        }
     }
 
     /// The transaction is rolled back, or could not be begun.
@@ -121,8 +144,16 @@ impl Garbage {
     }
 
     /// The account of a run.
-    pub fn get(&self, run: i64) -> Option<Account> {
-        self.accounts.get(&run).copied()
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn get(&self, connection: &Connection, run: i64) -> Outcome<Option<Account>> {
+        let known = self.accounts.get(&run).copied();
+        if known.is_some() || self.all_known {
+            return Ok(known);
+        }
+        let row = connection.prepare_cached(GET)?.query_row([run], Account::of_row).optional()?;
+        Ok(row.map(|(_, account)| account))
     }
 
     /// Writes the account of a run, in which some messages are left.
@@ -141,14 +172,15 @@ impl Garbage {
     /// # Errors
     /// The driver's.
     pub fn remove(&mut self, connection: &Connection, run: i64) -> Outcome<()> {
-        if self.accounts.contains_key(&run) {
+        if self.accounts.contains_key(&run) || !self.all_known {
             connection.prepare_cached(DELETE)?.execute([run])?;
             self.set(run, None);
         }
         Ok(())
     }
 
-    /// Runs that are to be cleaned by an instant, in the order of that.
+    /// Runs that are to be cleaned by an instant, in the order of that; of those that are not dated, the
+    /// ones in memory.
     fn due(&self, until: Timestamp) -> Vec<i64> {
         self.due.iter().take_while(|(due, _)| *due <= until).map(|(_, run)| *run).take(RUNS).collect()
     }
@@ -237,8 +269,41 @@ mod tests {
         // The second time, there is nothing to take back.
         garbage.forget();
         garbage.forget();
-        assert_eq!([1, 2, 3].map(|run| garbage.get(run)), [Some(half(4)), Some(half(64)), None]);
+        let known = [1, 2, 3].map(|run| garbage.get(&connection, run).unwrap());
+        assert_eq!(known, [Some(half(4)), Some(half(64)), None]);
         assert_eq!((garbage.due(due), garbage.due(NEVER)), (vec![1], vec![1, 2]));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_looked_up() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::schema::POOL.apply(&connection).unwrap();
+        let account = |bits: u64| {
+            let mut account = Account::new(64);
+            account.bury(bits, Timestamp(1000));
+            account
+        };
+        let mut garbage = Garbage::load(&connection).unwrap();
+        let runs = 2 * MOST as i64;
+        for run in 0..runs {
+            garbage.put(&connection, run, account(1 << run)).unwrap();
+        }
+        garbage.put(&connection, runs, account(u64::MAX >> 8)).unwrap();
+        garbage.committed();
+        for garbage in [&mut garbage, &mut Garbage::load(&connection).unwrap()] {
+            assert!(garbage.accounts.len() <= MOST + 1);
+            for run in 0..runs {
+                assert_eq!(garbage.get(&connection, run).unwrap(), Some(account(1 << run)));
+            }
+            assert_eq!(garbage.due(Timestamp(1000).after(KEPT)), [runs]);
+        }
+        let last = runs - 1;
+        garbage.put(&connection, last, account(0b11)).unwrap();
+        garbage.committed();
+        garbage.remove(&connection, last).unwrap();
+        assert_eq!(garbage.get(&connection, last).unwrap(), None);
+        garbage.remove(&connection, 0).unwrap();
+        assert_eq!(garbage.get(&connection, 0).unwrap(), None);
     }
 
     #[test]

@@ -55,8 +55,8 @@ CREATE TABLE body (
     data  BLOB NOT NULL  -- of each: extensions and origin, body
 );
 
--- Which messages of a run are gone, a bit each, while others are left (pool/garbage.rs). Read when
--- the file is opened, and in memory from then on.
+-- Which messages of a run are gone, a bit each, while others are left (pool/garbage.rs). Most
+-- of them are in memory too.
 CREATE TABLE gone (
     run     INTEGER PRIMARY KEY,
     count   INTEGER NOT NULL, -- how many messages it had

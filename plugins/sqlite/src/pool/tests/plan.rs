@@ -55,6 +55,7 @@ fn the_pools_statements_use_their_indexes() {
             delete::DROP_LEASES,
             delete::GIVE_SLOT,
             export::BLOCKS,
+            garbage::GET,
             garbage::PUT,
             garbage::DELETE,
             key::GET,
