@@ -69,7 +69,9 @@ impl Bench {
 /// Builds with optimisation, then measures each row and tells its lines as they are known.
 pub fn run(options: &Options) -> Result<(), Failure> {
     if !options.no_build {
-        project::run(&mut project::cargo("build --release --workspace --lib --bin sukkal --bin connections --example ceiling"))?;
+        project::run(&mut project::cargo(
+            "build --release --workspace --lib --bin sukkal --bin connections --example ceiling",
+        ))?;
     }
     let folder = options.data_dir.clone().unwrap_or_else(|| project::target().join("bench"));
     let bench = Bench { folder, seconds: options.seconds, turns: options.turns };

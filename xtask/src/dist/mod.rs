@@ -40,7 +40,9 @@ impl Options {
 /// Builds everything and packs it.
 pub fn run(options: &Options) -> Result<(), Failure> {
     if !options.built {
-        project::run(project::cargo("build --workspace --locked --lib --bin sukkal").args(["--profile", &options.profile]))?;
+        project::run(
+            project::cargo("build --workspace --locked --lib --bin sukkal").args(["--profile", &options.profile]),
+        )?;
     }
     let parts = Parts::find(&options.built_in())?;
     let out = options.out.clone().unwrap_or_else(|| project::target().join("dist"));
