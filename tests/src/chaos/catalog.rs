@@ -1,5 +1,6 @@
 //! The server that keeps records.
 
+use crate::servers::proxy::Proxy;
 use crate::servers::{MariaDb, MongoDb, Postgres, Server};
 
 /// Which server keeps the catalog.
@@ -62,22 +63,26 @@ impl Catalog {
         }
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
+    /// A wire to it, where clients can be led by one.
+    pub async fn wire(&self) -> Option<Proxy> {
         match self {
-            Catalog::Postgres(postgres) => postgres.server.port(),
-            Catalog::MariaDb(mariadb) => mariadb.server.port(),
-            Catalog::MongoDb(mongodb) => mongodb.server.port(),
+            Catalog::Postgres(postgres) => Some(Proxy::to(postgres.server.port()).await),
+            Catalog::MariaDb(mariadb) => Some(Proxy::to(mariadb.server.port()).await),
+            // It names its address itself, so no wire would be kept to.
+            Catalog::MongoDb(_) => None,
         }
     }
 
-    /// The URI, over a wire where the server can be led by one.
-    pub fn uri(&self, wire: u16) -> String {
-        let uri = match self {
-            Catalog::Postgres(postgres) => postgres.uri(),
-            Catalog::MariaDb(mariadb) => mariadb.uri(),
-            Catalog::MongoDb(mongodb) => return mongodb.uri(),
+    /// The URI, over its wire if it has one.
+    pub fn uri(&self, wire: Option<&Proxy>) -> String {
+        let (uri, port) = match self {
+            Catalog::Postgres(postgres) => (postgres.uri(), postgres.server.port()),
+            Catalog::MariaDb(mariadb) => (mariadb.uri(), mariadb.server.port()),
+            Catalog::MongoDb(mongodb) => (mongodb.uri(), mongodb.server.port()),
         };
-        uri.replace(&format!(":{}/", self.port()), &format!(":{wire}/"))
+        match wire {
+            Some(wire) => uri.replace(&format!(":{port}/"), &format!(":{}/", wire.port())),
+            None => uri,
+        }
     }
 }

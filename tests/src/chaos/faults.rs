@@ -19,6 +19,9 @@ use crate::checker::ledger::Ledger;
 /// The pause before the next fault lasts from the first to the second, in milliseconds.
 const GAP_MS: (u64, u64) = (300, 2_500);
 
+/// For how long a primary that steps down is not elected again.
+const DOWN: Duration = Duration::from_secs(3);
+
 /// The pause before a host is started anew that ended at its start, since it could not open its stores.
 const RESTART: Duration = Duration::from_millis(300);
 
@@ -44,6 +47,8 @@ enum Mend {
     ThawHost(usize),
     StartStore(usize),
     ThawStore(usize),
+    /// By itself: nothing is done.
+    Elect,
     StartCatalog,
     ThawCatalog,
 }
@@ -55,6 +60,7 @@ impl fmt::Display for Mend {
             Mend::ThawHost(host) => write!(f, "host {host} goes on"),
             Mend::StartStore(server) => write!(f, "the pool's server {server} is started again"),
             Mend::ThawStore(server) => write!(f, "the pool's server {server} goes on"),
+            Mend::Elect => f.write_str("the pool's primary may be elected again"),
             Mend::StartCatalog => f.write_str("the catalog is started again"),
             Mend::ThawCatalog => f.write_str("the catalog goes on"),
         }
@@ -67,7 +73,7 @@ impl Mend {
     }
 
     fn is_of_pool(self) -> bool {
-        matches!(self, Mend::StartStore(_) | Mend::ThawStore(_))
+        matches!(self, Mend::StartStore(_) | Mend::ThawStore(_) | Mend::Elect)
     }
 
     fn is_of_catalog(self) -> bool {
@@ -158,8 +164,9 @@ impl<'a> Nemesis<'a> {
         match fault {
             Fault::KillHost | Fault::FreezeHost => self.harm_host(fault),
             Fault::CutConnections => {
-                self.stores.cut();
-                self.events.tell("all connections to the stores are cut");
+                for store in self.stores.cut() {
+                    self.events.tell(&format!("all connections to the {store} are cut"));
+                }
             }
             Fault::DeleteQueue => self.delete_queue(),
             Fault::KillStore | Fault::FreezeStore | Fault::FailOver | Fault::StepDown => self.harm_pool(fault),
@@ -201,8 +208,9 @@ impl<'a> Nemesis<'a> {
                 self.mend_in((4_000, 8_000), Mend::StartStore(master));
             }
             Fault::StepDown => {
-                if self.stores.pool.step_down() {
-                    self.events.tell("the pool's primary steps down for three seconds");
+                if self.stores.pool.step_down(DOWN) {
+                    self.events.tell(&format!("the pool's primary steps down for {} s", DOWN.as_secs()));
+                    self.mends.push((Instant::now() + DOWN, Mend::Elect));
                 }
             }
             Fault::KillStore => {
@@ -269,6 +277,7 @@ impl<'a> Nemesis<'a> {
             Mend::ThawHost(host) => self.hosts.thaw(host),
             Mend::StartStore(server) => self.stores.pool.start_again(server).await,
             Mend::ThawStore(server) => self.stores.pool.thaw(server),
+            Mend::Elect => {}
             Mend::StartCatalog => self.stores.catalog.start_again().await,
             Mend::ThawCatalog => self.stores.catalog.server().thaw(),
         }

@@ -1,5 +1,7 @@
 //! The servers that keep messages.
 
+use std::time::Duration;
+
 use crate::servers::MongoDb;
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Cluster, Redis, Watched};
@@ -76,14 +78,15 @@ impl Pool {
         }
     }
 
-    /// Cuts the connections of hosts that are led by no wire: Sentinels name the servers themselves.
-    pub fn cut(&self) {
-        if let Pool::Watched(watched) = self {
-            for server in &watched.servers {
-                // One of them may be down.
-                let _ = server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
-            }
+    /// Cuts the connections of hosts that are led by no wire: Sentinels name the servers themselves. `false`:
+    /// there is no way.
+    pub fn cut(&self) -> bool {
+        let Pool::Watched(watched) = self else { return false };
+        for server in &watched.servers {
+            // One of them may be down.
+            let _ = server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
         }
+        true
     }
 
     /// Whether another server takes over when one ends.
@@ -95,11 +98,10 @@ impl Pool {
         }
     }
 
-    /// Has the primary be none for a while, if it can be told so; whether it is.
-    pub fn step_down(&self) -> bool {
+    /// Has the primary be none for a while. `false`: nobody can be told so, or it refuses.
+    pub fn step_down(&self, time: Duration) -> bool {
         let Pool::MongoDb(mongodb) = self else { return false };
-        mongodb.command("admin", r#"{"replSetStepDown": 3, "force": true}"#);
-        true
+        mongodb.try_command("admin", &format!(r#"{{"replSetStepDown": {}, "force": true}}"#, time.as_secs()))
     }
 
     /// How many there are.

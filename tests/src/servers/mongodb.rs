@@ -50,10 +50,21 @@ impl MongoDb {
     /// # Panics
     /// When it refuses.
     pub fn command(&self, database: &str, command: &str) {
+        finish(&mut self.asked(database, command));
+    }
+
+    /// The same; whether it did.
+    pub fn try_command(&self, database: &str, command: &str) -> bool {
+        self.asked(database, command).output().expect("the program can be started").status.success()
+    }
+
+    fn asked(&self, database: &str, command: &str) -> Command {
         const SCRIPT: &str = "import json, sys, pymongo\n\
             client = pymongo.MongoClient('127.0.0.1', int(sys.argv[1]), directConnection=True)\n\
             client[sys.argv[2]].command(json.loads(sys.argv[3]))";
-        finish(Command::new(programs::python()).args(["-c", SCRIPT, &self.port(), database, command]));
+        let mut ask = Command::new(programs::python());
+        ask.args(["-c", SCRIPT, &self.port(), database, command]);
+        ask
     }
 
     /// From now on the database remembers what it is sent, for [`MongoDb::plans`].
