@@ -1,8 +1,6 @@
 //! Stores that are away: whoever needs one is told where it should be, what the system says, and what to
 //! do; never a password.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 use sukkal_tests::Host;
 use sukkal_tests::pools::{poolless, register};
@@ -20,11 +18,9 @@ const STORES: [(&str, &str); 5] = [
 fn a_store_that_is_away_ends_the_start_with_its_address_and_the_systems_reason() {
     for (key, uri) in STORES {
         let host = Host::with().top(&format!("{key} = \"{uri}\"")).prepare();
-        let begun = Instant::now();
         let output = host.serve().output().expect("the host can be started");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{uri}: {told}");
-        assert!(begun.elapsed() < Duration::from_secs(30), "{uri} took {:?}", begun.elapsed());
         let line = told.lines().find(|line| line.starts_with("sukkal: ")).unwrap_or_default();
         for part in [&format!("`{key}`"), "127.0.0.1:1", "Connection refused", "start ", "correct the uri"] {
             assert!(line.contains(part), "{part} for {uri} in: {told}");

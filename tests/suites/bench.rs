@@ -101,8 +101,9 @@ async fn a_rate_is_kept_and_what_was_never_begun_is_told() {
     let host = Host::start().await;
     let report = measured(&host, "post --rate 100 --seconds 1 --size 100");
     let (done, left) = (report["done"].as_u64().expect("a count"), report["never_begun"].as_u64().expect("a count"));
-    // A busy machine ends the second late; without a rate there would be thousands.
-    assert!((95..=200).contains(&(done + left)), "{report}");
+    // Half a second to warm up and the second itself have 150 pieces fall due, however late they are done. Up
+    // to a third may be done before it counts.
+    assert!((99..=150).contains(&(done + left)), "{report}");
     // No server posts so much over one connection.
     let report = measured(&host, "post --rate 5000000 --seconds 1 --size 100 -c 1");
     assert!(report["never_begun"].as_u64() > Some(1_000_000), "{report}");
