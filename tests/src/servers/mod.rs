@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -96,9 +96,12 @@ impl Server {
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Frozen, it would not be waited for.
-            let _ = kill_process(pid(&child), Signal::CONT);
-            // PostgreSQL does not start again beside one of its processes that is left.
+            // Stopped, it starts no more processes while those that are there are looked up and killed: PostgreSQL
+            // does not start again beside one that is left. SIGKILL ends a stopped process as well.
+            if kill_process(pid(&child), Signal::STOP).is_ok() {
+                let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                let _ = waitid(WaitId::Pid(pid(&child)), stopped);
+            }
             for process in children(pid(&child)) {
                 let _ = kill_process(process, Signal::KILL);
             }
