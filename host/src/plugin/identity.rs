@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 /// Ports that need not be written.
 const PORTS: [(&str, u16); 6] =
     [("redis", 6379), ("rediss", 6379), ("mongodb", 27017), ("postgres", 5432), ("postgresql", 5432), ("mysql", 3306)];
+/// Has its hosts and their ports looked up by a name.
+const LOOKED_UP: &str = "mongodb+srv";
 /// Parameters that say which part of a server is meant. Where the store is a file, a socket or a server whose
 /// port is known, no others count.
 const PARTS: [&str; 7] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix", "master"];
@@ -26,7 +28,7 @@ pub fn identity(uri: &str, data_dir: &Path) -> String {
         Some((hosts, path)) if !hosts.is_empty() => {
             let path = path.trim_matches('/');
             let path = if path == "0" { "" } else { path };
-            let known = PORTS.iter().any(|(known, _)| *known == scheme);
+            let known = scheme == LOOKED_UP || PORTS.iter().any(|(known, _)| *known == scheme);
             let wanted = |name: &str| !known || PARTS.contains(&name);
             format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), parameters(query, wanted))
         }
@@ -126,6 +128,7 @@ mod tests {
             ("mongodb://h/db?w=1&replicaSet=r", "mongodb://u:p@h:27017/db?replicaSet=r&w=1"),
             ("redis://h?replicas=1&connections=8", "redis://h"),
             ("mongodb://h/db?retryReads=false&tls=true", "mongodb://h/db"),
+            ("mongodb+srv://h/db?w=1&retryWrites=true", "mongodb+srv://u:p@H/db?tls=true"),
             ("redis:///run/r.sock?dbid=1", "redis://:pw@/run/r.sock?dbid=1"),
             ("sqlite:pool.db", "sqlite:./a/../pool.db?readers=4"),
             ("sqlite:pool.db", "sqlite:/no-such-data/pool.db"),
@@ -146,6 +149,7 @@ mod tests {
             ("other://h?shard=a", "other://h?shard=b"),
             ("redis:///run/r.sock", "redis:///run/r.sock?dbid=1"),
             ("mongodb://h/a", "mongodb://h/b"),
+            ("mongodb+srv://h/a", "mongodb+srv://h/b"),
             ("mongodb://h/a", "postgres://h/a"),
             ("sqlite:pool.db", "sqlite:other.db"),
             ("memory:a", "memory:b"),
