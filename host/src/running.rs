@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use sukkal_core::{Engine, FilterSpec, Reloadable, UrlSigner};
 use sukkal_plugin_sdk::load::{HostServices, OpenCatalog};
+use tokio::task::block_in_place;
 
 use crate::config::{self, Config, Mistake, fixed};
 use crate::log;
@@ -64,7 +65,8 @@ impl Running {
 
     async fn try_reload(&self, read: Result<Config, Vec<Mistake>>) -> Result<Vec<String>, Vec<Mistake>> {
         let config = read?;
-        plugin::check(&config, &self.registry)?;
+        // Requests are answered meanwhile, however long plugins take.
+        block_in_place(|| plugin::check(&config, &self.registry))?;
         let (filters, services) =
             plugin::open_filters(&config, &self.registry, &self.host_id, &self.metrics, &self.catalog).await?;
         // From here on nothing can fail.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use sukkal_core::{Engine, Parts};
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, block_in_place};
 
 use crate::admin::Admin;
 use crate::config::{Config, Mistake};
@@ -77,7 +77,8 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     }
     let services = Services::start(&config, Some(metrics.clone()));
     let registry = find(&config, services)?;
-    plugin::check(&config, &registry)?;
+    // Plugins may take their time: other tasks of this thread go on elsewhere.
+    block_in_place(|| plugin::check(&config, &registry))?;
     prepare(&config.data_dir)?;
     // Before the stores are opened: a second host of the same settings should fail here.
     let listener = listen(config.rest.listen, "rest.listen").await?;
@@ -198,7 +199,7 @@ async fn obey(
         match signals.next().await {
             Order::Stop(signal) => return signal,
             Order::Reload => tokio::select! {
-                () = running.reload(read()) => {}
+                () = running.reload(block_in_place(&read)) => {}
                 signal = signals.stop() => return signal,
             },
         }

@@ -15,7 +15,7 @@ use crate::config::{Config, FilterConfig, Located, Mistake, Settings, nearest, s
 use crate::metrics::Metrics;
 
 /// How long a plugin may take to open something.
-const OPENING: Duration = Duration::from_secs(60);
+pub(super) const OPENING: Duration = Duration::from_secs(60);
 /// How long each may take to close, when another cannot be opened.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -36,23 +36,36 @@ struct Plan<'a> {
     catalog: &'a Plugin,
     default_pool: Option<(&'a Plugin, &'a Located<String>)>,
     filters: Vec<(&'a Plugin, &'a str)>,
-    /// What no plugin has looked at.
-    unseen: Vec<String>,
+}
+
+/// The same, as far as it was found.
+struct Found<'a> {
+    catalog: Option<&'a Plugin>,
+    default_pool: Option<(&'a Plugin, &'a Located<String>)>,
+    filters: Vec<(&'a Plugin, &'a str)>,
+    mistakes: Vec<Mistake>,
 }
 
 /// Checks that everything that the settings name is there and accepts its own settings and its URI, as
 /// far as plugins can tell without opening anything. Gives what none of them has looked at, a line each.
+/// Blocks until they have answered, each for a bounded time.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn check(config: &Config, registry: &Registry) -> Result<Vec<String>, Vec<Mistake>> {
-    plan(config, registry).map(|plan| plan.unseen)
+    let Found { catalog, default_pool, filters, mut mistakes } = found(config, registry);
+    let mut unopened = Unopened::new(config, &mut mistakes);
+    catalog.iter().for_each(|plugin| unopened.store("catalog", &config.catalog, plugin));
+    default_pool.iter().for_each(|(plugin, uri)| unopened.store("default_pool", uri, plugin));
+    filters.iter().for_each(|(plugin, name)| unopened.filter(name, plugin));
+    let unseen = unopened.unseen();
+    if mistakes.is_empty() { Ok(unseen) } else { Err(mistakes) }
 }
 
-/// Opens it, each for a bounded time.
+/// Opens it, each for a bounded time. Plugins were asked by [`check`] and are not asked again.
 ///
 /// # Errors
-/// What [`check`] finds; or what cannot be opened, in the plugin's words.
+/// What is not there, or does not fit a schema; or what cannot be opened, in the plugin's words.
 pub async fn open(
     config: &Config,
     registry: &Registry,
@@ -121,6 +134,16 @@ fn services(plan: &Plan<'_>) -> Vec<String> {
 }
 
 fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<Mistake>> {
+    match found(config, registry) {
+        Found { catalog: Some(catalog), default_pool, filters, mistakes } if mistakes.is_empty() => {
+            Ok(Plan { catalog, default_pool, filters })
+        }
+        Found { mistakes, .. } => Err(mistakes),
+    }
+}
+
+/// Everything that the settings name, and what is wrong with them as far as no plugin has to be asked.
+fn found<'a>(config: &'a Config, registry: &'a Registry) -> Found<'a> {
     let mut mistakes = Vec::new();
     unknown_names(config, registry, &mut mistakes);
     let mut noted = |found: Result<&'a Plugin, Mistake>| found.map_err(|mistake| mistakes.push(mistake)).ok();
@@ -135,15 +158,7 @@ fn plan<'a>(config: &'a Config, registry: &'a Registry) -> Result<Plan<'a>, Vec<
         })
         .collect();
     check_settings(config, registry, &mut mistakes);
-    let mut unopened = Unopened::new(config, &mut mistakes);
-    catalog.iter().for_each(|plugin| unopened.store("catalog", &config.catalog, plugin));
-    default_pool.iter().for_each(|(plugin, uri)| unopened.store("default_pool", uri, plugin));
-    filters.iter().for_each(|(plugin, name)| unopened.filter(name, plugin));
-    let unseen = unopened.unseen();
-    match catalog {
-        Some(catalog) if mistakes.is_empty() => Ok(Plan { catalog, default_pool, filters, unseen }),
-        _ => Err(mistakes),
-    }
+    Found { catalog, default_pool, filters, mistakes }
 }
 
 fn store<'a>(registry: &'a Registry, kind: Kind, key: &str, uri: &Located<String>) -> Result<&'a Plugin, Mistake> {

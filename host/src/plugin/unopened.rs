@@ -1,8 +1,12 @@
 //! What plugins find wrong with URIs and settings before anything is opened.
 
-use sukkal_plugin_sdk as sdk;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
+use sukkal_plugin_sdk::{self as sdk, ErrorKind};
 
 use super::installed::Plugin;
+use super::open::OPENING;
 use crate::config::{Config, Located, Mistake, Settings};
 
 /// Asks the plugins, and collects what they find.
@@ -37,11 +41,14 @@ impl<'a> Unopened<'a> {
             None => self.unseen.push(format!(
                 "`{key}`: nothing but the scheme was looked at; the plugin `{name}` checks a URI when it opens it"
             )),
-            // Whichever of the two is right by itself, it is the other.
-            Some(Err(error)) => match ask(plugin, &uri.value, &nothing) {
-                Some(Ok(())) => self.section(section, settings, plugin, &error),
-                _ => self.mistakes.push(Mistake::new(&uri.origin, key, refused(plugin, &error), "")),
-            },
+            Some(Err(error)) => {
+                // Whichever of the two is right by itself, it is the other. Who gave no answer is not asked again.
+                let asked_again = error.kind != ErrorKind::TimedOut;
+                match asked_again.then(|| ask(plugin, &uri.value, &nothing)).flatten() {
+                    Some(Ok(())) => self.section(section, settings, plugin, &error),
+                    _ => self.mistakes.push(Mistake::new(&uri.origin, key, refused(plugin, &error), "")),
+                }
+            }
         }
     }
 
@@ -74,11 +81,29 @@ impl<'a> Unopened<'a> {
     }
 }
 
+/// Waits for a plugin's answer for a bounded time; a thread that gives none is left behind.
 fn ask(plugin: &Plugin, uri: &str, settings: &Settings) -> Option<sdk::Result<()>> {
-    match plugin.library() {
-        Ok(library) => library.check(uri, &settings.json()),
-        Err(refusal) => Some(Err(sdk::Error::unavailable(refusal.to_string()))),
+    let library = match plugin.library() {
+        Ok(library) => library,
+        Err(refusal) => return Some(Err(sdk::Error::unavailable(refusal.to_string()))),
+    };
+    let (uri, settings) = (uri.to_owned(), settings.json());
+    let (answer, answered) = channel();
+    let asking = thread::Builder::new().name("check".to_owned()).spawn(move || {
+        let _ = answer.send(library.check(&uri, &settings));
+    });
+    if let Err(error) = asking {
+        return Some(Err(sdk::Error::unavailable(format!("no thread can be started to ask it: {error}"))));
     }
+    answered.recv_timeout(OPENING).unwrap_or_else(|error| {
+        Some(Err(match error {
+            RecvTimeoutError::Timeout => {
+                let text = format!("it gave no answer within {} s when it was asked to check this", OPENING.as_secs());
+                sdk::Error::new(ErrorKind::TimedOut, text)
+            }
+            RecvTimeoutError::Disconnected => sdk::Error::internal("it fails when it is asked to check this"),
+        }))
+    })
 }
 
 fn refused(plugin: &Plugin, error: &sdk::Error) -> String {
