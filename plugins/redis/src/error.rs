@@ -10,8 +10,65 @@ use crate::uri::Servers;
 /// When it makes sense to try again, where a server says that it is busy with itself.
 const SOON: Duration = Duration::from_secs(1);
 
+/// What went wrong, and what to do where that is known.
+pub struct Failure {
+    error: Error,
+    mend: Option<&'static str>,
+}
+
+impl Failure {
+    /// Whose text says all there is to say.
+    pub fn of(error: Error) -> Failure {
+        Failure { error, mend: None }
+    }
+
+    fn mend(self, mend: &'static str) -> Failure {
+        Failure { mend: Some(mend), ..self }
+    }
+
+    fn retry_after(self, after: Duration) -> Failure {
+        Failure { error: self.error.retry_after(after), ..self }
+    }
+
+    fn unknown(self) -> Failure {
+        Failure { error: self.error.unknown(), ..self }
+    }
+
+    /// At the opening, for the operator: where the servers should be, and what to do.
+    pub fn at(self, servers: &Servers) -> Error {
+        if self.error.kind != ErrorKind::Unavailable {
+            return self.into_error();
+        }
+        let detail = format!("{servers}: {}", self.error.detail);
+        let mend = self.mend.or(Some("start it, or correct the uri"));
+        Failure { mend, ..self }.into_error().detail(detail)
+    }
+
+    /// With the mend in its text.
+    pub fn into_error(self) -> Error {
+        let Failure { error, mend } = self;
+        match mend {
+            Some(mend) => Error { message: format!("{}; {mend}", error.message), ..error },
+            None => error,
+        }
+    }
+}
+
 /// The driver's error; what was sent may have taken effect.
 pub fn of_driver(error: &RedisError) -> Error {
+    of_kind(error).into_error()
+}
+
+/// The driver's error, of connecting: nothing was sent.
+pub fn not_connected(error: &RedisError) -> Failure {
+    if error.kind() == redis::ErrorKind::Io {
+        return Failure::of(unreachable(error));
+    }
+    let Failure { error, mend } = of_kind(error);
+    Failure { error: of_reading(error), mend }
+}
+
+fn of_kind(error: &RedisError) -> Failure {
     use redis::ErrorKind as Driver;
     match error.kind() {
         Driver::Server(kind) => of_server(kind, error),
@@ -25,18 +82,18 @@ pub fn of_driver(error: &RedisError) -> Error {
         }
         Driver::Parse => unavailable("the store of this pool answers in another language than Redis", error).unknown(),
         Driver::InvalidClientConfig | Driver::EmptySentinelList => {
-            Error::invalid("the servers of the uri cannot be used like this; see the log").detail(error)
+            Failure::of(Error::invalid("the servers of the uri cannot be used like this; see the log").detail(error))
         }
         Driver::UnexpectedReturnType | Driver::Client | Driver::RESP3NotSupported => {
-            Error::internal("a fault in the redis plugin").detail(error).unknown()
+            Failure::of(Error::internal("a fault in the redis plugin").detail(error).unknown())
         }
         // The driver's list may grow: what it cannot name yet is the store's trouble.
-        _ => unavailable("the store of this pool fails; see the log", error).unknown(),
+        _ => unavailable("the store of this pool fails", error).mend("see the log").unknown(),
     }
 }
 
 /// The server has answered, and done nothing.
-fn of_server(kind: ServerErrorKind, error: &RedisError) -> Error {
+fn of_server(kind: ServerErrorKind, error: &RedisError) -> Failure {
     match kind {
         ServerErrorKind::BusyLoading => unavailable("the store of this pool is starting", error).retry_after(SOON),
         ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown => {
@@ -50,22 +107,19 @@ fn of_server(kind: ServerErrorKind, error: &RedisError) -> Error {
     }
 }
 
-fn of_code(error: &RedisError) -> Error {
+fn of_code(error: &RedisError) -> Failure {
     let (code, text) = (error.code().unwrap_or(""), error.to_string());
     // Before Redis 7 what goes wrong in a script is told inside of an `ERR`.
     let is = |name: &str| code == name || text.contains(&format!("-{name} "));
     if is("OOM") {
-        return Error::new(
-            ErrorKind::Full,
-            "no space is left in the store of this pool; delete messages or give it more memory",
-        )
-        .detail(error);
+        let text = "no space is left in the store of this pool; delete messages or give it more memory";
+        return Failure::of(Error::new(ErrorKind::Full, text).detail(error));
     }
     if is("NOAUTH") || is("WRONGPASS") || is("NOPERM") {
         return refused_user(error);
     }
     if is("MISCONF") || is("NOREPLICAS") {
-        return unavailable("the store of this pool takes no writes now; see the log", error).retry_after(SOON);
+        return unavailable("the store of this pool takes no writes now", error).mend("see the log").retry_after(SOON);
     }
     if is("UNBLOCKED") {
         // It waited for replicas when the master was made one: what it had done may be undone.
@@ -74,33 +128,21 @@ fn of_code(error: &RedisError) -> Error {
     if is("BUSY") || is("UNKILLABLE") {
         return unavailable("the store of this pool is busy", error).retry_after(SOON);
     }
-    Error::internal("the store of this pool refused a command; see the log").detail(error).unknown()
+    Failure::of(Error::internal("the store of this pool refused a command; see the log").detail(error).unknown())
 }
 
-fn refused_user(error: &RedisError) -> Error {
-    unavailable("the store of this pool refuses its user; check name, password and what it may do", error)
+fn refused_user(error: &RedisError) -> Failure {
+    unavailable("the store of this pool refuses its user", error).mend("check name, password and what it may do")
 }
 
-fn unavailable(message: &str, error: &RedisError) -> Error {
-    Error::unavailable(message).detail(error)
+fn unavailable(message: &str, error: &RedisError) -> Failure {
+    Failure::of(Error::unavailable(message).detail(error))
 }
 
 /// The same error, of a call that changes nothing: there is nothing to be unsure of.
 pub fn of_reading(mut error: Error) -> Error {
     error.applied = Applied::No;
     error
-}
-
-/// The same error at the opening, for the operator: where the servers should be, and what to do.
-pub fn at(servers: &Servers, error: Error) -> Error {
-    if error.kind != ErrorKind::Unavailable {
-        return error;
-    }
-    let Error { message, detail, .. } = &error;
-    // What names its mend already is no matter of the address.
-    let mend = if message.contains(';') { "" } else { "; start it, or correct the uri" };
-    let (message, detail) = (format!("{message}{mend}"), format!("{servers}: {detail}"));
-    Error { message, detail, ..error }
 }
 
 /// No connection could be made: nothing was sent.

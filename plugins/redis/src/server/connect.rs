@@ -13,8 +13,8 @@ use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use super::lines::Link;
-use super::{not_connected, report};
-use crate::error;
+use super::report;
+use crate::error::{self, Failure};
 use crate::settings::Settings;
 use crate::uri::{Address, Kind, Servers, User};
 
@@ -56,7 +56,7 @@ impl Connector {
     /// # Errors
     /// `Invalid`: it cannot be a pool. `Unavailable`: nothing answers.
     pub async fn recognise(&mut self) -> Result<()> {
-        let link = self.connect().await.map_err(|error| error::at(&self.servers, error))?;
+        let link = self.connect().await.map_err(|failure| failure.at(&self.servers))?;
         let said = report::identity(link, self.patience).await?;
         if let Some(version) = said.version.filter(|version| *version < report::OLDEST) {
             let ((major, minor), (least, least_minor)) = (version, report::OLDEST);
@@ -82,7 +82,7 @@ impl Connector {
     ///
     /// # Errors
     /// `Unavailable`: it cannot be reached, or refuses us.
-    pub async fn connect(&self) -> Result<Link> {
+    pub async fn connect(&self) -> Result<Link, Failure> {
         let connecting = async {
             match &self.servers.kind {
                 Kind::Cluster(nodes) => self.cluster(nodes).await,
@@ -90,8 +90,11 @@ impl Connector {
             }
         };
         match timeout(self.patience, connecting).await {
-            Ok(connected) => connected.map_err(|error| not_connected(&error)),
-            Err(_) => Err(error::unreachable(format!("no connection within {} ms", self.patience.as_millis()))),
+            Ok(connected) => connected.map_err(|error| error::not_connected(&error)),
+            Err(_) => {
+                let text = format!("no connection within {} ms", self.patience.as_millis());
+                Err(Failure::of(error::unreachable(text)))
+            }
         }
     }
 
@@ -223,7 +226,7 @@ pub async fn subscribe(connector: &Connector, channel: &str) -> Result<PubSub> {
         Ok::<_, RedisError>(hears)
     };
     match timeout(connector.patience, subscribing).await {
-        Ok(subscribed) => subscribed.map_err(|error| not_connected(&error)),
+        Ok(subscribed) => subscribed.map_err(|error| error::not_connected(&error).into_error()),
         Err(_) => Err(error::unreachable("subscribing takes too long")),
     }
 }

@@ -10,6 +10,7 @@ use sukkal_plugin_sdk::tokio::sync::Mutex;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use super::connect::Connector;
+use crate::error::Failure;
 
 /// The first pause after a failed attempt to connect. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -68,7 +69,7 @@ impl Line {
         {
             return Err(failed.error.clone());
         }
-        let connected = connector.connect().await;
+        let connected = connector.connect().await.map_err(Failure::into_error);
         attempts.note(connected.as_ref().err());
         let live = (connected?, attempts.made);
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());

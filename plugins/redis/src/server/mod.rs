@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, Value};
-use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
+use sukkal_plugin_sdk::{Call, Host, Result, tokio};
 
 use self::connect::Connector;
 pub use self::connect::subscribe;
@@ -161,14 +161,5 @@ impl Link {
             Some(Value::Int(had)) => Ok((answer, u32::try_from(had).unwrap_or(0))),
             _ => Ok((answer, 0)),
         }
-    }
-}
-
-/// An error of the driver, of connecting: nothing was sent.
-fn not_connected(failed: &redis::RedisError) -> Error {
-    let error = error::of_reading(error::of_driver(failed));
-    match failed.kind() {
-        redis::ErrorKind::Io => error::unreachable(failed),
-        _ => error,
     }
 }

@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use sukkal_plugin_sdk::{Call, Error, Result};
 
 use super::lines::Link;
-use super::{Effect, Server, not_connected};
+use super::{Effect, Server};
 use crate::error;
 
 /// The oldest Redis that will do: before it scripts may not read the clock and then write, and some
@@ -88,7 +88,7 @@ pub async fn identity(mut link: Link, patience: Duration) -> Result<Identity> {
         Ok(value) => text(&value),
         // Users can be kept from asking.
         Err(error) if error.code() == Some("NOPERM") => return Ok(Identity::default()),
-        Err(error) => return Err(not_connected(&error)),
+        Err(error) => return Err(error::not_connected(&error).into_error()),
     };
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let version = field("redis_version").and_then(|version| {
