@@ -8,7 +8,7 @@ use std::time::Duration;
 use sukkal::metrics::Metrics;
 use sukkal::shutdown::{self, Stop, Stopper};
 use sukkal::transport::rest::{Rest, server};
-use sukkal::transport::{Connections, ws};
+use sukkal::transport::{Connections, Origins, ws};
 use sukkal_core::{Api, Engine, Limits, Parts, Reloadable, UrlSigner};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
@@ -95,7 +95,8 @@ async fn serve(scratch: &Path, stop: Stop) -> (SocketAddr, SocketAddr) {
     let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
     tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), PATIENCE * 6, stop.clone()));
     let limits = ws::Limits { max_unread: 16 << 20, idle_timeout: PATIENCE * 60, ping_interval: PATIENCE * 60 };
-    tokio::spawn(ws::server::run(websocket, "fuzz".to_owned(), engine, connections("websocket"), limits, stop));
+    let terms = ws::server::Terms { limits, origins: Origins::default() };
+    tokio::spawn(ws::server::run(websocket, "fuzz".to_owned(), engine, connections("websocket"), terms, stop));
     (rest_address, websocket_address)
 }
 

@@ -1,8 +1,10 @@
 //! `sukkal serve`: from valid settings to a running host, and to its end.
 
 use std::fmt;
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::shutdown::{self, Order, Signals, Stop, Stopper};
 use crate::tls_client;
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
-use crate::transport::{Connections, ws};
+use crate::transport::{Connections, Origins, ws};
 
 /// Why the host did not start. Each line tells one thing.
 #[derive(Debug)]
@@ -149,7 +151,7 @@ fn serve_clients(
     let rest = Rest {
         engine: running.engine.clone(),
         body_timeout: config.rest.body_timeout,
-        cors: Cors::new(&config.cors.allowed_origin),
+        cors: Cors::new(Origins::new(&config.cors.allowed_origin)),
     };
     let connections = Connections {
         max: limited(config.rest.max_connections),
@@ -184,7 +186,7 @@ fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &A
         running.host_id.clone(),
         running.engine.clone(),
         connections,
-        limits,
+        ws::server::Terms { limits, origins: Origins::new(&running.started.cors.allowed_origin) },
         stop,
     ));
 }
@@ -221,7 +223,11 @@ fn find(config: &Config, services: &'static Services) -> Result<Registry, Vec<Mi
 
 fn prepare(data_dir: &Path) -> Result<(), StartError> {
     let probe = data_dir.join(format!(".sukkal-{}", std::process::id()));
-    let made = std::fs::create_dir_all(data_dir)
+    // Messages are for no other user of the machine.
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
         .and_then(|()| std::fs::write(&probe, b""))
         .and_then(|()| std::fs::remove_file(&probe));
     made.map_err(|error| {

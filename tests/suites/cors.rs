@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sukkal_tests::browser::Site;
 use sukkal_tests::rest::Answer;
 use sukkal_tests::{Host, programs};
+use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
 
 const PAGE: &str = include_str!("cors.html");
 const APP: &str = "https://app.example.org";
@@ -126,4 +127,23 @@ async fn all_origins_are_allowed_without_credentials_and_none_by_default() {
     let none = Host::start().await;
     let answer = preflight(&none, APP, "GET", "client-id").await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn the_websocket_is_for_named_pages_and_for_programs() {
+    let host = host("https://other.example.org").await;
+    let address = host.websocket_address();
+    for (origin, status) in
+        [(APP, 101), ("https://evil.example.org", 403), ("null", 403), (&format!("http://{address}"), 101)]
+    {
+        let mut request = format!("ws://{address}/").into_client_request().expect("the request is sound");
+        request.headers_mut().insert("origin", origin.parse().expect("the origin is sound"));
+        let stream = tokio::net::TcpStream::connect(&address).await.expect("the host listens");
+        let seen = match tokio_tungstenite::client_async(request, stream).await {
+            Ok((_, response)) => response.status(),
+            Err(tungstenite::Error::Http(response)) => response.status(),
+            Err(error) => panic!("{origin}: {error}"),
+        };
+        assert_eq!(seen, status, "{origin}");
+    }
 }

@@ -155,6 +155,7 @@ async fn the_package_is_installed_serves_is_upgraded_and_purged() {
     let files = dist(out.path());
     let package = files.iter().find(|(name, _)| name.ends_with(".deb")).expect("a package").1.display();
     machine.run(&format!("dpkg --install {package}"));
+    machine.run("sukkal plugin list | grep '^sqlite '");
     for (path, owner, mode) in [
         ("/usr/bin/sukkal", "root:root", "755"),
         ("/usr/lib/sukkal/plugins/libsukkal_sqlite.so", "root:root", "644"),

@@ -23,10 +23,11 @@ use super::{Located, Origin, Secret, Settings, Tls, seconds};
 #[schemars(deny_unknown_fields, default, title = "Sukkal", description = "The settings of a Sukkal host.")]
 pub struct Config {
     /// The directory in which plugins keep their files; relative paths in URIs are below it. It is
-    /// itself relative to the working directory, and made if it is not there.
+    /// itself relative to the working directory, and made if it is not there, for its user alone.
     #[schemars(length(min = 1))]
     pub data_dir: PathBuf,
-    /// The directories in which plugins are looked for. Without it: the directory of the program.
+    /// The directories in which plugins are looked for. Without it: `../lib/sukkal/plugins` as seen from
+    /// the program, where a package puts them, else the directory of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin_dirs: Option<Vec<Located<PathBuf>>>,
     /// The URI of the catalog, in which queues are recorded. Its scheme names the plugin.
@@ -151,7 +152,8 @@ pub struct Websocket {
 #[serde(deny_unknown_fields, default)]
 pub struct Cors {
     /// The origins whose pages may use the API, for instance "https://app.example.org"; "*" for all,
-    /// which browsers then refuse credentials. None: no page of another origin can.
+    /// which browsers then refuse credentials. None: no page of another origin can, neither over REST nor
+    /// over the websocket.
     #[serde(deserialize_with = "origins")]
     pub allowed_origin: Vec<String>,
 }
@@ -351,10 +353,18 @@ fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
 }
 
 fn is_origin(text: &str) -> bool {
-    let sound = |host: &str| {
-        !host.is_empty() && !host.contains(|sign: char| "/?#@ ".contains(sign) || sign.is_ascii_uppercase())
+    let sound = |name: &str| {
+        !name.is_empty() && !name.contains(|sign: char| "/?#@* ".contains(sign) || sign.is_ascii_uppercase())
     };
-    text == "*" || text.split_once("://").is_some_and(|(scheme, host)| sound(scheme) && sound(host))
+    // Browsers leave out the port that is the scheme's own.
+    let told = |scheme: &str, authority: &str| match authority.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => {
+            port.parse::<u16>().is_ok_and(|port| ![("http", 80), ("https", 443)].contains(&(scheme, port)))
+        }
+        _ => true,
+    };
+    let is_named = |(scheme, host): (&str, &str)| sound(scheme) && sound(host) && told(scheme, host);
+    text == "*" || text.split_once("://").is_some_and(is_named)
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

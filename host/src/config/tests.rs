@@ -188,7 +188,14 @@ fn the_key_of_signed_urls_is_a_secret() {
 fn origins_are_what_browsers_send() {
     let good = "[cors]\nallowed_origin = [\"https://app.example.org\", \"http://localhost:3000\", \"*\"]";
     assert_eq!(load(good, &[]).ok().unwrap().cors.allowed_origin.len(), 3);
-    for wrong in ["app.example.org", "https://app.example.org/", "https://App.example.org", "https://", ""] {
+    for wrong in
+        ["app.example.org", "https://app.example.org/", "https://App.example.org", "https://", ""].into_iter().chain([
+            "https://a.example.org:443",
+            "http://a.example.org:80",
+            "https://*.example.org",
+            "http://localhost:99999",
+        ])
+    {
         let told = mistakes(&format!("[cors]\nallowed_origin = [\"https://ok.example.org\", \"{wrong}\"]"), &[]);
         assert!(told.len() == 1 && told[0].contains(&format!("has {wrong:?}")), "{told:?}");
     }

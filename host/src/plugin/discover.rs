@@ -32,13 +32,20 @@ fn directories(config: &Config, mistakes: &mut Vec<Mistake>) -> Vec<(PathBuf, Or
         return dirs.iter().map(|dir| (dir.value.clone(), dir.origin.clone())).collect();
     }
     match std::env::current_exe() {
-        Ok(program) => program.parent().map(|dir| (dir.to_owned(), Origin::Default)).into_iter().collect(),
+        Ok(program) => program.parent().map(|dir| (beside(dir), Origin::Default)).into_iter().collect(),
         Err(error) => {
             let problem = format!("is not set, and the executable's own directory is not known: {error}");
             mistakes.push(Mistake::new(&Origin::Default, "plugin_dirs", problem, "set it"));
             Vec::new()
         }
     }
+}
+
+/// Where the plugins lie that came with a program: below `lib` of a prefix where it is installed, beside
+/// it where it was built or unpacked.
+fn beside(programs: &Path) -> PathBuf {
+    let installed = programs.parent().map(|prefix| prefix.join("lib/sukkal/plugins"));
+    installed.filter(|dir| dir.is_dir()).unwrap_or_else(|| programs.to_owned())
 }
 
 /// Sub-directories, dangling links and other extensions are nobody's mistake and are passed over.
@@ -56,6 +63,16 @@ fn libraries(dir: &Path) -> io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plugins_are_below_lib_where_the_program_is_installed_and_beside_it_elsewhere() {
+        let prefix = tempfile::tempdir().unwrap();
+        let programs = prefix.path().join("bin");
+        assert_eq!(beside(&programs), programs);
+        let plugins = prefix.path().join("lib/sukkal/plugins");
+        std::fs::create_dir_all(&plugins).unwrap();
+        assert_eq!(beside(&programs), plugins);
+    }
 
     #[test]
     fn only_files_named_like_libraries_are_candidates() {

@@ -7,6 +7,7 @@ mod document;
 mod failure;
 mod home;
 mod json;
+mod origins;
 mod paging;
 mod pools;
 pub mod rest;
@@ -15,6 +16,7 @@ mod tls;
 pub mod ws;
 
 pub use accept::Connections;
+pub use origins::Origins;
 pub use tls::Tls;
 
 use sukkal_plugin_sdk::RequestId;

@@ -7,6 +7,8 @@ use warp::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
+use crate::transport::Origins;
+
 const METHODS: &[&str] = &["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"];
 /// Allowed beside those that browsers always send, in lower case.
 const HEADERS: &[&str] = &[
@@ -44,26 +46,25 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 /// The origins whose pages may use the API.
 #[derive(Clone, Debug)]
 pub struct Cors {
-    origins: Vec<String>,
+    origins: Origins,
 }
 
 /// What an allowed origin is told of itself: `*` where all are allowed.
 pub struct Allowed(HeaderValue);
 
 impl Cors {
-    /// Those of the configuration; `*` is every one. None: nothing is added to any answer.
-    pub fn new(origins: &[String]) -> Option<Cors> {
-        (!origins.is_empty()).then(|| Cors { origins: origins.to_vec() })
+    /// For these. None: nothing is added to any answer.
+    pub fn new(origins: Origins) -> Option<Cors> {
+        (!origins.is_empty()).then_some(Cors { origins })
     }
 
     /// Whether the page that sends a request may use the API.
     pub fn allowed(&self, headers: &HeaderMap) -> Option<Allowed> {
         let origin = headers.get(ORIGIN)?;
-        if self.origins.iter().any(|allowed| allowed == "*") {
+        if self.origins.are_all() {
             return Some(Allowed(ANY));
         }
-        let named = origin.to_str().ok().filter(|origin| self.origins.iter().any(|allowed| allowed == origin));
-        named.map(|_| Allowed(origin.clone()))
+        self.origins.allow(origin).then(|| Allowed(origin.clone()))
     }
 }
 
