@@ -56,9 +56,10 @@ fn read(uri: &str) -> Result<ConnectionString> {
         Some(name) => {
             Error::invalid(format!("the uri's parameter {name} is not known, or its value is not one it takes"))
         }
-        None => {
-            Error::invalid("the uri cannot be read; write mongodb://USER:PASSWORD@HOST,HOST/DATABASE?PARAMETER=VALUE")
-        }
+        None => Error::invalid(
+            "the uri cannot be read; write mongodb://USER:PASSWORD@HOST,HOST/DATABASE?PARAMETER=VALUE, and in a \
+             password `?`, `&`, `@`, `/` and `:` as %3F, %26, %40, %2F and %3A",
+        ),
     })?;
     if read.direct_connection == Some(true) {
         return Err(Error::invalid("leave out directConnection: writes must follow the primary"));
@@ -66,14 +67,23 @@ fn read(uri: &str) -> Result<ConnectionString> {
     Ok(read)
 }
 
-/// The first parameter with which a URI cannot be read any more.
+/// The first parameter with which a URI cannot be read any more, unless its name may be a secret.
 fn wrong_parameter(uri: &str) -> Option<&str> {
     let (base, query) = uri.split_once('?')?;
     ConnectionString::parse(base).ok()?;
     let ends = query.match_indices('&').map(|(at, _)| at).chain([query.len()]);
     let end = ends.into_iter().find(|end| ConnectionString::parse(format!("{base}?{}", &query[..*end])).is_err())?;
     let wrong = query[..end].rsplit('&').next()?;
-    Some(wrong.split_once('=').map_or(wrong, |(name, _)| name))
+    let name = wrong.split_once('=').map_or(wrong, |(name, _)| name);
+    tellable(query, name).then_some(name)
+}
+
+/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
+/// of a password that should have been written with `%3F` or `%26`.
+fn tellable(query: &str, name: &str) -> bool {
+    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let query = query.to_ascii_lowercase();
+    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
 }
 
 /// The certificates that the system trusts, as other programs find them.
@@ -103,6 +113,15 @@ mod tests {
         }
         for uri in ["mongodb://", "mongodb://h/d?directConnection=true", "mongodb://h:x"] {
             assert!(refused(uri).is_some_and(|told| !told.contains("parameter ")), "{uri}");
+        }
+        for uri in [
+            "mongodb://me:x?hidden@h/d",
+            "mongodb://me:12?hidden@h/d",
+            "mongodb://me:12?hidden=1@h/d",
+            "mongodb://h/d?tlsCertificateKeyFilePassword=a&hidden",
+            "mongodb://h/d?password=a&hidden=b",
+        ] {
+            assert!(refused(uri).is_some_and(|told| !told.contains("hidden")), "{uri}: {:?}", refused(uri));
         }
         for uri in ["mongodb://h", "mongodb://a,b:5/d?replicaSet=r&tls=true", "mongodb+srv://name.example.org/d"] {
             assert_eq!(refused(uri), None, "{uri}");

@@ -190,12 +190,24 @@ fn parameters(query: &str, settings: &mut Settings) -> Result<Parameters> {
             "socket_timeout" => settings.timeout_ms = seconds(&value)?,
             _ if settings.set(name, &value)? => {}
             _ => {
-                let known = format!("{PARAMETERS}, {KNOWN}");
-                return Err(Error::invalid(format!("the uri has no parameter {name}; it knows {known}")));
+                let which =
+                    if tellable(query, name) { format!("no parameter {name}") } else { "an unknown parameter".into() };
+                return Err(Error::invalid(format!(
+                    "the uri has {which}; it knows {PARAMETERS}, {KNOWN}; in a password `?`, `&`, `@` and `/` are \
+                     written as %3F, %26, %40 and %2F"
+                )));
             }
         }
     }
     Ok(parameters)
+}
+
+/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
+/// of a password that should have been written with `%3F` or `%26`.
+fn tellable(query: &str, name: &str) -> bool {
+    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let query = query.to_ascii_lowercase();
+    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {
@@ -327,5 +339,9 @@ mod tests {
         assert_eq!(settings.timeout_ms, 100);
         let refused = read("redis://h?time=1").map_err(|error| error.message).err();
         assert!(refused.is_some_and(|text| text.contains("no parameter time") && text.contains("timeout_ms")));
+        for uri in ["redis://me:x?hidden@h", "redis://me:12?hidden=1@h", "redis://h?sentinel_password=a&hidden"] {
+            let refused = read(uri).map_err(|error| error.message).err();
+            assert!(refused.as_ref().is_some_and(|text| !text.contains("hidden")), "{uri}: {refused:?}");
+        }
     }
 }

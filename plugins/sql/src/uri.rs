@@ -63,8 +63,7 @@ pub fn check(uri: &str, settings: Settings) -> Result<()> {
 /// # Errors
 /// `Invalid`: it cannot be read.
 pub fn postgres(uri: &str) -> Result<PgConnectOptions> {
-    known(uri, POSTGRES)?;
-    PgConnectOptions::from_str(uri).map_err(unreadable)
+    read(uri, POSTGRES)
 }
 
 /// A URI of MySQL or MariaDB.
@@ -72,10 +71,9 @@ pub fn postgres(uri: &str) -> Result<PgConnectOptions> {
 /// # Errors
 /// `Invalid`: it cannot be read.
 pub fn mysql(uri: &str) -> Result<MySqlConnectOptions> {
-    known(uri, MYSQL)?;
     // The driver knows one of the two names.
     let uri = uri.strip_prefix("mariadb:").map_or_else(|| uri.to_owned(), |rest| format!("mysql:{rest}"));
-    MySqlConnectOptions::from_str(&uri).map_err(unreadable)
+    read(&uri, MYSQL)
 }
 
 /// Where a database is: a socket, or host and port.
@@ -83,23 +81,47 @@ pub fn address(socket: Option<&Path>, host: impl Display, port: u16) -> String {
     socket.map_or_else(|| format!("{host}:{port}"), |socket| socket.display().to_string())
 }
 
+/// The driver reads what stands before the parameters first: behind a `?` that is a password's there are none.
+/// It never sees an unknown one, which it would log.
+fn read<O: FromStr>(uri: &str, names: &[&str]) -> Result<O> {
+    let (start, query) = uri.split_once('?').unwrap_or((uri, ""));
+    O::from_str(start).map_err(|_| unreadable())?;
+    known(query, names)?;
+    O::from_str(uri).map_err(|_| unreadable())
+}
+
 /// A name that is mistyped would not be missed: `ssl_mode` would leave the connection open to all.
-fn known(uri: &str, names: &[&str]) -> Result<()> {
-    let query = uri.split_once('?').map_or("", |(_, query)| query);
+fn known(query: &str, names: &[&str]) -> Result<()> {
     let given = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
     let unknown = given.into_iter().find(|name| !names.contains(name) && !name.starts_with("options["));
     match unknown {
         None => Ok(()),
-        Some(name) => Err(Error::invalid(format!("the uri has no parameter {name}; it knows {}", names.join(", ")))),
+        Some(name) => {
+            let which =
+                if tellable(query, name) { format!("no parameter {name}") } else { "an unknown parameter".into() };
+            let known = names.join(", ");
+            Err(Error::invalid(format!("the uri has {which}; it knows {known}; {ENCODE}")))
+        }
     }
 }
 
+/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
+/// of a password that should have been written with `%3F` or `%26`.
+fn tellable(query: &str, name: &str) -> bool {
+    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
+    let query = query.to_ascii_lowercase();
+    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
+}
+
+/// What becomes of signs in a password that mean something in a URI.
+const ENCODE: &str = "in a password `?`, `&`, `@`, `/` and `#` are written as %3F, %26, %40, %2F and %23";
+
 /// The driver's own words are left out: they may hold the URI, and with it the password.
-fn unreadable(_: sqlx::Error) -> Error {
-    Error::invalid(
+fn unreadable() -> Error {
+    Error::invalid(format!(
         "the uri of the catalog cannot be read, or a parameter has a value that it does not take; write \
-         postgres://USER:PASSWORD@HOST/DATABASE or mysql://…",
-    )
+         postgres://USER:PASSWORD@HOST/DATABASE or mysql://…; {ENCODE}"
+    ))
 }
 
 #[cfg(test)]
@@ -118,6 +140,14 @@ mod tests {
             "mysql://me:hidden@h/d?ssl_mode=hidden",
             "mariadb://me:hidden@h/d?sslmode=hidden",
             "mysql://me:hidden@h:hidden/d",
+            "postgres://me:x?hidden@h/d",
+            "mysql://me:x?hidden@h/d",
+            "postgres://me:12?hidden@h/d",
+            "mariadb://me:12?hidden@h/d",
+            "mysql://me:12?hidden=1@h/d",
+            "postgres://h/d?password=a&hidden",
+            "postgres://h/d?password=a&hidden=b",
+            "mysql://h/d?password=a&hidden",
         ] {
             assert!(refused(uri).is_some_and(|told| !told.contains("hidden")), "{uri}: {:?}", refused(uri));
         }
