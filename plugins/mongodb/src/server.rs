@@ -59,7 +59,8 @@ impl Server {
     pub async fn open(uri: &str, settings: &Settings, host: Host) -> Result<Server> {
         settings.check()?;
         let options = uri::options(uri, settings).await?;
-        reach::any(options.hosts.clone(), settings.connect_timeout()).await?;
+        let patience = options.connect_timeout.unwrap_or(settings.connect_timeout());
+        reach::any(options.hosts.clone(), patience).await?;
         let name = options.default_database.clone().unwrap_or_else(|| DATABASE.to_owned());
         let client = Client::with_options(options).map_err(|error| of_driver(&error))?;
         let server = Server { database: client.database(&name), client, host, timeout: settings.timeout() };
