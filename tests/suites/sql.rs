@@ -177,3 +177,21 @@ async fn a_database_that_is_not_there_ends_the_start_in_one_line_without_the_pas
     assert!(text.contains("database"), "{text}");
     assert!(!text.contains("very-secret"), "{text}");
 }
+
+#[tokio::test]
+async fn a_database_without_a_connection_to_spare_is_waited_for_at_the_start() {
+    let postgres = Postgres::start().await;
+    postgres.sql("CREATE ROLE guest LOGIN CONNECTION LIMIT 0").await;
+    postgres.sql("GRANT CREATE ON SCHEMA public TO guest").await;
+    let as_guest = postgres.uri().replace("sukkal@", "guest@");
+    let let_in = async {
+        eventually("the host is turned away", SOON, async || {
+            postgres.server.log().contains("too many connections for role").then_some(())
+        })
+        .await;
+        postgres.sql("ALTER ROLE guest CONNECTION LIMIT -1").await;
+    };
+    let store = Store::sql("postgres", &as_guest);
+    let (host, ()) = tokio::join!(store.host().section("[plugins.sql]\ntimeout = 30").start(), let_in);
+    host.queue("orders").post(["since it was waited for"]).await;
+}

@@ -69,6 +69,11 @@ pub fn at(address: &str, error: Error) -> Error {
     Error { detail, ..error }
 }
 
+/// Whether the database is there, and may take a connection soon: it is starting, or has none to spare.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(refusal) if what(refusal.as_ref()) == What::Busy)
+}
+
 /// No connection can be made.
 pub fn unreachable(address: &str, reason: impl std::fmt::Display) -> Error {
     away("the catalog's database cannot be reached; start it, or correct the uri")

@@ -11,7 +11,7 @@ use sukkal_plugin_sdk::store::Pauses;
 use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Call, Host, Result};
 
-use crate::error::{Fail, at, of_driver, timed_out, unreachable};
+use crate::error::{Fail, at, is_busy, of_driver, timed_out, unreachable};
 use crate::session::{Engine, Session};
 use crate::settings::Settings;
 use crate::uri;
@@ -62,25 +62,39 @@ impl Server {
     }
 
     /// Connects once. The pool of connections tries again for as long as it may, and says nothing of why;
-    /// whoever opens a catalog should hear at once what stands in the way, and where.
+    /// whoever opens a catalog should hear at once what stands in the way, and where. Only a database that is
+    /// there, and says that it is starting or has no connection to spare, is waited for.
     ///
     /// # Errors
     /// The database's, or the system's.
     pub async fn reach(&self) -> Result<()> {
-        let connecting = async {
-            match &self.pool {
-                Pool::Postgres(pool) => pool.connect_options().connect().await?.close().await,
-                Pool::MySql(pool) => pool.connect_options().connect().await?.close().await,
-            }
-        };
-        match timeout(self.timeout, connecting).await {
+        let mut busy = None;
+        match timeout(self.timeout, self.until_taken(&mut busy)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(sqlx::Error::Io(reason))) => Err(unreachable(&self.address(), reason)),
             Ok(Err(error)) => Err(at(&self.address(), of_driver(&error))),
-            Err(_) => {
-                let reason = format!("no connection within {} s", self.timeout.as_secs());
-                Err(unreachable(&self.address(), reason))
+            Err(_) => Err(busy.map_or_else(
+                || unreachable(&self.address(), format!("no connection within {} s", self.timeout.as_secs())),
+                |error| at(&self.address(), of_driver(&error)),
+            )),
+        }
+    }
+
+    async fn until_taken(&self, busy: &mut Option<sqlx::Error>) -> sqlx::Result<()> {
+        let mut pauses = Pauses::default();
+        loop {
+            match self.connect_once().await {
+                Err(error) if is_busy(&error) => *busy = Some(error),
+                connected => return connected,
             }
+            pauses.next().await;
+        }
+    }
+
+    async fn connect_once(&self) -> sqlx::Result<()> {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.connect_options().connect().await?.close().await,
+            Pool::MySql(pool) => pool.connect_options().connect().await?.close().await,
         }
     }
 

@@ -129,6 +129,11 @@ impl Server {
         }
     }
 
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_file()).unwrap_or_default()).into_owned()
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder().join("log")
     }
@@ -138,8 +143,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = std::fs::read(self.log_file()).unwrap_or_default();
-            eprintln!("--- log of the server ---\n{}--- end of the log ---", String::from_utf8_lossy(&log));
+            eprintln!("--- log of the server ---\n{}--- end of the log ---", self.log());
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Server, as_user, finish, installed};
+use crate::eventually;
+use crate::eventually::SOON;
 
 /// Where Debian keeps the programs: other packages bring other versions of the same names.
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
@@ -60,6 +62,22 @@ impl Postgres {
     /// `postgres://…`
     pub fn uri(&self) -> String {
         format!("postgres://sukkal@127.0.0.1:{}/postgres", self.server.port())
+    }
+
+    /// Has it do a statement, as its superuser, once it has started.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn sql(&self, statement: &str) {
+        eventually("PostgreSQL has started", SOON, async || {
+            let mut ready = Command::new(installed(&format!("{PROGRAMS}/pg_isready")));
+            let ready = ready.args(["--quiet", "--dbname", &self.uri()]).status().expect("the program can be started");
+            ready.success().then_some(())
+        })
+        .await;
+        let mut command = as_user("postgres", &installed(&format!("{PROGRAMS}/psql")));
+        command.current_dir(self.server.folder()).args(["--no-psqlrc", "--command", statement]);
+        finish(command.arg(self.uri()));
     }
 
     fn program(&self, name: &str) -> Command {
