@@ -215,6 +215,7 @@ fn certificates_to_trust_that_cannot_be_read_are_told() {
         let output = command.env("SSL_CERT_FILE", "/no/such/file.pem").output().expect("the program can be started");
         let told = told(&output);
         assert!(output.status.code() == Some(2) && told.contains("SSL_CERT_FILE names /no/such/file.pem"), "{told}");
+        assert!(!told.contains("--url"), "{told}");
     }
 }
 

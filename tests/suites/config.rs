@@ -152,6 +152,8 @@ fn what_a_filter_takes_is_told_whatever_is_wrong_with_it() {
         ("post = { per_second = \"many\" }", "filters.rate-limit.post.per_second", "it takes: integer"),
         ("post = { per_second = 1, bursts = 2 }", "filters.rate-limit.post.bursts", "did you mean `burst`?"),
         ("post = { per_second = 1, else = 2 }", "filters.rate-limit.post.else", "known here: per_second, burst"),
+        ("time_out = 5", "filters.rate-limit.time_out", "did you mean `timeout`?"),
+        ("on_eror = \"pass\"", "filters.rate-limit.on_eror", "did you mean `on_error`?"),
         ("status = \"low\"", "filters.rate-limit.status", "it takes: integer from 0 to 65535"),
     ] {
         let output = check(&format!("[filters.rate-limit]\n{setting}\n"));

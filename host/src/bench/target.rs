@@ -87,7 +87,8 @@ impl Target {
             .map_err(|error| Failure::new(told(&format!("the host cannot be found ({error})"))))?;
         let address = found.next().ok_or_else(|| Failure::new(told("the host has no address")))?;
         let server = match over_tls {
-            true => Server::over_tls(address, host).map_err(|why| wrong(&why))?,
+            // What is wrong here says its own mend: the URL is right.
+            true => Server::over_tls(address, host).map_err(|why| Failure::usage(format!("{url}: {why}")))?,
             false => Server::plain(address),
         };
         let base = uri.path().trim_end_matches('/').trim_end_matches("/v2").to_owned();

@@ -28,6 +28,7 @@ use std::path::Path;
 
 pub use mask::{is_secret, masked};
 pub use mistake::{Mistake, Origin, nearest};
+pub use schema::keys_of_every_filter;
 pub use secret::Secret;
 pub use section::Located;
 pub use sections::{Admin, Config, FilterConfig, Format, Log, Rest, SignedUrls};

@@ -24,6 +24,11 @@ pub fn of(section: &str) -> &'static Json {
     if section.is_empty() { file() } else { property(file(), section) }
 }
 
+/// The keys that every filter's section has, beside the filter's own.
+pub fn keys_of_every_filter() -> Vec<&'static str> {
+    keys(filter())
+}
+
 /// The schema of any filter's section.
 pub fn filter() -> &'static Json {
     &of("filters")["additionalProperties"]

@@ -88,7 +88,7 @@ actions = ["message_pots"]
         "sukkal.toml:5: `limits.max-claim-ttl` is not known; did you mean `max_claim_ttl`?",
         "sukkal.toml:6: `limits.max_claim_grace` is 59, and must be a whole number from 60 to 3155760000",
         "sukkal.toml:7: `limits.max_message_delay` must be a whole number from 0 to 3155760000",
-        "sukkal.toml:8: `limits.listen` is not known; it belongs into [rest]",
+        "sukkal.toml:8: `limits.listen` is not known; it belongs into [rest] or [admin] or [websocket]",
         "sukkal.toml:10: `rest.listen` must be an IP address and a port, for instance \"127.0.0.1:8888\"",
         "sukkal.toml:12: `filters.audit.on_error` must be \"refuse\" or \"pass\"",
         "sukkal.toml:13: `filters.audit.actions` names `message_pots`, which is no action; did you mean `message_post`?",
@@ -103,6 +103,19 @@ actions = ["message_pots"]
         told.iter().any(|told| told.starts_with("environment variable SUKKAL_NOSUCH_KEY: `nosuch_key` is not known")),
         "{told:#?}"
     );
+}
+
+#[test]
+fn a_key_of_elsewhere_is_told_with_every_place_that_has_it() {
+    for (text, mend) in [
+        ("[rest]\ncors = [\"*\"]", "it is a section of its own: write [cors], whose keys are: allowed_origin"),
+        ("[admin]\ntls = 1", "it belongs into [rest] or [websocket]"),
+        ("[log]\ncatalog = \"sqlite:x\"", "it belongs into the top of the file, above all sections"),
+        ("[log]\non_error = \"pass\"", "it belongs into [filters.NAME]"),
+    ] {
+        let told = mistakes(text, &[]);
+        assert!(told.iter().any(|told| told.ends_with(&format!("is not known; {mend}"))), "{mend} in {told:#?}");
+    }
 }
 
 #[test]

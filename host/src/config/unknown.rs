@@ -55,7 +55,7 @@ fn unknown(section: &str, key: &str, node: &Node, known: &[&str]) -> Mistake {
         return Mistake::new(&node.origin, path, "is not known", format!("did you mean {variable}?"));
     }
     let mend = match (nearest(key, known.iter().copied()), elsewhere(section, key)) {
-        (_, Some(section)) => format!("it belongs into {section}"),
+        (_, Some(mend)) => mend,
         (Some(name), None) => format!("did you mean `{name}`?"),
         (None, None) => format!("known here: {}", known.join(", ")),
     };
@@ -69,13 +69,20 @@ fn with_two_underscores(key: &str, node: &Node) -> Option<String> {
     parts.map(|(section, key)| format!("SUKKAL_{section}__{key}").to_uppercase())
 }
 
-/// The section that has a key of exactly this name.
+/// Where a key of exactly this name belongs, or what it is a section of.
 fn elsewhere(section: &str, key: &str) -> Option<String> {
-    let mut sections = schema::sections().chain([""]).filter(|name| *name != section);
-    match sections.find(|name| schema::keys(schema::of(name)).contains(&key)) {
-        Some("") => Some("the top of the file, above all sections".to_owned()),
-        Some(name) => Some(format!("[{name}]")),
-        None if schema::keys(schema::filter()).contains(&key) => Some("[filters.NAME]".to_owned()),
-        None => None,
+    if schema::sections().any(|name| name == key) {
+        let keys = schema::keys(schema::of(key)).join(", ");
+        let keys = if keys.is_empty() { String::new() } else { format!(", whose keys are: {keys}") };
+        return Some(format!("it is a section of its own: write [{key}]{keys}"));
     }
+    let has = |name: &&str| *name != section && schema::keys(schema::of(name)).contains(&key);
+    let mut places: Vec<String> = schema::sections().filter(has).map(|name| format!("[{name}]")).collect();
+    if schema::keys(schema::file()).contains(&key) && !section.is_empty() {
+        places.push("the top of the file, above all sections".to_owned());
+    }
+    if places.is_empty() && schema::keys(schema::filter()).contains(&key) {
+        places.push("[filters.NAME]".to_owned());
+    }
+    (!places.is_empty()).then(|| format!("it belongs into {}", places.join(" or ")))
 }

@@ -25,7 +25,8 @@ pub fn list(candidates: &[PathBuf]) -> Result<(), Vec<Mistake>> {
         };
         let names: Vec<String> = library.provides().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
         let names = names.join(", ");
-        tell(format_args!("{} {}: {names} ({})", library.name, library.version, path.display()));
+        let (name, version, sdk) = (&library.name, &library.version, &library.sdk);
+        tell(format_args!("{name} {version}: {names} (SDK {sdk}, {})", path.display()));
         for (kind, name) in library.provides() {
             let first = provided.entry((kind, name.to_owned())).or_insert(path);
             if *first != path.as_path() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::installed::Plugin;
 use super::shape::Shape;
-use crate::config::{Mistake, Origin, Settings, nearest};
+use crate::config::{Mistake, Origin, Settings, keys_of_every_filter, nearest};
 
 /// Every way in which the settings of a section do not fit the plugin.
 pub fn check(plugin: &Plugin, section: &str, settings: &Settings, mistakes: &mut Vec<Mistake>) {
@@ -38,7 +38,10 @@ fn tell(
     let pointer = error.instance_path().as_str();
     match error.kind() {
         Fault::AdditionalProperties { unexpected } => {
-            let known = shape.at(pointer).map(Shape::keys).unwrap_or_default();
+            let mut known = shape.at(pointer).map(Shape::keys).unwrap_or_default();
+            if pointer.is_empty() && section.starts_with("filters.") {
+                known.extend(keys_of_every_filter());
+            }
             mistakes.extend(unexpected.iter().map(|key| unknown(section, settings, &known, pointer, key)));
         }
         Fault::AnyOf { context } | Fault::OneOfNotValid { context } if let Some(meant) = meant(context, pointer) => {
