@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what is handed to operators, a tarball and a Debian package.
 
 mod debian;
+mod documents;
 pub mod parts;
 mod shell;
 mod tarball;

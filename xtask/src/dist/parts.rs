@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::project;
 
+use super::documents;
+
 /// What packages are made of.
 pub struct Parts {
     /// The version of the program.
@@ -43,7 +45,7 @@ impl Parts {
         let names = plugins.filter_map(|package| package["name"].as_str()).map(|name| name.replace('-', "_"));
         let libraries = names.map(|name| existing(built.join(format!("lib{name}.so"))));
         let (program, libraries) = (existing(built.join("sukkal"))?, libraries.collect::<Result<_, _>>()?);
-        Ok(Parts { version, program, libraries, documents: documents()?, sdk: tracked("plugin-sdk")? })
+        Ok(Parts { version, program, libraries, documents: documents::documents()?, sdk: tracked("plugin-sdk")? })
     }
 
     /// Puts the SDK's sources below a folder, as a workspace of their own: what `sukkal plugin new` refers to where there is no checkout.
@@ -54,9 +56,9 @@ impl Parts {
         write(&folder.join("Cargo.toml"), workspace_of_the_sdk(&text)?.as_bytes(), READ)
     }
 
-    /// Puts the documentation below a folder; its links between pages stay alive.
+    /// Puts the documentation below a folder; its links all lead somewhere.
     pub fn put_documents(&self, folder: &Path) -> Result<(), Failure> {
-        self.documents.iter().try_for_each(|path| put(&project::root().join(path), &folder.join(path), READ))
+        documents::put_below(folder, &self.documents)
     }
 }
 
@@ -80,14 +82,8 @@ fn workspace_of_the_sdk(manifest: &str) -> Result<String, Failure> {
     Ok(manifest.lines().map(line).collect())
 }
 
-/// The pages for operators, authors and clients.
-fn documents() -> Result<Vec<PathBuf>, Failure> {
-    let paths = tracked("README.md CHANGELOG.md docs plugins")?;
-    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect())
-}
-
 /// The files of the checkout below some paths (separated by blanks).
-fn tracked(paths: &str) -> Result<Vec<PathBuf>, Failure> {
+pub fn tracked(paths: &str) -> Result<Vec<PathBuf>, Failure> {
     let listed = project::output(project::command("git", "ls-files -z").args(paths.split(' ')))?;
     let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     Ok(paths.map(|path| PathBuf::from(String::from_utf8_lossy(path).as_ref())).collect())
