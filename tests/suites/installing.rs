@@ -285,7 +285,13 @@ fn the_dockerfile_names_what_the_package_brings() {
     for part in [
         format!("ENTRYPOINT [\"{program}\"]"),
         format!("CMD [{}]", arguments.join(", ")),
-        format!("USER {}", unit("User")),
+        // By its number, which is how a cluster sees that it is not root.
+        format!(
+            "--uid 900 --gid 900 --home-dir {} --no-create-home --shell /usr/sbin/nologin {}\n",
+            unit("WorkingDirectory"),
+            unit("User")
+        ),
+        "USER 900:900\n".to_owned(),
         format!("WORKDIR {}", unit("WorkingDirectory")),
         format!("VOLUME {}", unit("WorkingDirectory")),
     ] {
