@@ -158,14 +158,15 @@ pub trait Pool: Send + Sync + 'static {
         async { Err(unsupported("lane_lease")) }
     }
 
-    /// Says for which queues [`Pool::hints`] is wanted. Counts from this call's return on.
+    /// Says for which queues [`Pool::hints`] is wanted. Counts from this call's return on; for a queue
+    /// that the pool does not know yet, from when it does.
     fn watch(&self, call: &Call, change: WatchChange) -> impl Future<Output = Result<()>> + Send {
         let _ = (call, change);
         async { Ok(()) }
     }
 
     /// Waits until something may have become available in a watched queue: posted, released,
-    /// expired or due. One caller a host. The default says `lost` every 250 ms.
+    /// expired or due; also once it is dropping, where hosts share the pool. One caller a host. The default says `lost` every 250 ms.
     fn hints(&self, call: &Call) -> impl Future<Output = Result<Hints>> + Send {
         let _ = call;
         async {

@@ -9,7 +9,7 @@ use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, patch, pool, register};
 use sukkal_tests::servers::redis::Redis;
 use sukkal_tests::shared::Shared;
-use sukkal_tests::{Answer, Host, Queue, eventually};
+use sukkal_tests::{Answer, Host, Queue, Scrape, eventually};
 use tokio::task::JoinHandle;
 
 /// How long a store that is there again may take to be found.
@@ -81,6 +81,28 @@ async fn who_waits_for_a_queue_that_is_not_there_hears_of_it_from_another_host()
         assert_eq!(waiting.await.expect("no task panics").expect(201).json()["messages"][0]["body"], "first");
     })
     .await;
+}
+
+/// Holds two hosts to this: who waits on one goes on with the next queue of the name that the other makes.
+pub async fn a_wait_goes_on_with_another_queue(hosts: &[Host; 2]) {
+    let [here, there] = seen_by_both(hosts, "orders");
+    here.create(json!({})).await;
+    let waiting = wait(&here, false);
+    // It looks once, has the queue watched, and looks again.
+    let waits = async || {
+        let calls = [("kind", "pool"), ("method", "list")];
+        (Scrape::of(&hosts[0].pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls) > 1.0).then_some(())
+    };
+    eventually("somebody waits", SOON, waits).await;
+    there.client().delete("/v2/queues/orders").await.expect(204);
+    there.post(["of the next one"]).await;
+    let read = waiting.await.expect("no task panics").expect(200).json();
+    assert_eq!(read["messages"][0]["body"], "of the next one");
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_with_the_next_queue_of_the_name_whichever_host_makes_it() {
+    over_each(async |shared| a_wait_goes_on_with_another_queue(&shared.pair().await).await).await;
 }
 
 async fn post_under(queue: &Queue, key: &str, body: &str) -> Answer {

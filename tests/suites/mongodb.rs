@@ -11,7 +11,7 @@ use sukkal_tests::servers::MongoDb;
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Scrape, eventually, programs};
 
-use crate::{bodies, clients, wire_vectors};
+use crate::{bodies, clients, many_hosts, wire_vectors};
 
 /// Holds the built library to cases of the kit, each group in a database of its own: what one leaves there
 /// falls due when the next puts the clock forward.
@@ -92,6 +92,14 @@ async fn hosts_share_queues_and_wake_each_other() {
     assert_eq!(claimed["messages"][0]["body"], "a");
     let nothing = here.client().post(&here.path("/claims"), json!({ "ttl": 300, "grace": 60 })).await;
     assert_eq!(nothing.status, 204, "the other host's claim holds it");
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_with_the_next_queue_of_the_name_whichever_host_makes_it() {
+    let mongodb = MongoDb::start().await;
+    let store = Store::mongodb(&mongodb.uri());
+    let (first, second) = tokio::join!(store.host().start(), store.host().start());
+    many_hosts::a_wait_goes_on_with_another_queue(&[first, second]).await;
 }
 
 #[tokio::test]

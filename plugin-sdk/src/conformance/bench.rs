@@ -144,12 +144,16 @@ impl PoolBench {
 
     /// A new queue with a header of its own, beside another where that is given. Its epoch is 1.
     pub async fn queue_with(&self, beside: Option<&QueueRef>, header: Header) -> Result<Queue, Failure> {
+        let queue = self.queue_to_be(beside);
+        queue.make(header).await?;
+        Ok(queue)
+    }
+
+    /// A queue of which the pool has not been told.
+    pub fn queue_to_be(&self, beside: Option<&QueueRef>) -> Queue {
         let id = QueueId(unique());
         let placement = self.pool.place(id, beside.cloned()).unwrap_or_default();
-        let queue = Queue { bench: self.clone(), reference: QueueRef::new(id, 1, placement) };
-        let label = Bytes::from(format!("conformance\0{id}"));
-        queue.configure(Header { epoch: 1, label, ..header }).await?;
-        Ok(queue)
+        Queue { bench: self.clone(), reference: QueueRef::new(id, 1, placement) }
     }
 
     /// Closes the pool and opens it again; queues must be taken along with [`Queue::on`].
@@ -185,6 +189,12 @@ impl Queue {
     pub async fn restart(self) -> Result<Queue, Failure> {
         let Queue { bench, reference } = self;
         Ok(Queue { bench: bench.restart().await?, reference })
+    }
+
+    /// Tells the pool of it for the first time.
+    pub async fn make(&self, header: Header) -> Result<()> {
+        let label = Bytes::from(format!("conformance\0{}", self.reference.id()));
+        self.configure(Header { epoch: 1, label, ..header }).await
     }
 
     pub async fn configure(&self, header: Header) -> Result<()> {

@@ -3,17 +3,20 @@
 use crate::conformance::bench::{HOUR, MINUTE, Queue, new_claim};
 use crate::conformance::case::{cases, ensure};
 use crate::conformance::{Failure, PoolBench};
-use crate::{NewClaim, Release, WatchChange};
+use crate::{Header, NewClaim, Release, WatchChange};
 use std::time::Duration;
 
 cases! { PoolBench:
     "pool.watch.posted" posted "a post to a watched queue gives a hint"
     "pool.watch.released" released "a release in a watched queue gives a hint"
+    "pool.watch.new" new "a post to a queue that was made after it was watched gives a hint"
     "pool.watch.due" due "a delay and a claim that end give a hint"
 }
 
 /// How long a hint may take. The pool's clock may be ahead of its timers by what was advanced.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After how long without change a pool has told what there was to be told.
+const SETTLED: Duration = Duration::from_millis(500);
 
 async fn watch(queue: &Queue) -> Result<(), Failure> {
     let change = WatchChange { add: vec![queue.reference.clone()], ..WatchChange::default() };
@@ -39,6 +42,17 @@ async fn hinted(queue: &Queue, after: &str) -> Result<(), Failure> {
 async fn posted(bench: PoolBench) -> Result<(), Failure> {
     let queue = bench.queue().await?;
     watch(&queue).await?;
+    queue.post(&["a"]).await?;
+    hinted(&queue, "a post").await
+}
+
+async fn new(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue_to_be(None);
+    watch(&queue).await?;
+    queue.make(Header::default()).await?;
+    // What was hinted until then may say no more than that something has changed.
+    let call = queue.call();
+    let _ = tokio::time::timeout(SETTLED, async { while queue.pool().hints(&call).await.is_ok() {} }).await;
     queue.post(&["a"]).await?;
     hinted(&queue, "a post").await
 }

@@ -67,7 +67,7 @@ impl Watch {
         }
         change.add.iter().for_each(|queue| self.watched.add(queue));
         let marked = join_all(change.add.iter().map(|queue| self.touch(call, queue))).await;
-        marked.into_iter().collect()
+        marked.into_iter().try_for_each(|marked| marked.map(drop))
     }
 
     /// Waits until there is something to tell.
@@ -75,17 +75,25 @@ impl Watch {
         self.watched.hints().await
     }
 
-    /// Settles a queue, says that it is watched, and learns when it falls due next.
-    async fn touch(&self, call: &Call, queue: &QueueRef) -> Result<()> {
+    /// Settles a queue, says that it is watched, and learns when it falls due next. `true`: it did not say so until now.
+    async fn touch(&self, call: &Call, queue: &QueueRef) -> Result<bool> {
         let shared = &self.shared;
         let key = shared.keys.queue(Tag::of(queue)?, queue.id());
         let window = WATCHED.as_millis() as u64;
         let request = Request::new(&SCRIPTS.watch, key.as_bytes(), shared.shift()).arg(window);
         let mut reply = shared.server.run(call, request).await?;
-        let (now, due, settled) = (reply.int()?, reply.int()?, reply.int()?);
+        let (now, due, settled, new) = (reply.int()?, reply.int()?, reply.int()?, reply.int()?);
         self.watched.clocks(now, shared.server.host().now());
         self.watched.falls_due(queue.id(), due);
         if settled == 1 {
+            self.watched.tell(queue.id());
+        }
+        Ok(new == 1)
+    }
+
+    /// Marks a queue again. Where its mark was gone, what became available meanwhile was not published.
+    async fn mark(&self, call: &Call, queue: &QueueRef) -> Result<()> {
+        if self.touch(call, queue).await? {
             self.watched.tell(queue.id());
         }
         Ok(())
@@ -142,15 +150,11 @@ impl Watch {
             let all = marked.elapsed() >= AGAIN;
             let due = self.watched.take_due(self.shared.server.host().now(), all);
             if all {
-                if marked.elapsed() >= WATCHED {
-                    // Asleep for so long that queues were not marked any more.
-                    self.watched.lose();
-                }
                 marked = Instant::now();
             }
             let deadline = self.shared.server.host().now().after(PATIENCE);
             let call = Call::new(RequestId(0), "", deadline);
-            let touched = join_all(due.iter().map(|queue| self.touch(&call, queue))).await;
+            let touched = join_all(due.iter().map(|queue| self.mark(&call, queue))).await;
             if touched.iter().any(Result::is_err) {
                 self.watched.lose();
                 sleep(PAUSE).await;

@@ -11,10 +11,18 @@ if not q then
   call('HSET', KEYS[1], 'e', epoch, 'n', 0, 'd', NEVER)
   call('ZADD', T .. 'q', 0, sub(KEYS[1], -13))
   q = load(KEYS[1])
+  -- Who watches a queue that was not there could not mark it.
+  tell('d' .. q.id .. '0')
 else
   call('HSET', KEYS[1], 'e', epoch)
 end
-if dropping ~= '' then call('HSET', q.key, 'x', 1) else call('HDEL', q.key, 'x') end
+if dropping ~= '' then
+  call('HSET', q.key, 'x', 1)
+  -- Who waits on another host looks, and finds that it is gone.
+  if q.watched then tell('r' .. q.id) end
+else
+  call('HDEL', q.key, 'x')
+end
 call('HSET', q.key .. ':i', 'label', label, 'extensions', extensions)
 local before = { q.target or '', q.max and string.format('%.0f', q.max) or '', q.letter_ttl and string.format('%.0f', q.letter_ttl) or '' }
 if before[1] ~= target or before[2] ~= most or before[3] ~= ttl then
