@@ -3,7 +3,7 @@
 //! after another one, for then that host has ended.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,14 +16,28 @@ const SPREAD: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 10_000;
 
 /// What this host knows of deleted queues, by the names of their records.
-#[derive(Default)]
-pub(crate) struct Drops(Mutex<Known>);
+#[derive(Clone, Default)]
+pub(crate) struct Drops(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
     own: HashSet<String>,
     /// Others', with the instant from which on they are this host's too.
     theirs: HashMap<String, Instant>,
+    /// The pools of which queues are being removed.
+    busy: HashSet<String>,
+}
+
+/// The right to remove queues of a pool, which one has at a time.
+pub(crate) struct Busy {
+    drops: Drops,
+    pool: String,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.drops.lock().busy.remove(&self.pool);
+    }
 }
 
 impl Drops {
@@ -51,6 +65,12 @@ impl Drops {
                 false
             }
         }
+    }
+
+    /// Takes the right to remove queues of a pool, until it is dropped.
+    pub(crate) fn begin(&self, pool: &str) -> Option<Busy> {
+        let is_free = self.lock().busy.insert(pool.to_owned());
+        is_free.then(|| Busy { drops: self.clone(), pool: pool.to_owned() })
     }
 
     /// Forgets those that are not there any more. Of the host's own some may not have been there yet when

@@ -1,18 +1,18 @@
 //! The service's own work: sweeps of every store, and the rest of deleted queues.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Budget, ErrorKind, Record};
+use sukkal_plugin_sdk::{self as sdk, Budget};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::directory::{DROPPING, Dropping};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::pools::Member;
 use crate::service::Service;
 
@@ -27,25 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The task that does the service's own work.
 pub struct Janitor {
     end: watch::Sender<bool>,
-    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    task: tokio::sync::Mutex<Option<JoinHandle<((), ())>>>,
 }
 
 impl Janitor {
     /// Starts it. `wake`: there is a queue to drop.
     pub fn start(service: Arc<Service>, wake: Arc<Notify>) -> Self {
-        let (end, mut ending) = watch::channel(false);
-        let task = tokio::spawn(async move {
-            let mut sweeps = JoinSet::new();
-            loop {
-                round(&service, &mut sweeps).await;
-                tokio::select! {
-                    () = tokio::time::sleep(rand::random_range(PERIOD)) => {}
-                    () = wake.notified() => {}
-                    _ = ending.changed() => break,
-                }
-            }
-            while sweeps.join_next().await.is_some() {}
-        });
+        let (end, ending) = watch::channel(false);
+        let records = keep_records(service.clone(), wake, ending.clone());
+        let task = tokio::spawn(async { tokio::join!(records, keep_sweeping(service, ending)) });
         Janitor { end, task: tokio::sync::Mutex::new(Some(task)) }
     }
 
@@ -58,33 +48,58 @@ impl Janitor {
     }
 }
 
-/// One round: each part on its own, so that a store that is down holds up no other.
-async fn round(service: &Arc<Service>, sweeps: &mut JoinSet<()>) {
-    while sweeps.try_join_next().is_some() {}
-    if let Err(error) = service.pools.refresh_if_old(&service.own_call(PATIENCE)).await {
-        tracing::debug!(%error, "the registered pools could not be looked up");
+/// Waits until the next round; `false`: there is none.
+async fn pause(ending: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(rand::random_range(PERIOD)) => true,
+        _ = ending.changed() => false,
     }
-    for member in service.pools.all().into_iter().filter(|member| member.begin_sweep()) {
-        let service = service.clone();
-        sweeps.spawn(async move {
-            sweep_member(&service, &member).await;
-            member.end_sweep();
-        });
+}
+
+/// Sweeps each pool in a task of its own, so that one that is down holds up no other.
+async fn keep_sweeping(service: Arc<Service>, mut ending: watch::Receiver<bool>) {
+    let mut sweeps = JoinSet::new();
+    while pause(&mut ending).await {
+        while sweeps.try_join_next().is_some() {}
+        for member in service.pools.all().into_iter().filter(|member| member.begin_sweep()) {
+            let service = service.clone();
+            sweeps.spawn(async move {
+                sweep_member(&service, &member).await;
+                member.end_sweep();
+            });
+        }
     }
-    if let Err(error) = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await {
-        tracing::warn!(%error, "a sweep of the catalog failed");
+    while sweeps.join_next().await.is_some() {}
+}
+
+/// Does what the catalog says that is to be done, and sweeps it.
+async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watch::Receiver<bool>) {
+    let mut drops = JoinSet::new();
+    loop {
+        while drops.try_join_next().is_some() {}
+        if let Err(error) = service.pools.refresh_if_old(&service.own_call(PATIENCE)).await {
+            tracing::debug!(%error, "the registered pools could not be looked up");
+        }
+        if let Err(error) = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await {
+            tracing::warn!(%error, "a sweep of the catalog failed");
+        }
+        if let Err(error) = drop_queues(&service, &mut drops).await {
+            tracing::warn!(%error, "deleted queues could not be looked up");
+        }
+        tokio::select! {
+            () = wake.notified() => {}
+            goes_on = pause(&mut ending) => if !goes_on { break },
+        }
     }
-    if let Err(error) = drop_queues(service).await {
-        tracing::warn!(%error, "deleted queues could not be looked up");
-    }
+    while drops.join_next().await.is_some() {}
 }
 
 /// Sweeps a pool if it is open, and notes whether it answers.
 async fn sweep_member(service: &Service, member: &Member) {
     let Ok(pool) = member.pool() else { return };
-    let late = |_| Err(sdk::Error::new(ErrorKind::TimedOut, "no answer in time"));
+    let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer in time"));
     let swept = tokio::time::timeout(PATIENCE, sweep(service, &pool)).await.unwrap_or_else(late);
-    let silent = |error: &sdk::Error| matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut);
+    let silent = |error: &sdk::Error| matches!(error.kind, sdk::ErrorKind::Unavailable | sdk::ErrorKind::TimedOut);
     member.set_well(!swept.as_ref().is_err_and(silent));
     if let Err(error) = swept {
         tracing::warn!(%error, pool = member.title(), "a sweep failed");
@@ -106,44 +121,64 @@ async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
     Ok(())
 }
 
-async fn drop_queues(service: &Service) -> Result<()> {
+/// Removes what deleted queues held, for each pool in a task of its own.
+async fn drop_queues(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<()> {
     const PAGE: u32 = 100;
     let drops = &service.directory.drops;
     let (mut after, mut there) = (None, HashSet::new());
+    let mut due: HashMap<String, Vec<Dropping>> = HashMap::new();
     loop {
         let call = service.own_call(PATIENCE);
         let page = service.catalog.list(&call, DROPPING.to_owned(), String::new(), after, PAGE).await?;
         let full = page.len() == PAGE as usize;
         after = page.last().map(|record| record.key.name.clone());
         for record in page {
-            let name = record.key.name.clone();
-            there.insert(name.clone());
-            if !drops.is_due(&name, Instant::now()) {
-                continue;
+            if drops.is_due(&record.key.name, Instant::now()) {
+                let dropping = Dropping::from_bytes(&record.value)?;
+                due.entry(dropping.pool.clone()).or_default().push(dropping);
             }
-            if let Err(error) = drop_queue(service, record).await {
-                tracing::warn!(%error, queue_id = name, "a deleted queue could not be dropped yet");
-            }
+            there.insert(record.key.name);
         }
         if !full {
-            drops.retain(&there);
-            return Ok(());
+            break;
+        }
+    }
+    drops.retain(&there);
+    for (pool, queues) in due {
+        if let Some(busy) = drops.begin(&pool) {
+            let service = service.clone();
+            tasks.spawn(async move {
+                let _busy = busy;
+                drop_queues_of(&service, queues).await;
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Removes what deleted queues of one pool held. Where it does not answer, the others have time as well.
+async fn drop_queues_of(service: &Service, queues: Vec<Dropping>) {
+    for dropping in queues {
+        let late = |_| Err(Error::new(ErrorKind::TimedOut, "no answer in time"));
+        let dropped = tokio::time::timeout(PATIENCE, drop_queue(service, &dropping)).await.unwrap_or_else(late);
+        if let Err(error) = dropped {
+            tracing::warn!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
+            return;
         }
     }
 }
 
 /// Removes what a deleted queue held: some steps a round, the rest in the next. Where its pool has been
 /// deleted as well, all that is left of it is in the catalog.
-async fn drop_queue(service: &Service, record: Record) -> Result<()> {
+async fn drop_queue(service: &Service, dropping: &Dropping) -> Result<()> {
     const STEPS: usize = 20;
-    let dropping = Dropping::from_bytes(&record.value)?;
     let queue = dropping.reference()?;
     let member = service.pools.get(&service.own_call(PATIENCE), &dropping.pool).await?;
     let pool = if member.exists() { Some(member.pool()?) } else { None };
     if let Some(pool) = &pool {
         // The host that deleted it may have died before it could tell the pool.
         match pool.configure(&service.own_call(PATIENCE), &queue, dropping.header()).await {
-            Err(error) if error.kind != ErrorKind::Stale => return Err(error.into()),
+            Err(error) if error.kind != sdk::ErrorKind::Stale => return Err(error.into()),
             _ => {}
         }
     }
@@ -159,9 +194,9 @@ async fn drop_queue(service: &Service, record: Record) -> Result<()> {
         };
         if done {
             // Where another queue of the name is deleted meanwhile, it is for a later round.
-            let gone = service.directory.forget_deleted(&service.own_call(PATIENCE), &dropping).await?;
+            let gone = service.directory.forget_deleted(&service.own_call(PATIENCE), dropping).await?;
             service.catalog.commit(&service.own_call(PATIENCE), gone).await?;
-            service.directory.drops.done(&record.key.name);
+            service.directory.drops.done(&dropping.key().name);
             return Ok(());
         }
     }

@@ -117,7 +117,10 @@ impl Turn {
         self.with_line(|line, _| {
             for (ticket, mut ready) in followers.0 {
                 ready.alone = true;
-                line.set(ticket, Slot::Ready(ready));
+                // One that has left meanwhile waits for nothing.
+                if line.index(ticket).is_some_and(|index| matches!(line.slots[index], Slot::Taken)) {
+                    line.set(ticket, Slot::Ready(ready));
+                }
             }
         });
     }
@@ -167,19 +170,24 @@ impl Line {
 
     /// Lets the first lead, if it is ready and nobody does.
     fn promote(&mut self) {
-        while matches!(self.slots.front(), Some(Slot::Left)) {
-            self.slots.pop_front();
-            self.first += 1;
-        }
-        if self.leader.is_some() || !matches!(self.slots.front(), Some(Slot::Ready(_))) {
-            return;
-        }
-        let front = self.slots.front_mut().map(|front| std::mem::replace(front, Slot::Taken));
-        if let Some(Slot::Ready(ready)) = front {
-            let Ready { post, alone, told, .. } = *ready;
-            self.leader = Some(self.first);
-            // If it is gone, it leaves in a moment.
-            let _ = told.send(Told::Lead { post, alone });
+        while self.leader.is_none() {
+            match self.slots.front_mut() {
+                Some(Slot::Left) => {
+                    self.slots.pop_front();
+                    self.first += 1;
+                }
+                Some(front @ Slot::Ready(_)) => {
+                    if let Slot::Ready(ready) = std::mem::replace(front, Slot::Taken) {
+                        let Ready { post, alone, told, .. } = *ready;
+                        match told.send(Told::Lead { post, alone }) {
+                            Ok(()) => self.leader = Some(self.first),
+                            // It waits no more.
+                            Err(_) => *front = Slot::Left,
+                        }
+                    }
+                }
+                _ => return,
+            }
         }
     }
 
@@ -327,6 +335,22 @@ mod tests {
             assert!(alone && turn.followers("p", &post).is_empty(), "nobody takes along one that is alone");
             turn.leave();
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_leaves_while_it_is_taken_along_holds_up_nobody() {
+        let order = PostOrder::default();
+        let turns: Vec<_> = (0..3).map(|_| Arc::new(order.turn("q"))).collect();
+        let told: Vec<_> = turns[1..].iter().map(|turn| ready(turn, "p", post("c", 1))).collect();
+        tokio::task::yield_now().await;
+        let (first, _) = led(ready(&turns[0], "p", post("c", 1))).await;
+        let followers = turns[0].followers("p", &first);
+        let mut told = told.into_iter();
+        told.next().expect("two are told").abort();
+        turns[1].leave();
+        turns[0].put_back(followers);
+        turns[0].leave();
+        assert!(led(told.next().expect("two are told")).await.1, "the one behind it leads");
     }
 
     #[tokio::test]

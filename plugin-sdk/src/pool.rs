@@ -166,7 +166,7 @@ pub trait Pool: Send + Sync + 'static {
     }
 
     /// Waits until something may have become available in a watched queue: posted, released,
-    /// expired or due; also once it is dropping, where hosts share the pool. One caller a host. The default says `lost` every 250 ms.
+    /// expired or due; and once it is dropping. One caller a host. The default says `lost` every 250 ms.
     fn hints(&self, call: &Call) -> impl Future<Output = Result<Hints>> + Send {
         let _ = call;
         async {

@@ -1,8 +1,9 @@
 //! Where queues go: by weight, by flavor, and with a flavor that is changed.
 
 use serde_json::{Value, json};
+use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, patch, pool, poolless, register};
-use sukkal_tests::{Answer, Host, Scrape};
+use sukkal_tests::{Answer, Host, Scrape, eventually};
 
 /// How many queues were made in each pool, as its calls tell.
 async fn placed(host: &Host, pools: &[&str]) -> Vec<u64> {
@@ -132,4 +133,34 @@ async fn no_message_is_lost_while_its_queue_moves() {
         assert_eq!(orders.pop(1).await.len(), 1);
         change_flavor(&host, "orders", flavor).await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn all_who_wait_go_on_where_the_queue_has_moved() {
+    let host = poolless().await;
+    two_flavors(&host).await;
+    let orders = host.queue("orders");
+    orders.create(json!({ "_flavor": "disk" })).await;
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let (client, path) = (host.client(), orders.path("/claims?wait=20&limit=1"));
+            tokio::spawn(async move { client.post(&path, json!({})).await })
+        })
+        .collect();
+    let pages = host.pages();
+    // Each looks once, has the queue watched, and looks again.
+    let wait = async || {
+        let calls = [("kind", "pool"), ("method", "claim")];
+        (Scrape::of(&pages, "/metrics").await.sum("sukkal_store_calls_total", &calls) >= 6.0).then_some(())
+    };
+    eventually("all wait", SOON, wait).await;
+    change_flavor(&host, "orders", "fast").await.expect(200);
+    orders.post(["a", "b", "c"]).await;
+    let mut claimed = Vec::new();
+    for waits in waiting {
+        let answer = waits.await.expect("no task panics").expect(201).json();
+        claimed.push(answer["messages"][0]["body"].as_str().unwrap_or_default().to_owned());
+    }
+    claimed.sort_unstable();
+    assert_eq!(claimed, ["a", "b", "c"]);
 }

@@ -249,6 +249,23 @@ async fn a_dead_letter_queue_that_is_there_already_serves_many_in_a_cluster() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_queue_made_anew_lies_beside_those_that_name_it() {
+    let cluster = Cluster::start();
+    let host = Host::with().top(&format!("default_pool = {:?}", cluster.uri())).start().await;
+    for number in 0..4 {
+        let (queue, dead) = (host.queue(&format!("q{number}")), host.queue(&format!("dead{number}")));
+        queue.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": format!("dead{number}") })).await;
+        queue.post(["bad"]).await;
+        queue.claim(1).await.release().await;
+        host.client().delete(&dead.path("")).await.expect(204);
+        assert!(queue.try_claim(1).await.is_none(), "it has used up its claims");
+        dead.create(json!({ "made": "anew" })).await;
+        let moved = async || (dead.list("?echo=true").await.bodies() == ["bad"]).then_some(());
+        eventually("what waited is moved", SOON, moved).await;
+    }
+}
+
+#[tokio::test]
 async fn an_empty_dead_letter_queue_moves_beside_a_queue_that_is_there_before() {
     let cluster = Cluster::start();
     let host = Host::with().top(&format!("default_pool = {:?}", cluster.uri())).start().await;

@@ -42,6 +42,7 @@ pub async fn ensure(
             .map_err(|error| Error::value(error.to_string()))?,
         subscribed: false,
         moving: None,
+        unconnected: is_named(directory, call, Named::queue(&rule.queue)).await?,
     };
     let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
     // Whoever else makes it at this moment makes it as well as we do.
@@ -53,8 +54,10 @@ pub async fn ensure(
         directory.pools.refresh(call, Instant::now()).await?;
         return Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."));
     }
-    directory.configured(call, Named::queue(&rule.queue)).await?;
-    Box::pin(reconnect(directory, call, Named::queue(&rule.queue))).await
+    if let Some(target) = directory.configured(call, Named::queue(&rule.queue)).await? {
+        directory.connected(call, target).await;
+    }
+    Ok(())
 }
 
 /// Moves a dead letter queue beside its source, unless it is there.
@@ -97,14 +100,28 @@ async fn bring_beside(
     Ok(())
 }
 
-/// Beside what a new queue goes whose dead letter queue is there already, and in which pool: a pool of
-/// its flavor that takes queues.
-pub async fn site(directory: &Directory, call: &Call, metadata: &Metadata) -> Result<Option<(Arc<Member>, QueueRef)>> {
-    let Some(rule) = &metadata.dead_letter else { return Ok(None) };
-    let target = directory.read(call, Named::queue(&rule.queue)).await?;
+/// Beside what a new queue goes, and in which pool: beside its dead letter queue, if that is there already, or
+/// beside `source`, which names it as its own; in a pool of its flavor that takes queues.
+pub async fn site(
+    directory: &Directory,
+    call: &Call,
+    metadata: &Metadata,
+    source: Option<&str>,
+) -> Result<Option<(Arc<Member>, QueueRef)>> {
     let takes = |member: &Member| member.name() == DEFAULT || member.terms().weight > 0;
-    let fit = target.filter(|target| fits(&target.member, metadata) && takes(&target.member));
-    Ok(fit.map(|target| (target.member.clone(), target.reference.clone())))
+    let beside = |queue: Arc<Queue>| (queue.member.clone(), queue.reference.clone());
+    if let Some(rule) = &metadata.dead_letter {
+        let target = directory.read(call, Named::queue(&rule.queue)).await?;
+        let fit = target.filter(|target| fits(&target.member, metadata) && takes(&target.member));
+        if fit.is_some() {
+            return Ok(fit.map(beside));
+        }
+    }
+    let Some(source) = source else { return Ok(None) };
+    let source = directory.read(call, Named::queue(source)).await?;
+    // Where no flavor is asked for it is its source's, as when that one makes it.
+    let fit = source.filter(|source| metadata.flavor.is_none() || fits(&source.member, metadata));
+    Ok(fit.map(beside))
 }
 
 /// Whether a queue with these metadata may live in a pool.
@@ -120,7 +137,7 @@ pub async fn rule(directory: &Directory, call: &Call, queue: &Queue) -> Result<O
     let reference = match directory.read(call, Named::queue(&rule.queue)).await? {
         Some(target) => target.reference.clone(),
         // It is gone: messages must not be claimed for ever all the same. They wait for the queue
-        // of this impossible id, and move when it is made anew (`reconnect`).
+        // of this impossible id, and move when it is made anew (`connect`).
         None => QueueRef::new(QueueId(0), 0, queue.reference.placement().to_vec()),
     };
     let ttl = rule.ttl.map(Duration::from_secs);
@@ -144,19 +161,38 @@ pub fn sources(project: &str, name: &str, before: Option<&Metadata>, after: Opti
 
 /// Whether any queue names one as its dead letter queue.
 pub async fn is_named(directory: &Directory, call: &Call, named: Named<'_>) -> Result<bool> {
-    let prefix = format!("{}\0", named.name);
-    let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
-    let first = directory.catalog.list(call, kind, project, Some(prefix.clone()), 1).await?;
-    Ok(named.kind == Kind::Queue && first.first().is_some_and(|record| record.key.name.starts_with(&prefix)))
+    Ok(first_source(directory, call, named).await?.is_some())
 }
 
-/// Tells the pools of all queues that name a queue as theirs that it is (again) there.
-pub async fn reconnect(directory: &Directory, call: &Call, named: Named<'_>) -> Result<()> {
-    const PAGE: u32 = 100;
+/// The first of the queues that name one as their dead letter queue.
+pub async fn first_source(directory: &Directory, call: &Call, named: Named<'_>) -> Result<Option<String>> {
     if named.kind != Kind::Queue {
-        return Ok(());
+        return Ok(None);
     }
-    let prefix = format!("{}\0", named.name);
+    let prefix = prefix(named.name);
+    let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
+    let first = directory.catalog.list(call, kind, project, Some(prefix.clone()), 1).await?;
+    Ok(first.first().and_then(|record| record.key.name.strip_prefix(&prefix)).map(str::to_owned))
+}
+
+/// Tells the pools of all queues that name a queue as theirs that it is (again) there, and notes in its
+/// record that they know. `None`: it is gone.
+pub async fn connect(directory: &Directory, call: &Call, queue: &Queue) -> Result<Option<Arc<Queue>>> {
+    tell_sources(directory, call, &queue.name).await?;
+    let mut attempts = directory.attempts(call);
+    loop {
+        let Some(queue) = directory.read(call, queue.named()).await? else { return Ok(None) };
+        let record = QueueRecord { unconnected: false, ..queue.next_record()? };
+        if !queue.unconnected || directory.commit(call, vec![queue.changed_to(&record)?]).await? {
+            return directory.configured(call, queue.named()).await;
+        }
+        attempts.again_or(contended).await?;
+    }
+}
+
+async fn tell_sources(directory: &Directory, call: &Call, name: &str) -> Result<()> {
+    const PAGE: u32 = 100;
+    let prefix = prefix(name);
     let mut after = prefix.clone();
     loop {
         let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
@@ -164,11 +200,22 @@ pub async fn reconnect(directory: &Directory, call: &Call, named: Named<'_>) -> 
         let full = page.len() == PAGE as usize;
         for record in page {
             let Some(source) = record.key.name.strip_prefix(&prefix) else { return Ok(()) };
-            Box::pin(directory.update(call, Named::queue(source), |metadata| Ok(metadata.clone()))).await?;
+            match directory.update(call, Named::queue(source), |metadata| Ok(metadata.clone())).await {
+                // It lives elsewhere, and must stay there: its messages wait until they expire.
+                Err(error) if matches!(error.kind, ErrorKind::BadBody | ErrorKind::BadValue | ErrorKind::Conflict) => {
+                    tracing::warn!(%error, queue = source, project = call.project(), "a queue cannot have its dead letter queue");
+                }
+                outcome => drop(outcome?),
+            }
             after = record.key.name;
         }
         if !full {
             return Ok(());
         }
     }
+}
+
+/// What the names of records begin with that say who names a queue as its dead letter queue.
+fn prefix(name: &str) -> String {
+    format!("{name}\0")
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{self as sdk, Call, Change, Expect};
+use sukkal_plugin_sdk::{self as sdk, Budget, Call, Change, Expect, Header, QueueRef};
 
+use super::Directory;
 use super::record::Dropping;
-use super::{Directory, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Named;
 use crate::pools::Member;
@@ -15,14 +15,6 @@ use crate::pools::Member;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The pause before a pool that did not answer is told again.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A queue that was deleted.
-pub struct Deleted {
-    /// What it was.
-    pub queue: Arc<Queue>,
-    /// Whether its pool was told, so that nobody serves it any more.
-    pub told: Result<()>,
-}
 
 impl Directory {
     /// Tells the pool of the queue of this name that was deleted last, as long as anything is left of it, so that
@@ -80,6 +72,24 @@ impl Directory {
                 "The queue is being deleted, and its pool does not answer. Repeat the request.",
             )),
         }
+    }
+}
+
+/// Removes a queue from a pool where it does not live. Where that fails, an empty header stays.
+/// The epoch is its own: a later one is that of a queue that lives there.
+pub(super) async fn abandon(call: &Call, member: &Member, reference: &QueueRef) {
+    let header = Header { epoch: reference.epoch(), dropping: true, ..Header::default() };
+    let dropped = async {
+        let pool = member.pool()?;
+        pool.configure(call, reference, header).await?;
+        pool.drop_queue(call, reference, Budget { items: 100, time: Duration::from_millis(50) }).await
+    };
+    match dropped.await {
+        Err(error) if error.kind != sdk::ErrorKind::Stale => {
+            let queue_id = reference.id().text();
+            tracing::warn!(%error, queue_id, "a queue could not be removed from a pool where it does not live");
+        }
+        _ => {}
     }
 }
 

@@ -22,7 +22,6 @@ use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-pub use self::deletion::Deleted;
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
@@ -47,6 +46,8 @@ pub struct Directory {
     wake: Arc<Notify>,
     /// Told when this host makes a queue.
     made: Notify,
+    /// Held while queues are told of the dead letter queue that they name.
+    connecting: tokio::sync::Mutex<()>,
     clock: Clock,
 }
 
@@ -60,6 +61,7 @@ impl Directory {
             drops: Drops::default(),
             wake,
             made: Notify::new(),
+            connecting: tokio::sync::Mutex::default(),
             clock,
         }
     }

@@ -10,8 +10,9 @@ use sukkal_plugin_sdk::{
 };
 
 use super::cache::Known;
+use super::deletion::abandon;
 use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
-use super::{Deleted, Directory, dead_letter};
+use super::{Directory, dead_letter};
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
@@ -36,6 +37,8 @@ pub struct Queue {
     pub subscribed: bool,
     /// Since when it has been moving to another pool.
     pub moving: Option<Timestamp>,
+    /// Whether pools of queues that name it as their dead letter queue are still to be told of it.
+    pub unconnected: bool,
     /// The record's revision.
     pub revision: u64,
 }
@@ -52,6 +55,12 @@ impl Queue {
     /// Its incarnation.
     pub fn id(&self) -> QueueId {
         self.reference.id()
+    }
+
+    /// Whether it is the same incarnation, in the same place of the same pool.
+    pub fn lives_where(&self, other: &Queue) -> bool {
+        let place = |queue: &Queue| (queue.id(), queue.reference.placement().to_owned());
+        place(self) == place(other) && Arc::ptr_eq(&self.member, &other.member)
     }
 
     /// The pool where it lives.
@@ -72,6 +81,7 @@ impl Queue {
             metadata: raw(&self.metadata.object)?,
             subscribed: self.subscribed,
             moving: None,
+            unconnected: self.unconnected,
         })
     }
 
@@ -111,22 +121,29 @@ impl Directory {
         };
         match (self.read(call, named).await, old) {
             (Err(Error { kind: ErrorKind::Unavailable | ErrorKind::TimedOut, .. }), Some(queue)) => Ok(Some(queue)),
+            (Ok(Some(queue)), _) => Ok(Some(self.connected(call, queue).await)),
             (outcome, _) => outcome,
         }
     }
 
     /// A queue as the catalog has it now.
     pub async fn read(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
-        let Some(record) = self.catalog.get(call, key(call, named)).await? else {
-            self.cache.remove(call.project(), named);
-            return Ok(None);
-        };
-        let queue = Arc::new(self.queue(call, named.kind, record).await?);
-        // One that is served again as soon as its pool is registered again is not remembered.
-        if queue.member.exists() {
-            self.cache.put(queue.clone());
+        let queue = self.look_up(call, named).await?;
+        match &queue {
+            // One that is served again as soon as its pool is registered again is not remembered.
+            Some(queue) if queue.member.exists() => self.cache.put(queue.clone()),
+            Some(_) => {}
+            None => self.cache.remove(call.project(), named),
         }
-        Ok(Some(queue))
+        Ok(queue)
+    }
+
+    /// A queue as the catalog has it now, which is not remembered.
+    async fn look_up(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
+        match self.catalog.get(call, key(call, named)).await? {
+            Some(record) => Ok(Some(Arc::new(self.queue(call, named.kind, record).await?))),
+            None => Ok(None),
+        }
     }
 
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
@@ -135,9 +152,10 @@ impl Directory {
         let mut attempts = self.attempts(call);
         loop {
             if let Some(queue) = self.read(call, named).await? {
-                return Ok((queue, false));
+                return Ok((self.connected(call, queue).await, false));
             }
-            let (member, beside) = match dead_letter::site(self, call, &metadata).await? {
+            let source = dead_letter::first_source(self, call, named).await?;
+            let (member, beside) = match dead_letter::site(self, call, &metadata, source.as_deref()).await? {
                 Some((member, beside)) => (member, Some(beside)),
                 None => (self.pools.choose(call, metadata.flavor.as_deref()).await?, None),
             };
@@ -153,6 +171,7 @@ impl Directory {
                 metadata: raw(&metadata.object)?,
                 subscribed: false,
                 moving: None,
+                unconnected: source.is_some(),
             };
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
@@ -161,9 +180,8 @@ impl Directory {
             if self.commit(call, changes).await?
                 && let Some(queue) = self.configured(call, named).await?
             {
-                dead_letter::reconnect(self, call, named).await?;
                 self.made.notify_waiters();
-                return Ok((queue, true));
+                return Ok((self.connected(call, queue).await, true));
             }
             if member.name() != DEFAULT {
                 // It may be the pool that has changed.
@@ -209,14 +227,18 @@ impl Directory {
         }
     }
 
-    /// Deletes a queue: it is gone from the catalog at once; what it held is removed by the janitor of any
-    /// host. `None`: it was not there, and the pool of the one before it has been told.
-    pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<Option<Deleted>> {
+    /// Deletes a queue, if it is there: it is gone from the catalog at once; what it held is removed by the
+    /// janitor of any host.
+    ///
+    /// # Errors
+    /// `Unavailable`: its pool, or that of the one before it, could not be told, so that hosts which know it may
+    /// still serve it.
+    pub async fn delete(&self, call: &Call, named: Named<'_>) -> Result<()> {
         let mut attempts = self.attempts(call);
         loop {
             // One of its name whose pool could not be told when it was deleted.
             let before = self.end_deleted(call, named).await?.map_or(Expect::Absent, Expect::Revision);
-            let Some(queue) = self.read(call, named).await? else { return Ok(None) };
+            let Some(queue) = self.read(call, named).await? else { return Ok(()) };
             let dropping = Dropping {
                 id: queue.id().text(),
                 epoch: queue.reference.epoch() + 1,
@@ -238,7 +260,7 @@ impl Directory {
                 self.cache.remove(call.project(), named);
                 let told = self.tell(call, &queue.member, &dropping).await;
                 self.to_drop(&dropping);
-                return Ok(Some(Deleted { queue, told }));
+                return told;
             }
             attempts.again_or(contended).await?;
         }
@@ -325,22 +347,52 @@ impl Directory {
     }
 
     /// Tells a queue's pool what the catalog says now, and gives the queue.
+    ///
+    /// It is remembered only once the catalog says the same afterwards: where it was deleted meanwhile,
+    /// its pool may have been told so before, and this has made it anew, for nobody.
     pub(super) async fn configured(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
         let mut attempts = self.attempts(call);
+        self.cache.remove(call.project(), named);
         loop {
-            let Some(queue) = self.read(call, named).await? else { return Ok(None) };
-            let header = Header {
-                epoch: queue.reference.epoch(),
-                label: label(&queue.project, queue.named()),
-                dead_letter: dead_letter::rule(self, call, &queue).await?,
-                ..Header::default()
-            };
+            let Some(queue) = self.look_up(call, named).await? else { return Ok(None) };
+            let header = self.header(call, &queue).await?;
             let configured = async { queue.pool()?.configure(call, &queue.reference, header).await };
             match configured.await {
-                Ok(()) => return Ok(Some(queue)),
+                Ok(()) => match self.read(call, named).await? {
+                    Some(now) if now.revision == queue.revision => return Ok(Some(now)),
+                    Some(now) if now.lives_where(&queue) => {}
+                    _ => abandon(call, &queue.member, &queue.reference).await,
+                },
                 // Somebody was quicker with a later change: read that one.
-                Err(error) if error.kind == sdk::ErrorKind::Stale => attempts.again_or(contended).await?,
+                Err(error) if error.kind == sdk::ErrorKind::Stale => {}
                 Err(error) => return Err(error.into()),
+            }
+            attempts.again_or(contended).await?;
+        }
+    }
+
+    async fn header(&self, call: &Call, queue: &Queue) -> Result<Header> {
+        Ok(Header {
+            epoch: queue.reference.epoch(),
+            label: label(&queue.project, queue.named()),
+            dead_letter: dead_letter::rule(self, call, queue).await?,
+            ..Header::default()
+        })
+    }
+
+    /// A queue of which those are told that name it as their dead letter queue, if they were not yet: whoever
+    /// made it may have failed at that. Where it fails again, whoever finds the queue next tries.
+    pub(super) async fn connected(&self, call: &Call, queue: Arc<Queue>) -> Arc<Queue> {
+        if !queue.unconnected {
+            return queue;
+        }
+        // Others that find it meanwhile need not wait.
+        let Ok(_alone) = self.connecting.try_lock() else { return queue };
+        match Box::pin(dead_letter::connect(self, call, &queue)).await {
+            Ok(connected) => connected.unwrap_or(queue),
+            Err(error) => {
+                tracing::warn!(%error, queue = queue.name, project = queue.project, "queues could not be told of their dead letter queue yet");
+                queue
             }
         }
     }
@@ -356,6 +408,7 @@ impl Directory {
             name: record.key.name,
             subscribed: stored.subscribed,
             moving: stored.moving.map(Timestamp),
+            unconnected: stored.unconnected,
             revision: record.revision,
         })
     }

@@ -43,6 +43,9 @@ pub struct QueueRecord {
     /// Since when it has been moving to another pool, in ms: until it has, nothing is done in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving: Option<i64>,
+    /// Whether queues name it as their dead letter queue whose pools were not told yet that it is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconnected: bool,
 }
 
 /// What is left to know of a queue that is being dropped.

@@ -10,9 +10,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Budget, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
+use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
 
+use super::deletion::abandon;
 use super::queues::{Queue, raw};
 use super::record::{Dropping, QueueRecord, label, to_hex};
 use super::{Directory, dead_letter};
@@ -99,13 +99,13 @@ impl Directory {
         pool.configure(call, &reference, header).await?;
         let page = Export { next_place, ..Export::default() };
         if let Err(error) = pool.import(call, &reference, page).await {
-            abandon(call, &pool, &reference).await;
+            abandon(call, target, &reference).await;
             return Err(error.into());
         }
         // Where nobody knows whether the commit was made, the queue may live there.
         let moved = self.lives_in(call, queue, &metadata, target, &reference).await?;
         if !moved {
-            abandon(call, &pool, &reference).await;
+            abandon(call, target, &reference).await;
         }
         Ok(moved)
     }
@@ -170,19 +170,6 @@ impl Directory {
             self.stay(call, queue).await?;
         }
         self.read(call, queue.named()).await
-    }
-}
-
-/// Removes a queue from a pool where it does not live after all. Where that fails, an empty header stays.
-/// The epoch is its own: a later one is that of a queue that lives there.
-async fn abandon(call: &Call, pool: &OpenPool, reference: &QueueRef) {
-    let header = Header { epoch: reference.epoch(), dropping: true, ..Header::default() };
-    let dropped = async {
-        pool.configure(call, reference, header).await?;
-        pool.drop_queue(call, reference, Budget { items: 100, time: Duration::from_millis(50) }).await
-    };
-    if let Err(error) = dropped.await {
-        tracing::warn!(%error, queue_id = reference.id().text(), "a queue that did not move could not be removed");
     }
 }
 

@@ -3,8 +3,10 @@
 //! A request looks first. Only where it finds nothing and asks to wait is its queue watched: then
 //! it looks again, and from then on whenever the pool says that something may have become available
 //! (it registers, then looks, so that nothing falls between). Of those that wait to claim one is
-//! woken at a time; one that found something wakes the next, so a post costs no more looks than
-//! there is work for. Those that follow a queue by listing are all woken.
+//! woken at a time; one that found something wakes the next, and so does one that was woken and leaves
+//! without having looked; so a post costs no more looks than there is work for, and no word is lost.
+//! Those that follow a queue by listing are all woken, and so is everybody once the queue is deleted or
+//! has moved: they go on with what has its name then.
 
 mod presence;
 mod watcher;
@@ -54,13 +56,6 @@ impl Waits {
     /// Nobody waits yet.
     pub fn new(clock: Clock) -> Self {
         Waits { watchers: Mutex::default(), clock, ending: watch::Sender::new(false) }
-    }
-
-    /// Tells those who wait for a queue that it is deleted: they wait for one of its name.
-    pub(crate) fn deleted(&self, queue: &Queue) {
-        if let Some((watcher, _)) = self.lock().get(queue.member.name()) {
-            watcher.deleted(queue.id());
-        }
     }
 
     /// Ends every wait at once, and all that begin later.
@@ -148,11 +143,14 @@ where
         return Ok(None);
     }
     let end = Instant::now() + wait;
+    // Handed on where this ends without having looked.
+    let mut word = None;
     let mut ending = service.waits.ending.subscribe();
     while !*ending.borrow_and_update() && Instant::now() < end && context.presence.is_here() {
         let mut queue_made = pin!(service.directory.queue_made());
         queue_made.as_mut().enable();
         let Some(queue) = service.directory.find(call, named).await? else {
+            drop(word.take());
             tokio::select! {
                 () = queue_made => {}
                 () = tokio::time::sleep_until(end.min(Instant::now() + LOOK_FOR_QUEUE)) => {}
@@ -173,17 +171,19 @@ where
         };
         let mut told = pin!(seat.told(what));
         told.as_mut().enable();
-        let id = queue.id();
-        if let Some(found) = look(queue).await? {
+        if let Some(found) = look(queue.clone()).await? {
+            seat.has_looked(&mut word);
             seat.found(what);
             return Ok(Some(found));
         }
-        // Deleted meanwhile: the next one of its name is waited for.
-        if service.directory.find(call, named).await?.is_none_or(|now| now.id() != id) {
+        // Deleted or moved meanwhile: what has its name now is waited for.
+        if !service.directory.find(call, named).await?.is_some_and(|now| now.lives_where(&queue)) {
+            seat.leave_all();
             continue;
         }
+        seat.has_looked(&mut word);
         tokio::select! {
-            () = told => {}
+            () = told => word = Some(seat.word(what)),
             () = tokio::time::sleep_until(end) => {}
             _ = ending.changed() => {}
             () = context.presence.left() => {}

@@ -127,14 +127,6 @@ impl Watcher {
         Arc::ptr_eq(&self.member, member)
     }
 
-    /// Tells all who wait for a queue.
-    pub(super) fn deleted(&self, queue: QueueId) {
-        if let Some(watched) = self.lock().get(&queue) {
-            watched.spot.claims.notify_waiters();
-            watched.spot.listings.notify_waiters();
-        }
-    }
-
     fn tell(&self, hints: &Hints) {
         let queues = self.lock();
         if hints.lost {
@@ -156,7 +148,8 @@ impl Watcher {
 
     /// Watches no more what nobody has waited for since the last time.
     async fn tidy(&self) {
-        let _alone = self.change.write().await;
+        // While seats are taken, which may take long where a server hangs, it has time until the next turn.
+        let Ok(_alone) = self.change.try_write() else { return };
         let remove: Vec<QueueId> =
             self.lock().extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect();
         if !remove.is_empty() {
@@ -204,10 +197,39 @@ impl Seat {
         }
     }
 
+    /// What one was told here: that somebody should look.
+    pub(super) fn word(&self, what: What) -> Word {
+        Word((what == What::Claim).then(|| self.0.clone()))
+    }
+
     /// There was something, so there may be more: the next one looks.
     pub(super) fn found(&self, what: What) {
-        if what == What::Claim {
-            self.0.claims.notify_one();
+        drop(self.word(what));
+    }
+
+    /// One has looked: a word that was told here is heard, and one that was told elsewhere handed on there.
+    pub(super) fn has_looked(&self, word: &mut Option<Word>) {
+        if let Some(mut word) = word.take()
+            && word.0.as_ref().is_some_and(|spot| Arc::ptr_eq(spot, &self.0))
+        {
+            word.0 = None;
+        }
+    }
+
+    /// The queue is not what it was when this seat was taken: all look.
+    pub(super) fn leave_all(&self) {
+        self.0.claims.notify_waiters();
+        self.0.listings.notify_waiters();
+    }
+}
+
+/// That somebody should look. Who drops it has not: then the next one does.
+pub(super) struct Word(Option<Arc<Spot>>);
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        if let Some(spot) = &self.0 {
+            spot.claims.notify_one();
         }
     }
 }
@@ -215,5 +237,33 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.seats.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word that reached the first of two in line, and whether the second is told once it is `dealt` with.
+    async fn second_is_told(what: What, dealt: impl FnOnce(&Seat, Option<Word>)) -> bool {
+        let spot = Arc::new(Spot::default());
+        let (first, second) = (spot.seat(), spot.seat());
+        let mut told = [&first, &second].map(|seat| Box::pin(seat.told(what)));
+        told.iter_mut().for_each(|told| assert!(!told.as_mut().enable()));
+        spot.tell();
+        told[0].as_mut().await;
+        dealt(&first, Some(first.word(what)));
+        tokio::time::timeout(Duration::ZERO, told[1].as_mut()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_word_is_handed_on_by_who_does_not_look_for_it() {
+        let elsewhere = Arc::new(Spot::default()).seat();
+        assert!(!second_is_told(What::Claim, |seat, mut word| seat.has_looked(&mut word)).await, "it was heard");
+        assert!(second_is_told(What::Claim, |_, word| drop(word)).await, "the first has left");
+        assert!(second_is_told(What::Claim, |_, mut word| elsewhere.has_looked(&mut word)).await, "it has moved on");
+        assert!(second_is_told(What::Claim, |seat, _| seat.found(What::Claim)).await, "there may be more");
+        assert!(second_is_told(What::Claim, |seat, _| seat.leave_all()).await, "the queue is gone");
+        assert!(second_is_told(What::Listing, |_, _| ()).await, "all are told");
     }
 }

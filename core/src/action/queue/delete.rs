@@ -8,9 +8,6 @@ use crate::name::Named;
 use crate::stop::Stop;
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    if let Some(deleted) = context.service.directory.delete(context.call, Named::of(request)).await? {
-        context.service.waits.deleted(&deleted.queue);
-        deleted.told?;
-    }
+    context.service.directory.delete(context.call, Named::of(request)).await?;
     Ok(Answer::QueueDeleted)
 }

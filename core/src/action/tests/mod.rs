@@ -6,9 +6,14 @@ mod service;
 mod stores;
 mod subscriptions;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sukkal_plugin_sdk::Action;
+use tokio::sync::Notify;
 
 use self::service::Service;
+use self::stores::Next;
 
 const NO_ID: &str = "not-an-id";
 
@@ -124,6 +129,47 @@ async fn a_host_that_knows_a_deleted_queue_is_not_deceived() {
     other.ask(Action::QueueDelete).send().await;
     one.post(&["4"]).await;
     assert_eq!(other.bodies().await, "4", "the post made the queue anew");
+}
+
+#[tokio::test]
+async fn a_header_that_comes_after_its_queue_was_deleted_takes_no_message() {
+    let [one, other] = Service::pair();
+    let on_its_way = Arc::new(Notify::new());
+    one.headers.expect([Next::Held(on_its_way.clone())]);
+    let deleted = async {
+        eventually("the queue is made", || one.headers.have_come()).await;
+        assert_eq!(one.ask(Action::QueueDelete).send().await, "QueueDeleted");
+        eventually("nothing is left of it", || one.records.names("dropping").is_empty()).await;
+        on_its_way.notify_one();
+    };
+    let (ids, ()) = tokio::join!(other.post(&["1"]), deleted);
+    assert_eq!((ids.len(), one.bodies().await.as_str()), (1, "1"), "what was acknowledged is there");
+}
+
+#[tokio::test]
+async fn who_finds_a_dead_letter_queue_tells_those_that_were_not_told_of_it() {
+    let [one, other] = Service::pair();
+    let source = "{\"_dead_letter_queue\":\"dead\",\"_max_claim_count\":1}";
+    assert_eq!(one.ask(Action::QueueCreate).body(source).send().await, "QueueCreated(true)");
+    let [first] = one.headers.dead_letter_queues()[..] else { panic!("one queue has a rule") };
+    assert_eq!(one.ask(Action::QueueDelete).queue("dead").send().await, "QueueDeleted");
+    one.headers.expect([Next::Taken, Next::Refused]);
+    assert_eq!(one.ask(Action::QueueCreate).queue("dead").send().await, "QueueCreated(true)");
+    assert_eq!(one.headers.dead_letter_queues(), [first], "the source's pool could not be told");
+    assert_eq!(other.ask(Action::MessageList).queue("dead").send().await, "");
+    let [second] = one.headers.dead_letter_queues()[..] else { panic!("one queue has a rule") };
+    assert!(second != first && second.0 != 0, "{second:?} is the new one");
+}
+
+/// Lets others go on until something holds.
+async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("in vain: {what}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use sukkal_plugin_sdk::{
 };
 
 use super::opener::Stores;
-use super::stores::{Messages, Records};
+use super::stores::{Headers, Messages, Records};
 use crate::admission::Arrival;
 use crate::answer::{Answer, MessageView};
 use crate::engine::{Engine, Parts};
@@ -23,6 +23,8 @@ pub(super) struct Service {
     engine: Arc<Engine>,
     /// What the catalog holds.
     pub(super) records: Records,
+    /// What becomes of the default pool's headers.
+    pub(super) headers: Headers,
     /// What pools can be registered of.
     pub(super) stores: Stores,
 }
@@ -73,10 +75,12 @@ impl Service {
 
     /// Two hosts on the same stores.
     pub(super) fn pair() -> [Self; 2] {
-        let records = Records::default();
-        let pool = OpenPool::new(Messages::default());
-        let stores = Stores::default();
-        [(); 2].map(|()| Service::with(records.clone(), Some(pool.clone()), stores.clone(), Vec::new()))
+        let (records, headers, stores) = (Records::default(), Headers::default(), Stores::default());
+        let pool = OpenPool::new(Messages::with(headers.clone()));
+        [(); 2].map(|()| {
+            let service = Service::with(records.clone(), Some(pool.clone()), stores.clone(), Vec::new());
+            Service { headers: headers.clone(), ..service }
+        })
     }
 
     /// Two hosts on one catalog, without a default pool.
@@ -112,7 +116,7 @@ impl Service {
             observer: Arc::new(()),
             host_id: "test".to_owned(),
         });
-        Service { engine, records, stores }
+        Service { engine, records, headers: Headers::default(), stores }
     }
 
     /// Lets the clock of host and stores go on.

@@ -1,16 +1,18 @@
 //! A catalog and a pool that remember just enough for an action, and nothing beyond a test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    Batch, Budget, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Cursor, Delete, Deleted,
-    Error, ErrorKind, Expect, Export, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message,
+    Batch, Budget, Bytes, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Cursor, Delete,
+    Deleted, Error, ErrorKind, Expect, Export, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message,
     NewClaim, Place, Pool, Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal,
     Result, Stats, Swept, Timestamp, Write, millis,
 };
+
+use tokio::sync::Notify;
 
 /// The instant at which these stores' clocks stand at first.
 const NOW: Timestamp = Timestamp(1_893_456_000_000);
@@ -127,6 +129,42 @@ impl Catalog for Records {
 pub(super) struct Messages {
     queues: Mutex<BTreeMap<QueueId, Queue>>,
     stated: Capabilities,
+    headers: Headers,
+}
+
+/// What a test does to the next headers, and what it sees of them.
+#[derive(Clone, Default)]
+pub(super) struct Headers(Arc<Mutex<HeadersState>>);
+
+#[derive(Default)]
+struct HeadersState {
+    next: VecDeque<Next>,
+    rules: BTreeMap<Bytes, QueueId>,
+}
+
+/// What becomes of a header.
+pub(super) enum Next {
+    Taken,
+    Refused,
+    /// It is on its way until this is told.
+    Held(Arc<Notify>),
+}
+
+impl Headers {
+    /// What becomes of the next headers, in their order.
+    pub(super) fn expect(&self, next: impl IntoIterator<Item = Next>) {
+        lock(&self.0).next.extend(next);
+    }
+
+    /// Whether all that was expected has come.
+    pub(super) fn have_come(&self) -> bool {
+        lock(&self.0).next.is_empty()
+    }
+
+    /// The dead letter queues that headers name at last, where any is.
+    pub(super) fn dead_letter_queues(&self) -> Vec<QueueId> {
+        lock(&self.0).rules.values().copied().collect()
+    }
 }
 
 #[derive(Default)]
@@ -137,6 +175,11 @@ struct Queue {
 }
 
 impl Messages {
+    /// One whose headers a test has in its hand.
+    pub(super) fn with(headers: Headers) -> Self {
+        Messages { headers, ..Messages::default() }
+    }
+
     /// One that states this of itself.
     pub(super) fn stating(stated: Capabilities) -> Self {
         Messages { stated, ..Messages::default() }
@@ -162,6 +205,15 @@ impl Pool for Messages {
     }
 
     async fn configure(&self, _call: &Call, queue: &QueueRef, header: Header) -> Result<()> {
+        let next = lock(&self.headers.0).next.pop_front();
+        match next {
+            None | Some(Next::Taken) => {}
+            Some(Next::Refused) => return Err(Error::unavailable("the pool does not answer")),
+            Some(Next::Held(until)) => until.notified().await,
+        }
+        if let Some(rule) = &header.dead_letter {
+            lock(&self.headers.0).rules.insert(header.label.clone(), rule.queue.id());
+        }
         lock(&self.queues).entry(queue.id()).or_default().header = header;
         Ok(())
     }

@@ -101,14 +101,21 @@ async fn life(bench: PoolBench) -> Result<(), Failure> {
 }
 
 async fn whole_seconds(bench: PoolBench) -> Result<(), Failure> {
-    let queue = bench.queue().await?;
-    let places = queue.post_with(&["a"], 5 * MINUTE, Duration::ZERO).await?;
-    queue.advance(Duration::from_millis(500));
-    let claimed = queue.claim_as(NewClaim { ttl: 5 * MINUTE, ..new_claim(1) }).await?.batch.messages;
-    ensure_eq!(claimed.first().map(|message| message.ttl.as_secs()), Some(300), "the ttl in seconds");
-    queue.advance(5 * MINUTE - Duration::from_millis(300));
-    ensure_eq!(texts(&queue.get(&places).await?), ["a"], "within the claim, after the first end");
-    Ok(())
+    const TRIES: usize = 5;
+    for _ in 0..TRIES {
+        let queue = bench.queue().await?;
+        queue.post_with(&["a"], 5 * MINUTE, Duration::ZERO).await?;
+        queue.advance(Duration::from_millis(300));
+        let claimed = queue.claim_as(NewClaim { ttl: 5 * MINUTE, ..new_claim(1) }).await?.batch.messages;
+        let [message] = &claimed[..] else { return Err(Failure::Broken("the message is not claimed".to_owned())) };
+        ensure!(message.expires >= message.claimed_until, "it ends before its claim");
+        // A store may have taken its time between the two.
+        if message.claimed_until < message.posted.after(5 * MINUTE + Duration::from_secs(1)) {
+            ensure_eq!(message.ttl.as_secs(), 300, "the ttl in seconds");
+            return Ok(());
+        }
+    }
+    Err(Failure::Broken(format!("each of {TRIES} claims ended a second and more after its message")))
 }
 
 async fn long_life(bench: PoolBench) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ cases! { PoolBench:
     "pool.watch.posted" posted "a post to a watched queue gives a hint"
     "pool.watch.released" released "a release in a watched queue gives a hint"
     "pool.watch.new" new "a post to a queue that was made after it was watched gives a hint"
+    "pool.watch.dropping" dropping "a watched queue that is to be dropped gives a hint"
     "pool.watch.due" due "a delay and a claim that end give a hint"
 }
 
@@ -39,6 +40,12 @@ async fn hinted(queue: &Queue, after: &str) -> Result<(), Failure> {
     }
 }
 
+/// Hears what is told until now, which may say no more than that something may have happened.
+async fn settled(queue: &Queue) {
+    let call = queue.call();
+    let _ = tokio::time::timeout(SETTLED, async { while queue.pool().hints(&call).await.is_ok() {} }).await;
+}
+
 async fn posted(bench: PoolBench) -> Result<(), Failure> {
     let queue = bench.queue().await?;
     watch(&queue).await?;
@@ -50,11 +57,17 @@ async fn new(bench: PoolBench) -> Result<(), Failure> {
     let queue = bench.queue_to_be(None);
     watch(&queue).await?;
     queue.make(Header::default()).await?;
-    // What was hinted until then may say no more than that something has changed.
-    let call = queue.call();
-    let _ = tokio::time::timeout(SETTLED, async { while queue.pool().hints(&call).await.is_ok() {} }).await;
+    settled(&queue).await;
     queue.post(&["a"]).await?;
     hinted(&queue, "a post").await
+}
+
+async fn dropping(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    watch(&queue).await?;
+    settled(&queue).await;
+    queue.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
+    hinted(&queue, "its header says that it is dropped").await
 }
 
 async fn released(bench: PoolBench) -> Result<(), Failure> {

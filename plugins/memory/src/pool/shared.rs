@@ -197,6 +197,8 @@ impl Visit<'_> {
         self.pool.room.take(header_size(header), 0);
         self.pool.room.give_back(header_size(&self.contents.header), 0);
         self.contents.header = header.clone();
+        // Who waits looks, and finds that it is gone.
+        self.stirred |= header.dropping;
         Replaced::Yes
     }
 }

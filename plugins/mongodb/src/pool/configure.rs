@@ -23,7 +23,7 @@ impl Visit<'_> {
         self.head.header = header.clone();
         if header.dropping {
             self.head.due = NEVER;
-            // Who waits on another host looks, and finds that it is gone.
+            // Who waits looks, and finds that it is gone.
             self.stir();
         } else if rule_changes {
             self.head.again = 0;

@@ -18,7 +18,7 @@ else
 end
 if dropping ~= '' then
   call('HSET', q.key, 'x', 1)
-  -- Who waits on another host looks, and finds that it is gone.
+  -- Who waits looks, and finds that it is gone.
   if q.watched then tell('r' .. q.id) end
 else
   call('HDEL', q.key, 'x')

@@ -223,6 +223,8 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     };
     queue.epoch = header.epoch;
     queue.dropping = header.dropping;
+    // Who waits looks, and finds that it is gone.
+    queue.stirred |= header.dropping;
     queue.label = header.label.clone();
     if queue.rule != header.dead_letter {
         queue.rule = header.dead_letter.clone();
