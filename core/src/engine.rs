@@ -29,7 +29,7 @@ use crate::snapshot::{ENDING, Filters, Reloadable, Snapshot, ended};
 use crate::stop::Stop;
 use crate::subscriber::Notifications;
 use crate::to_its_end::ToItsEnd;
-use crate::wait::{self, Presence, Waits};
+use crate::wait::{self, Delivery, Presence, Waits};
 
 /// What the service is made of.
 pub struct Parts {
@@ -157,29 +157,27 @@ impl Engine {
         }
     }
 
-    /// Answers a request. It runs to its end even when the caller stops waiting; only waits end.
+    /// Answers a request. It runs to its end even when the caller stops waiting; only waits end. The
+    /// caller says when the answer has been delivered: what it tells of is given back otherwise.
     pub async fn handle(
         self: &Arc<Self>,
         snapshot: Arc<Snapshot>,
         request: Request,
         arrival: Arrival,
         encode: Encode,
-    ) -> Response {
+    ) -> (Response, Delivery) {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
-        let (here, presence) = Presence::new(&self.service, wait::may_wait(&request));
-        let answered = ToItsEnd::new(self.clone().run(snapshot, request, arrival, presence, encode)).await;
-        if let Some(here) = here {
-            here.delivered();
+        let (delivery, presence) = Presence::new(&self.service, wait::may_wait(&request));
+        match ToItsEnd::new(self.clone().run(snapshot, request, arrival, presence, encode)).await {
+            Ok(response) => (response, delivery.of_a_claim()),
+            Err(panic) => {
+                let error = panic_text(panic.as_ref());
+                tracing::error!(error, request = %id, %action, "a request panicked");
+                let error = Error::new(ErrorKind::Internal, "Unexpected error.");
+                let request = Request::new(id, action, transport);
+                (encode(&request, &self.snapshot().limits, Err(error)), Delivery::default())
+            }
         }
-        answered.unwrap_or_else(|panic| {
-            let error = panic_text(panic.as_ref());
-            tracing::error!(error, request = %id, %action, "a request panicked");
-            encode(
-                &Request::new(id, action, transport),
-                &self.snapshot().limits,
-                Err(Error::new(ErrorKind::Internal, "Unexpected error.")),
-            )
-        })
     }
 
     async fn run(
@@ -198,8 +196,10 @@ impl Engine {
         let under = Conditions { snapshot: &snapshot, presence: &presence, deadline };
         let serving = self.serve(under, &mut request, &arrival, &mut passage);
         let outcome = tokio::time::timeout(time, serving).await;
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into()));
+        let outcome = outcome.unwrap_or_else(|_| {
+            presence.gets_nothing();
+            Err(Error::new(ErrorKind::TimedOut, "The request took too long.").into())
+        });
         let mut response = match outcome {
             Ok(answer) => {
                 watch.outcome(Outcome::Ok);

@@ -65,3 +65,4 @@ pub use session::Session;
 pub use signed_url::{Grant, Presented, SignedUrl, UrlSigner};
 pub use snapshot::{Reloadable, Snapshot};
 pub use subscriber::Notifications;
+pub use wait::Delivery;

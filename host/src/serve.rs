@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +120,10 @@ const ADMIN_CONNECTIONS: u32 = 64;
 const ADMIN_IDLE: Duration = Duration::from_secs(60);
 /// How long the last pages may take, once all else has ended.
 const LAST_PAGES: Duration = Duration::from_secs(1);
+
+/// How long connections may take to end that are cut: claims of which their clients were not told
+/// are given back with them.
+const LAST_CUTS: Duration = Duration::from_secs(2);
 
 /// Serves the admin pages, if they have a listener.
 async fn serve_admin(
@@ -324,9 +329,11 @@ async fn end(running: &Running, stopper: &Stopper, mut servers: JoinSet<()>) {
     tokio::time::sleep(config.shutdown_delay).await;
     running.engine.end_waits();
     stopper.stop();
-    let all = async { while servers.join_next().await.is_some() {} };
-    if tokio::time::timeout(config.shutdown_grace, all).await.is_err() {
+    let mut all = pin!(async { while servers.join_next().await.is_some() {} });
+    if tokio::time::timeout(config.shutdown_grace, all.as_mut()).await.is_err() {
         tracing::warn!(grace = config.shutdown_grace.as_secs(), "some connections did not end in time and are cut");
+        stopper.cut();
+        let _ = tokio::time::timeout(LAST_CUTS, all).await;
     }
     running.engine.shutdown().await;
 }

@@ -5,29 +5,48 @@ use tokio::sync::watch;
 
 /// Tells all who hold a [`Stop`] that the host stops.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<bool>);
+pub struct Stopper(watch::Sender<Stage>);
 
 /// Says when the host stops. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<Stage>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    Serving,
+    /// What is under way is brought to its end.
+    Stopping,
+    /// It has had its time.
+    Cut,
+}
 
 /// A stop that has not come yet, and who can bring it about.
 pub fn channel() -> (Stopper, Stop) {
-    let (sender, receiver) = watch::channel(false);
+    let (sender, receiver) = watch::channel(Stage::Serving);
     (Stopper(sender), Stop(receiver))
 }
 
 impl Stopper {
-    /// Tells everyone.
+    /// Tells everyone to bring to its end what is under way.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.send_replace(Stage::Stopping);
+    }
+
+    /// Tells everyone to end as it is.
+    pub fn cut(&self) {
+        self.0.send_replace(Stage::Cut);
     }
 }
 
 impl Stop {
     /// Waits for it. A stopper that is gone has stopped.
     pub async fn wait(&mut self) {
-        let _ = self.0.wait_for(|stopped| *stopped).await;
+        let _ = self.0.wait_for(|stage| *stage >= Stage::Stopping).await;
+    }
+
+    /// Waits until nothing under way is waited for any more.
+    pub async fn cut(&mut self) {
+        let _ = self.0.wait_for(|stage| *stage >= Stage::Cut).await;
     }
 }
 

@@ -54,6 +54,7 @@ mod shared_work;
 mod shutdown;
 mod side_by_side;
 mod signed_urls;
+mod slow_readers;
 mod sql;
 mod store_files;
 mod store_tls;

@@ -9,6 +9,7 @@
 //! has moved: they go on with what has its name then.
 
 mod presence;
+mod returns;
 mod watcher;
 
 use std::collections::HashMap;
@@ -17,12 +18,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{self as sdk, Action, Request};
+use sukkal_plugin_sdk::{self as sdk, Action, ClaimId, Request};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+pub use self::presence::Delivery;
 pub(crate) use self::presence::Presence;
+use self::returns::Returns;
 use self::watcher::Watcher;
 pub(crate) use self::watcher::What;
 use crate::directory::Queue;
@@ -31,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::name::Named;
 use crate::query;
-use crate::service::Clock;
+use crate::service::{Clock, Service};
 use crate::stop::Stop;
 
 /// The parameter by which a request asks to wait, in seconds.
@@ -50,12 +53,13 @@ pub struct Waits {
     watchers: Mutex<Watchers>,
     clock: Clock,
     ending: watch::Sender<bool>,
+    returns: Returns,
 }
 
 impl Waits {
     /// Nobody waits yet.
     pub fn new(clock: Clock) -> Self {
-        Waits { watchers: Mutex::default(), clock, ending: watch::Sender::new(false) }
+        Waits { watchers: Mutex::default(), clock, ending: watch::Sender::new(false), returns: Returns::default() }
     }
 
     /// Ends every wait at once, and all that begin later.
@@ -63,9 +67,15 @@ impl Waits {
         self.ending.send_replace(true);
     }
 
-    /// Ends every wait, and waits until no pool is watched any more.
+    /// Gives back a claim whose client has left without it.
+    fn give_back(&self, service: Arc<Service>, queue: Arc<Queue>, claim: ClaimId) {
+        self.returns.begin(service, queue, claim);
+    }
+
+    /// Ends every wait, and waits until no pool is watched any more and no claim is on its way back.
     pub async fn stop(&self) {
         self.end();
+        self.returns.end().await;
         let watchers: Vec<_> = self.lock().drain().map(|(_, (_, task))| task).collect();
         for task in watchers {
             let _ = tokio::time::timeout(Duration::from_secs(5), task).await;

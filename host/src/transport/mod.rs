@@ -12,6 +12,7 @@ mod paging;
 mod pools;
 pub mod rest;
 mod shared;
+mod tally;
 mod tls;
 pub mod ws;
 

@@ -182,8 +182,9 @@ impl Ask<'_> {
     pub(super) async fn send(mut self) -> String {
         self.request.set_target(self.target);
         let arrival = Arrival::default();
-        let mut response =
-            self.service.engine.handle(self.service.engine.snapshot(), self.request, arrival, encode).await;
+        let engine = &self.service.engine;
+        let (mut response, delivery) = engine.handle(engine.snapshot(), self.request, arrival, encode).await;
+        delivery.delivered();
         String::from_utf8_lossy(&response.take_body()).into_owned()
     }
 }

@@ -82,8 +82,13 @@ impl Rest {
             Err(unread) => return with_id(id, closing(&unread)),
         };
         let (request, arrival) = decode::request(id, &head, resolved, body);
-        let response = self.engine.handle(snapshot, request, arrival, encode::response).await;
-        with_id(id, http(response))
+        let (response, delivery) = self.engine.handle(snapshot, request, arrival, encode::response).await;
+        let mut response = http(response);
+        if delivery.matters() {
+            // The connection says when it is.
+            response.extensions_mut().insert(Arc::new(delivery));
+        }
+        with_id(id, response)
     }
 
     async fn body<S, B, E>(&self, limits: &Limits, head: &Head, body: S) -> Result<Option<Bytes>, Unread>

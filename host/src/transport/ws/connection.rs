@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sukkal_core::{Arrival, Engine, PostOrder, Session, Snapshot};
+use sukkal_core::{Arrival, Delivery, Engine, PostOrder, Session, Snapshot};
 use sukkal_plugin_sdk::{Action, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -43,7 +43,9 @@ pub struct Connection<S> {
     socket: Socket<S>,
     engine: Arc<Engine>,
     limits: Limits,
-    line: Line<Work, Message>,
+    line: Line<Work, (Message, Delivery)>,
+    /// How many bytes of answers wait for those before them.
+    held: usize,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     /// The order of posts that are worked on together.
     posts: PostOrder,
@@ -74,6 +76,7 @@ struct Done {
     echo: Echo,
     token: Option<String>,
     response: Response,
+    delivery: Delivery,
 }
 
 /// Why a connection ends.
@@ -96,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             engine,
             limits,
             line: Line::default(),
+            held: 0,
             running: FuturesUnordered::new(),
             posts: PostOrder::default(),
             token: None,
@@ -114,29 +118,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Ending::Gone => {
                 let _ = tokio::time::timeout(PARTING, self.socket.flush()).await;
             }
-            Ending::Stop => {
-                self.finish().await;
-                self.part(CloseCode::Away, "the host stops").await;
-            }
+            Ending::Stop => tokio::select! {
+                () = stop.cut() => {}
+                () = self.leave() => {}
+            },
             Ending::Expired => {
                 let _ = tokio::time::timeout(PARTING, self.finish()).await;
                 self.part(CloseCode::Library(EXPIRED), "Authentication expired.").await;
             }
-            Ending::Told(code, reason) => {
-                tracing::debug!(%code, reason, "a websocket is closed");
-                self.socket.forget();
-                self.part(code, reason).await;
-            }
+            Ending::Told(code, reason) => self.close(code, reason).await,
         }
         // What waits for something ends; what has begun to change something comes to its own end.
         self.running.clear();
+        self.line = Line::default();
         self.engine.disconnected(&self.session).await;
     }
 
     async fn exchange(&mut self, stop: &mut Stop) -> Ending {
         let mut ticks = tokio::time::interval(self.limits.tick());
         loop {
-            let reading = self.line.len() < MAX_IN_FLIGHT && self.socket.unread() < BACKLOG;
+            let reading = self.line.len() < MAX_IN_FLIGHT && self.socket.unread() < BACKLOG && self.has_room();
             tokio::select! {
                 biased;
                 () = stop.wait() => return Ending::Stop,
@@ -152,10 +153,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     return ending;
                 },
             }
-            if self.socket.unread() > self.limits.max_unread {
+            if self.owes_too_much() {
                 return Ending::Told(CloseCode::Policy, "too much that was not read");
             }
         }
+    }
+
+    /// Whether the answers that wait for one before them leave room for more.
+    fn has_room(&self) -> bool {
+        self.held < self.limits.max_unread / 2
+    }
+
+    fn owes_too_much(&self) -> bool {
+        self.socket.unread() + self.held > self.limits.max_unread
     }
 
     fn take(&mut self, message: Message) {
@@ -188,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn begin(&mut self) {
-        while let Some((ticket, mut work)) = self.line.begin() {
+        while let Some((ticket, mut work)) = self.line.begin(self.has_room()) {
             if is_plain_post(&work.request) {
                 work.arrival.turn = Some(Arc::new(self.posts.turn(work.request.queue())));
             }
@@ -196,14 +206,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.running.push(Box::pin(async move {
                 let Work { snapshot, request, arrival, echo, token } = work;
                 let action = request.action();
-                let response = engine.handle(snapshot, request, arrival, encode::response).await;
-                Done { ticket, action, echo, token, response }
+                let (response, delivery) = engine.handle(snapshot, request, arrival, encode::response).await;
+                Done { ticket, action, echo, token, response, delivery }
             }));
         }
     }
 
     fn answered(&mut self, done: Done) {
-        let Done { ticket, action, echo, token, response } = done;
+        let Done { ticket, action, echo, token, response, delivery } = done;
         let mut response = encode::translate(action, response);
         if response.status() == 200 && token.is_some() {
             self.token = token;
@@ -212,44 +222,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let retry_after = response.headers().get("retry-after").map(str::to_owned);
         let body = response.take_body();
         let answer = echo.answer(response.status(), retry_after.as_deref(), &body);
-        self.line.answer(ticket, answer);
-        while let Some(answer) = self.line.leave() {
-            self.socket.push(answer);
+        self.held += answer.len();
+        self.line.answer(ticket, (answer, delivery));
+        while let Some((answer, delivery)) = self.line.leave() {
+            self.held -= answer.len();
+            self.socket.push(answer, delivery);
         }
         self.begin();
     }
 
     /// Now and then: is the client there, and does it read?
     fn look(&mut self, now: Instant) -> Option<Ending> {
-        let taken = self.socket.taken();
-        self.stalled = match self.stalled {
-            _ if self.socket.unread() == 0 => None,
-            Some((before, since)) if before == taken => Some((before, since)),
-            _ => Some((taken, now)),
-        };
-        if self.stalled.is_some_and(|(_, since)| now - since >= self.limits.idle_timeout) {
+        if self.is_stalled(now) {
             return Some(Ending::Told(CloseCode::Policy, "nothing was read"));
         }
         let silent = now - self.heard;
-        if silent >= self.limits.idle_timeout && self.line.len() == 0 {
+        let owes_nothing = self.socket.unread() == 0;
+        if silent >= self.limits.idle_timeout && self.line.len() == 0 && owes_nothing {
             return Some(Ending::Told(CloseCode::Away, "nothing was heard"));
         }
-        if silent >= self.limits.ping_interval && self.socket.unread() == 0 {
-            self.socket.push(Message::Ping(Bytes::new()));
+        if silent >= self.limits.ping_interval && owes_nothing {
+            self.socket.push(Message::Ping(Bytes::new()), Delivery::default());
         }
         None
     }
 
-    /// Answers what is under way. What a client has sent and was not read is lost with the connection.
-    async fn finish(&mut self) {
-        while !self.running.is_empty() {
+    /// Whether a client has taken nothing of what is there for it, for too long.
+    fn is_stalled(&mut self, now: Instant) -> bool {
+        let (unread, taken) = (self.socket.unread(), self.socket.taken());
+        if self.stalled.is_some_and(|(before, _)| before != taken) {
+            // Who takes what had to wait is there, also where it was not read from meanwhile.
+            self.heard = now;
+        }
+        self.stalled = match self.stalled {
+            _ if unread == 0 => None,
+            Some((before, since)) if before == taken => Some((before, since)),
+            _ => Some((taken, now)),
+        };
+        self.stalled.is_some_and(|(_, since)| now - since >= self.limits.idle_timeout)
+    }
+
+    /// The host stops.
+    async fn leave(&mut self) {
+        match self.finish().await {
+            Some(Ending::Told(code, reason)) => self.close(code, reason).await,
+            _ => self.part(CloseCode::Away, "the host stops").await,
+        }
+    }
+
+    /// Answers what is under way, and waits until the client has taken that, or breaks a bound. What
+    /// it has sent and was not read is lost with the connection.
+    async fn finish(&mut self) -> Option<Ending> {
+        let mut ticks = tokio::time::interval(self.limits.tick());
+        while !self.running.is_empty() || self.socket.unread() > 0 {
             tokio::select! {
                 Some(done) = self.running.next() => self.answered(done),
-                event = self.socket.next(false) => if let Event::Broken(_) = event {
-                    return;
+                event = self.socket.next(false) => if let Event::Broken(error) = event {
+                    return Some(ending(&error));
+                },
+                now = ticks.tick() => if self.is_stalled(now) {
+                    return Some(Ending::Told(CloseCode::Policy, "nothing was read"));
                 },
             }
+            if self.owes_too_much() {
+                return Some(Ending::Told(CloseCode::Policy, "too much that was not read"));
+            }
         }
+        None
+    }
+
+    /// Tells the client what it did wrong, and nothing else any more.
+    async fn close(&mut self, code: CloseCode, reason: &'static str) {
+        tracing::debug!(%code, reason, "a websocket is closed");
+        self.socket.forget();
+        self.part(code, reason).await;
     }
 
     async fn part(&mut self, code: CloseCode, reason: &'static str) {

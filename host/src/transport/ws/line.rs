@@ -42,12 +42,14 @@ impl<W, A> Line<W, A> {
         self.n_waiting += 1;
     }
 
-    /// Lets the first begin that may; so again until there is none.
-    pub fn begin(&mut self) -> Option<(Ticket, W)> {
+    /// Lets the first begin that may; so again until there is none. Without `overtaking` that is the
+    /// first in line alone.
+    pub fn begin(&mut self, overtaking: bool) -> Option<(Ticket, W)> {
         if self.n_waiting == 0 {
             return None;
         }
-        let index = (0..self.slots.len()).find(|index| self.may_begin(*index))?;
+        let n_asked = if overtaking { self.slots.len() } else { 1 };
+        let index = (0..n_asked).find(|index| self.may_begin(*index))?;
         let (_, state) = self.slots.get_mut(index)?;
         self.n_waiting -= 1;
         match std::mem::replace(state, State::Running) {
@@ -102,17 +104,20 @@ mod tests {
         for (queue, name) in [("a", 1), ("b", 2), ("a", 3)] {
             line.push(footprint(Action::ClaimCreate, queue), name);
         }
-        let (first, one) = line.begin().unwrap();
-        let (second, two) = line.begin().unwrap();
+        let (first, one) = line.begin(true).unwrap();
+        let (second, two) = line.begin(true).unwrap();
         assert_eq!((one, two), (1, 2));
-        assert!(line.begin().is_none(), "the third waits for the first");
+        assert!(line.begin(true).is_none(), "the third waits for the first");
+        line.push(footprint(Action::ClaimCreate, "c"), 4);
+        assert!(line.begin(false).is_none(), "the fourth would overtake the third");
         line.answer(second, 2);
         assert_eq!(line.leave(), None);
         line.answer(first, 1);
-        let (third, _) = line.begin().unwrap();
+        let (third, _) = line.begin(true).unwrap();
         assert_eq!((line.leave(), line.leave(), line.leave()), (Some(1), Some(2), None));
         line.answer(third, 3);
-        assert_eq!((line.leave(), line.len()), (Some(3), 0));
+        assert_eq!((line.leave(), line.len()), (Some(3), 1));
+        assert_eq!(line.begin(false).map(|(_, fourth)| fourth), Some(4), "it is the first now");
     }
 
     proptest! {
@@ -130,7 +135,7 @@ mod tests {
             prints.iter().enumerate().for_each(|(number, print)| line.push(*print, number));
             let (mut running, mut left, mut ended) = (Vec::new(), Vec::new(), vec![false; prints.len()]);
             for choice in choices {
-                while let Some((ticket, number)) = line.begin() {
+                while let Some((ticket, number)) = line.begin(choice.index(2) == 0) {
                     for earlier in 0..number {
                         prop_assert!(ended[earlier] || !prints[earlier].precedes(prints[number]));
                     }

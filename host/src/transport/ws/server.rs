@@ -10,9 +10,10 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use super::Limits;
 use super::connection::Connection;
-use super::socket::{self, Socket};
+use super::socket::{self, Socket, Written};
 use crate::shutdown::Stop;
 use crate::transport::accept::{self, Connections, Stream};
+use crate::transport::tally::Tallied;
 use crate::transport::{Origins, new_request_id};
 
 /// How long a client may take to ask for a websocket.
@@ -48,6 +49,7 @@ pub async fn run(
 async fn serve(stream: Stream, session: Session, engine: Arc<Engine>, terms: Arc<Terms>, mut stop: Stop) {
     let config = socket::config(max_message(&engine));
     let admission = Admission(&terms.origins);
+    let stream = Tallied::new(stream, Written::default());
     let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, admission, Some(config));
     let shaken = tokio::select! {
         biased;

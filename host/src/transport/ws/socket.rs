@@ -8,12 +8,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use sukkal_core::Delivery;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
+
+use crate::transport::tally::{Tallied, Tally};
 
 /// The longest piece in which an answer is written: longer ones become a message of several frames,
 /// so that no connection holds a second copy of all of it.
@@ -22,6 +25,8 @@ const PIECE: usize = 64 * 1024;
 const READ: usize = 4 * 1024;
 /// Up to here small answers are written together.
 const WRITE: usize = 16 * 1024;
+/// The longest answer to a ping, which the protocol gives by itself.
+const MAX_PONG: u64 = 127;
 /// How much of what a refused client still sends is read, so that it hears why.
 const DRAIN: usize = 4 * 1024 * 1024;
 
@@ -46,41 +51,78 @@ pub enum Event {
     Ended,
 }
 
+/// How many bytes a connection has taken in all.
+#[derive(Debug, Default)]
+pub struct Written(u64);
+
+impl Tally for Written {
+    fn wrote(&mut self, n_bytes: usize) {
+        self.0 += n_bytes as u64;
+    }
+
+    fn flushed(&mut self) {}
+}
+
+/// What is under a websocket.
+pub type Wire<S> = Tallied<S, Written>;
+
 /// One client's websocket.
 pub struct Socket<S> {
-    stream: WebSocketStream<S>,
+    stream: WebSocketStream<Wire<S>>,
     /// Not handed to the stream yet.
-    waiting: VecDeque<Message>,
+    waiting: VecDeque<(Message, Delivery)>,
     n_waiting: usize,
-    /// Handed to the stream, and not known to be with the system.
-    n_unflushed: usize,
-    n_sent: u64,
+    /// How many bytes are taken once all are that the stream was handed; or some more, as answers to
+    /// pings go by that are not counted one by one.
+    handed: u64,
+    /// Whether all are.
+    is_flushed: bool,
+    /// Answers that were handed to the stream, by the number of bytes with which each is written.
+    undelivered: VecDeque<(u64, Delivery)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// After the handshake.
-    pub fn new(stream: WebSocketStream<S>) -> Self {
-        Socket { stream, waiting: VecDeque::new(), n_waiting: 0, n_unflushed: 0, n_sent: 0 }
+    pub fn new(stream: WebSocketStream<Wire<S>>) -> Self {
+        let (waiting, undelivered) = (VecDeque::new(), VecDeque::new());
+        Socket { stream, waiting, n_waiting: 0, handed: 0, is_flushed: true, undelivered }
     }
 
     /// Gives the client something to read.
-    pub fn push(&mut self, message: Message) {
-        pieces(message).into_iter().for_each(|piece| self.queue(piece));
+    pub fn push(&mut self, message: Message, delivery: Delivery) {
+        match message {
+            Message::Text(text) if text.len() > PIECE => self.push_pieces(Data::Text, text.into(), delivery),
+            Message::Binary(payload) if payload.len() > PIECE => self.push_pieces(Data::Binary, payload, delivery),
+            whole => self.queue(whole, delivery),
+        }
     }
 
-    fn queue(&mut self, piece: Message) {
+    /// It is delivered with its last piece.
+    fn push_pieces(&mut self, first: Data, payload: Bytes, delivery: Delivery) {
+        let mut delivery = Some(delivery);
+        for start in (0..payload.len()).step_by(PIECE) {
+            let end = (start + PIECE).min(payload.len());
+            let kind = if start == 0 { first } else { Data::Continue };
+            let is_last = end == payload.len();
+            let piece = Message::Frame(Frame::message(payload.slice(start..end), OpCode::Data(kind), is_last));
+            self.queue(piece, delivery.take_if(|_| is_last).unwrap_or_default());
+        }
+    }
+
+    fn queue(&mut self, piece: Message, delivery: Delivery) {
         self.n_waiting += size(&piece);
-        self.waiting.push_back(piece);
+        self.waiting.push_back((piece, delivery));
     }
 
     /// How many bytes the client has been given and not taken.
     pub fn unread(&self) -> usize {
-        self.n_waiting + self.n_unflushed
+        let handed = if self.is_flushed { 0 } else { self.handed.saturating_sub(self.taken()).max(1) };
+        self.n_waiting + usize::try_from(handed).unwrap_or(usize::MAX)
     }
 
     /// How many bytes it has taken in all.
     pub fn taken(&self) -> u64 {
-        self.n_sent
+        self.stream.get_ref().tally().0
     }
 
     /// What comes next: a message of the client, if one is `reading` at all. What it is given is written
@@ -104,7 +146,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         Pin::new(&mut self.stream).poll_next(context).map(|message| match message {
-            Some(Ok(message)) => Event::Message(message),
+            Some(Ok(message)) => {
+                if matches!(message, Message::Ping(_)) {
+                    self.handed += MAX_PONG;
+                }
+                Event::Message(message)
+            }
             Some(Err(error)) => Event::Broken(error),
             None => Event::Ended,
         })
@@ -119,16 +166,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let all = self.poll_write_all(context);
+        let taken = self.taken();
+        while let Some((_, delivery)) = self.undelivered.pop_front_if(|(written, _)| *written <= taken) {
+            delivery.delivered();
+        }
+        all
+    }
+
+    fn poll_write_all(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while !self.waiting.is_empty() {
             ready!(Pin::new(&mut self.stream).poll_ready(context))?;
-            let Some(piece) = self.waiting.pop_front() else { break };
+            let Some((piece, delivery)) = self.waiting.pop_front() else { break };
             self.n_waiting -= size(&piece);
-            self.n_unflushed += size(&piece);
+            if std::mem::take(&mut self.is_flushed) {
+                self.handed = self.taken() + MAX_PONG;
+            }
+            self.handed += size(&piece) as u64;
+            if delivery.matters() {
+                self.undelivered.push_back((self.handed, delivery));
+            }
             Pin::new(&mut self.stream).start_send(piece)?;
         }
-        if self.n_unflushed > 0 {
+        if !self.is_flushed {
             ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-            self.n_sent += std::mem::take(&mut self.n_unflushed) as u64;
+            self.is_flushed = true;
+            self.undelivered.drain(..).for_each(|(_, delivery)| delivery.delivered());
         }
         Poll::Ready(Ok(()))
     }
@@ -136,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Tells the client why the connection ends, after what it has been given, and waits until it
     /// closes its side.
     pub async fn close(&mut self, frame: CloseFrame) {
-        self.queue(Message::Close(Some(frame)));
+        self.queue(Message::Close(Some(frame)), Delivery::default());
         if self.flush().await.is_ok() && self.stream.get_mut().shutdown().await.is_ok() {
             self.drain().await;
         }
@@ -162,22 +225,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-/// With the least that a frame has around it: an empty one has to be written as well.
+/// Of a frame with what is around it.
 fn size(piece: &Message) -> usize {
-    piece.len() + 2
-}
-
-fn pieces(message: Message) -> Vec<Message> {
-    let (first, payload): (Data, Bytes) = match message {
-        Message::Text(text) if text.len() > PIECE => (Data::Text, text.into()),
-        Message::Binary(payload) if payload.len() > PIECE => (Data::Binary, payload),
-        other => return vec![other],
+    let payload = match piece {
+        Message::Frame(frame) => frame.payload().len(),
+        Message::Close(Some(frame)) => 2 + frame.reason.len(),
+        other => other.len(),
     };
-    let starts = (0..payload.len()).step_by(PIECE);
-    let piece = |start: usize| {
-        let end = (start + PIECE).min(payload.len());
-        let kind = if start == 0 { first } else { Data::Continue };
-        Message::Frame(Frame::message(payload.slice(start..end), OpCode::Data(kind), end == payload.len()))
+    let head = match payload {
+        ..126 => 2,
+        126..0x1_0000 => 4,
+        _ => 10,
     };
-    starts.map(piece).collect()
+    head + payload
 }

@@ -1,0 +1,170 @@
+//! What passes on a connection.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Frame, SizeHint};
+use sukkal_core::Delivery;
+use warp::http::Response;
+
+use crate::transport::tally::Tally;
+
+/// What passes on a connection. One timer a connection looks at it now and then: it stands for the
+/// time-outs of heads that do not end, of answers that are not read and of idleness, and costs a
+/// request a few additions in place of a timer.
+#[derive(Default)]
+pub struct Traffic {
+    /// Requests.
+    started: AtomicU64,
+    /// Those to which there is an answer.
+    answered: AtomicU64,
+    /// Those whose answers are written but for what HTTP still holds in its buffer.
+    ended: AtomicU64,
+    /// Those whose answers are written.
+    written: AtomicU64,
+    n_bytes: AtomicU64,
+    /// Of those that have ended and are not written.
+    undelivered: Mutex<Vec<Delivery>>,
+}
+
+/// What had passed at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    answered: u64,
+    n_bytes: u64,
+}
+
+impl Traffic {
+    /// What has passed, or `None` where nothing has moved since the last look. A request that is
+    /// being answered moves: it has a deadline of its own. So does an answer of which the client
+    /// takes a part.
+    pub fn quiet_since(&self, seen: Option<Seen>) -> Option<Seen> {
+        let now = Seen { answered: get(&self.answered), n_bytes: get(&self.n_bytes) };
+        (get(&self.started) != now.answered || seen != Some(now)).then_some(now)
+    }
+
+    /// Whether a request is being answered, or its answer not written yet.
+    pub fn is_under_way(&self) -> bool {
+        get(&self.started) != get(&self.written)
+    }
+
+    fn undelivered(&self) -> MutexGuard<'_, Vec<Delivery>> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tally for Arc<Traffic> {
+    fn wrote(&mut self, n_bytes: usize) {
+        self.n_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
+    }
+
+    fn flushed(&mut self) {
+        // HTTP flushes once its buffer is empty.
+        let ended = get(&self.ended);
+        if self.written.swap(ended, Ordering::Relaxed) != ended {
+            self.undelivered().drain(..).for_each(Delivery::delivered);
+        }
+    }
+}
+
+/// A request on its way from its head to the last byte of its answer.
+pub struct Answering {
+    traffic: Arc<Traffic>,
+    is_answered: bool,
+    delivery: Option<Delivery>,
+}
+
+impl Answering {
+    /// A request has come.
+    pub fn begin(traffic: &Arc<Traffic>) -> Self {
+        traffic.started.fetch_add(1, Ordering::Relaxed);
+        Answering { traffic: traffic.clone(), is_answered: false, delivery: None }
+    }
+
+    /// There is an answer.
+    pub fn with<B>(mut self, mut answer: Response<B>) -> Response<Answer<B>> {
+        self.delivery = answer.extensions_mut().remove::<Arc<Delivery>>().and_then(Arc::into_inner);
+        self.answered();
+        answer.map(|body| Answer { body, _answering: self })
+    }
+
+    fn answered(&mut self) {
+        if !std::mem::replace(&mut self.is_answered, true) {
+            self.traffic.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.answered();
+        self.traffic.ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(delivery) = self.delivery.take() {
+            self.traffic.undelivered().push(delivery);
+        }
+    }
+}
+
+/// The body of an answer. HTTP drops it when it has taken all of it.
+pub struct Answer<B> {
+    body: B,
+    _answering: Answering,
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn get(number: &AtomicU64) -> u64 {
+    number.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_quiet_when_two_looks_see_the_same() {
+        let mut traffic = Arc::new(Traffic::default());
+        let before = traffic.quiet_since(None);
+        assert!(before.is_some() && traffic.quiet_since(before).is_none());
+        let answering = Answering::begin(&traffic);
+        assert!(traffic.quiet_since(before).is_some(), "it is being answered");
+        let answer = answering.with(Response::new(String::new()));
+        let answered = traffic.quiet_since(before);
+        assert!(answered.is_some() && traffic.quiet_since(answered).is_none(), "it is not read");
+        traffic.wrote(1);
+        assert!(traffic.quiet_since(answered).is_some(), "a part is read");
+        drop(answer);
+    }
+
+    #[test]
+    fn a_request_is_under_way_until_its_answer_is_written() {
+        let mut traffic = Arc::new(Traffic::default());
+        let answer = Answering::begin(&traffic).with(Response::new(String::new()));
+        traffic.flushed();
+        assert!(traffic.is_under_way(), "HTTP has not taken all of it");
+        drop(answer);
+        assert!(traffic.is_under_way(), "HTTP has not written all of it");
+        traffic.flushed();
+        assert!(!traffic.is_under_way());
+    }
+}
