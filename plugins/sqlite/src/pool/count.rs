@@ -3,15 +3,16 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::Connection;
-use sukkal_plugin_sdk::Lane;
+use sukkal_plugin_sdk::{Lane, Timestamp};
 
 use super::block::State;
+use super::due::Due;
 use super::ledger::Ledger;
 use super::queue::Queue;
 
-// Walks over all queues, some millions a second: kept in the file, the sum would be one page more
-// to write for each commit.
-pub const TOTALS: &str = "SELECT count(*), coalesce(sum(total + beside), 0) FROM tally";
+// Walks over all queues, some millions a second: kept in the file, what comes of it would be some pages
+// more to write for each commit.
+pub const ALL: &str = "SELECT slot, total + beside, wakes FROM tally";
 
 /// What the file holds in all, as of the last commit.
 #[derive(Debug, Default)]
@@ -21,15 +22,6 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts, when the file is opened.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub fn load(&self, connection: &Connection) -> rusqlite::Result<()> {
-        self.add(connection.query_row(TOTALS, [], |row| Ok((row.get(0)?, row.get(1)?)))?);
-        Ok(())
-    }
-
     /// Adds to queues and messages.
     pub fn add(&self, change: (i64, i64)) {
         self.queues.fetch_add(change.0, Ordering::Relaxed);
@@ -41,6 +33,23 @@ impl Totals {
         let of = |count: &AtomicI64| u64::try_from(count.load(Ordering::Relaxed)).unwrap_or(0);
         (of(&self.queues), of(&self.messages))
     }
+}
+
+/// Counts all, and says when which queues fall due, when the file is opened.
+///
+/// # Errors
+/// The driver's.
+pub fn load(connection: &Connection, totals: &Totals) -> rusqlite::Result<Due> {
+    let mut due = Vec::new();
+    let mut all = (0, 0);
+    let mut statement = connection.prepare(ALL)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        all = (all.0 + 1, all.1 + row.get::<_, i64>(1)?);
+        due.push((Timestamp(row.get(2)?), row.get(0)?));
+    }
+    totals.add(all);
+    Ok(Due::new(due))
 }
 
 /// A message has come into a lane in this state.

@@ -10,7 +10,8 @@ use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 
 use super::blocks::Blocks;
 use super::bodies::Bodies;
-use super::count::Totals;
+use super::count::{self, Totals};
+use super::due::Due;
 use super::garbage::{self, Garbage};
 use super::id::slot_of;
 use super::open;
@@ -24,13 +25,9 @@ use crate::writer;
 const KEPT: usize = 8192;
 
 pub const PUT_TALLY: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
-    generation = ?6, beside = ?7 WHERE slot = ?1";
+    generation = ?6, wakes = ?7, beside = ?8 WHERE slot = ?1";
 pub const PUT_TALLY_AND_OPEN: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
-    generation = ?6, beside = ?7, open = ?8 WHERE slot = ?1";
-// Of a queue that was empty, most often.
-pub const PUT_ALL: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
-    generation = ?6, beside = ?7, open = ?8, wakes = ?9 WHERE slot = ?1";
-pub const PUT_WAKES: &str = "UPDATE tally SET wakes = ?2 WHERE slot = ?1";
+    generation = ?6, wakes = ?7, beside = ?8, open = ?9 WHERE slot = ?1";
 
 /// The writer's side of a pool. Operations are functions over it, one file an algorithm.
 pub struct Ledger {
@@ -41,6 +38,8 @@ pub struct Ledger {
     queues: HashMap<QueueId, Queue>,
     /// Queues whose tally is to be written.
     changed: Vec<QueueId>,
+    /// When which queues fall due.
+    pub due: Due,
     /// By how much the file's totals change: queues, messages.
     change: (i64, i64),
     totals: Arc<Totals>,
@@ -48,12 +47,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger that knows nothing yet but the totals and what is gone.
+    /// A ledger that knows nothing yet but the totals, what is gone, and when queues fall due.
     ///
     /// # Errors
     /// The driver's.
     pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>, runs: Arc<Runs>) -> Result<Ledger> {
-        totals.load(&connection).map_err(|error| of_driver(&error))?;
+        let due = count::load(&connection, &totals).map_err(|error| of_driver(&error))?;
         let garbage = Garbage::load(&connection).map_err(|error| of_driver(&error))?;
         Ok(Ledger {
             connection,
@@ -61,6 +60,7 @@ impl Ledger {
             now: Timestamp(0),
             queues: HashMap::new(),
             changed: Vec::new(),
+            due,
             change: (0, 0),
             totals,
             watched: Watched::new(watch),
@@ -151,26 +151,17 @@ impl Ledger {
     }
 }
 
-fn put_tally(connection: &Connection, queue: &mut Queue, open: Option<&[u8]>) -> Outcome<()> {
+fn put_tally(connection: &Connection, queue: &Queue, open: Option<&[u8]>) -> Outcome<()> {
     let Tally { next_place, total, claimed, exhausted, generation, beside, wakes } = queue.tally;
     let (slot, next) = (queue.slot, next_place.cast_signed());
-    // A column that an index names costs the index a change.
-    let has_other_wakes = wakes != queue.stored_wakes;
     match open {
-        Some(open) if has_other_wakes => connection
-            .prepare_cached(PUT_ALL)?
-            .execute(params![slot, next, total, claimed, exhausted, generation, beside, open, wakes.0])?,
         Some(open) => connection
             .prepare_cached(PUT_TALLY_AND_OPEN)?
-            .execute(params![slot, next, total, claimed, exhausted, generation, beside, open])?,
+            .execute(params![slot, next, total, claimed, exhausted, generation, wakes.0, beside, open])?,
         None => connection
             .prepare_cached(PUT_TALLY)?
-            .execute(params![slot, next, total, claimed, exhausted, generation, beside])?,
+            .execute(params![slot, next, total, claimed, exhausted, generation, wakes.0, beside])?,
     };
-    if has_other_wakes && open.is_none() {
-        connection.prepare_cached(PUT_WAKES)?.execute(params![slot, wakes.0])?;
-    }
-    queue.stored_wakes = wakes;
     Ok(())
 }
 
@@ -191,8 +182,11 @@ impl writer::Ledger for Ledger {
 
     fn committed(&mut self) {
         self.totals.add(std::mem::take(&mut self.change));
+        self.due.committed();
         for id in self.changed.drain(..) {
             if let Some(queue) = self.queues.get_mut(&id) {
+                self.due.put(queue.slot, queue.known_wakes, queue.tally.wakes);
+                queue.known_wakes = queue.tally.wakes;
                 self.watched.touched(id, queue.tally.wakes, std::mem::take(&mut queue.stirred));
             }
         }
@@ -211,6 +205,7 @@ impl writer::Ledger for Ledger {
         self.change = (0, 0);
         self.changed.clear();
         self.queues.clear();
+        self.due.forget();
         self.blocks.forget();
         // Who was watched is no matter of the file; what they missed is not known.
         self.watched.lost();

@@ -6,7 +6,7 @@
 //! | `block`, `blocks`, `open` | the states of 64 neighbouring messages in one row; the writer's copy of such rows; the last of a queue |
 //! | `body`, `run`, `runs`, `bodies` | what never changes of a message; in one row with others; in memory; the writer's side |
 //! | `varint` | numbers in few bytes |
-//! | `ledger`, `queue`, `count` | what the writing thread keeps in memory: headers and counts |
+//! | `ledger`, `queue`, `count`, `due` | what the writing thread keeps in memory: headers and counts, when queues fall due |
 //! | `post`, `key`, `claim`, `claim_row`, `delete`, `lane` | what clients and hosts ask for |
 //! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
 //! | `snapshot`, `list`, `own_run`, `stats` | reads, on connections of their own |
@@ -22,6 +22,7 @@ mod claim_row;
 mod count;
 mod dead_letter;
 mod delete;
+mod due;
 mod export;
 mod garbage;
 mod id;

@@ -24,6 +24,7 @@ pub const PUT_TALLY: &str = "INSERT INTO tally (slot, next_place, total, claimed
     beside, open) VALUES (?1, 1, 0, 0, 0, 0, 9223372036854775807, 0, ?2)";
 pub const FREE_SLOT: &str = "SELECT slot FROM free_slot ORDER BY slot LIMIT 1";
 pub const TAKE_SLOT: &str = "DELETE FROM free_slot WHERE slot = ?1";
+pub const IN_SLOT: &str = "SELECT id FROM queue WHERE slot = ?1";
 pub const LAST_SLOT: &str = "SELECT slot FROM queue ORDER BY slot DESC LIMIT 1";
 pub const KNOWN: &str = "SELECT id, epoch, label FROM queue WHERE id > ?1 ORDER BY id LIMIT ?2";
 pub const KNOWN_FIRST: &str = "SELECT id, epoch, label FROM queue ORDER BY id LIMIT ?1";
@@ -38,8 +39,8 @@ pub struct Queue {
     pub label: Bytes,
     pub rule: Option<DeadLetterRule>,
     pub tally: Tally,
-    /// What the table says of `tally.wakes`.
-    pub stored_wakes: Timestamp,
+    /// `tally.wakes` as of the last commit.
+    pub known_wakes: Timestamp,
     /// No ready message of the main lane lies in a block before this one.
     pub head: i64,
     /// What is due by then is settled now: dead letters that wait to be tried again.
@@ -105,7 +106,7 @@ impl Queue {
         queue.tally = tally(row)?;
         let open = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
         blocks.adopt(queue.open_block(), Block::decode(open)?);
-        queue.stored_wakes = queue.tally.wakes;
+        queue.known_wakes = queue.tally.wakes;
         Ok(Some(queue))
     }
 }
@@ -145,7 +146,7 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
         label: row.get::<_, Vec<u8>>(3)?.into(),
         rule,
         tally: Tally::NEW,
-        stored_wakes: Timestamp::MAX,
+        known_wakes: Timestamp::MAX,
         head: 0,
         look_ahead: Timestamp(0),
         changed: false,
@@ -272,6 +273,15 @@ fn new_slot(connection: &Connection) -> Outcome<u32> {
         return Err(Fail::Refused(Error::new(ErrorKind::Full, "the pool's file holds all the queues that it can")));
     }
     Ok(next)
+}
+
+/// The queue in a slot, if there is one.
+///
+/// # Errors
+/// The driver's.
+pub fn in_slot(connection: &Connection, slot: u32) -> Outcome<Option<QueueId>> {
+    let id = connection.prepare_cached(IN_SLOT)?.query_row([slot], |row| row.get(0)).optional()?;
+    Ok(id.map(queue_id))
 }
 
 /// The queues that have headers, by id.

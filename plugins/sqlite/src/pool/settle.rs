@@ -8,14 +8,11 @@ use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Budget, Lane, QueueRef, Swept, Timestamp};
 
 use super::block::{Entry, State, View};
-use super::id::{LaneKey, queue_id};
+use super::id::LaneKey;
 use super::ledger::Ledger;
-use super::queue::Queue;
+use super::queue::{self, Queue};
 use super::{claim, claim_row, count, dead_letter, garbage, key};
 use crate::error::Outcome;
-
-pub const DUE: &str = "SELECT q.id FROM tally AS t JOIN queue AS q ON q.slot = t.slot \
-    WHERE t.wakes <= ?1 AND t.wakes < 9223372036854775807 ORDER BY t.wakes LIMIT ?2";
 
 // Counts no further than the bound.
 pub const CROWD: &str = "SELECT count(*) FROM (SELECT 1 FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 LIMIT ?3)";
@@ -160,11 +157,13 @@ fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
 pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let mut swept = Swept::default();
     let mut blocks = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
-    let queues = due(&ledger.connection, ledger.now)?;
-    swept.more = queues.len() >= QUEUES;
-    for id in queues {
+    let slots = ledger.due.by(ledger.now, QUEUES);
+    swept.more = slots.len() >= QUEUES;
+    for slot in slots {
+        // This transaction may have removed it.
+        let Some(id) = queue::in_slot(&ledger.connection, slot)? else { continue };
         let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
-        let done = ledger.with_any(queue_id(id), |ledger, queue| settle_step(ledger, queue, blocks, &mut swept))?;
+        let done = ledger.with_any(id, |ledger, queue| settle_step(ledger, queue, blocks, &mut swept))?;
         let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
         // Not exact, which a budget need not be: a block counts for what was done in it.
         blocks = blocks.saturating_sub((after - before).div_ceil(64));
@@ -182,12 +181,6 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
         shrink(&ledger.connection)?;
     }
     Ok(swept)
-}
-
-fn due(connection: &Connection, now: Timestamp) -> Outcome<Vec<i64>> {
-    let mut statement = connection.prepare_cached(DUE)?;
-    let queues = statement.query_map([now.0, QUEUES as i64], |row| row.get(0))?;
-    Ok(queues.collect::<Result<_, _>>()?)
 }
 
 /// Gives free pages at the end of the file back to the disk, while they are more than what the

@@ -20,7 +20,7 @@ pub struct Schema {
 
 /// A pool's file.
 pub const POOL: Schema =
-    Schema { role: "pool", application: i32::from_be_bytes(*b"SukP"), first: 3, steps: &[include_str!("pool.sql")] };
+    Schema { role: "pool", application: i32::from_be_bytes(*b"SukP"), first: 4, steps: &[include_str!("pool.sql")] };
 
 /// A catalog's file.
 pub const CATALOG: Schema = Schema {
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(refused.message, "the file is no catalog but pool; name another file");
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let refused = POOL.apply(&connection).unwrap_err();
-        assert!(refused.message.contains("layout 99, this one knows 3"), "{}", refused.message);
+        assert!(refused.message.contains("layout 99, this one knows 4"), "{}", refused.message);
         connection.execute_batch("PRAGMA user_version = 1").unwrap();
         let refused = POOL.apply(&connection).unwrap_err();
         assert!(refused.message.contains("layout 1, from before the first release"), "{}", refused.message);

@@ -1,4 +1,4 @@
--- A pool's file, version 3. docs/architecture.md says what a pool promises; pool/mod.rs how it is kept.
+-- A pool's file, version 4. docs/architecture.md says what a pool promises; pool/mod.rs how it is kept.
 
 -- What the service says of each queue. `id` is the queue's id with its top bit flipped, so that
 -- SQLite's signed order is the order of the ids.
@@ -25,12 +25,10 @@ CREATE TABLE tally (
     claimed    INTEGER NOT NULL, -- of these: in state 1
     exhausted  INTEGER NOT NULL, -- of these: in state 3
     generation INTEGER NOT NULL, -- claims of an older one are void: a purge ended them
-    wakes      INTEGER NOT NULL, -- nothing in the queue falls due before
+    wakes      INTEGER NOT NULL, -- nothing in the queue falls due before; see pool/due.rs
     beside     INTEGER NOT NULL, -- messages of the other lanes, unsettled ones included
     open       BLOB NOT NULL     -- the open block (pool/open.rs)
 );
--- Most queues are empty, and wait for nothing.
-CREATE INDEX tally_wakes ON tally (wakes) WHERE wakes < 9223372036854775807;
 
 -- The states of the messages at 64 neighbouring places of a lane (pool/block.rs), but for the last
 -- ones of the main lane: a queue of a few messages, of which there may be many, has no place here.

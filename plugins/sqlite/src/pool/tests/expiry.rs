@@ -1,8 +1,8 @@
 //! What time does by itself: before any sweep, and after it.
 
-use sukkal_plugin_sdk::{Guard, List, NewMessage, Pool as _};
+use sukkal_plugin_sdk::{Guard, Header, List, NewMessage, Pool as _, Post};
 
-use super::{QUEUE, Rig, bodies, call, message, queue, secs};
+use super::{ALL, QUEUE, Rig, bodies, call, message, queue, secs};
 
 #[test]
 fn expired_is_gone_before_any_sweep_and_after() {
@@ -74,4 +74,35 @@ fn space_is_given_back() {
     let empty = rig.run(rig.pool().usage(&call())).unwrap();
     assert_eq!(empty.messages, 0);
     assert!(empty.bytes.unwrap() < full.bytes.unwrap() / 2, "{empty:?} after {full:?}");
+}
+
+#[test]
+fn what_falls_due_while_the_file_is_closed_is_swept_once_it_is_open() {
+    let mut rig = Rig::new();
+    rig.post_message(NewMessage { ttl: secs(60), ..message("short") });
+    rig.post_message(NewMessage { ttl: secs(600), ..message("long") });
+    rig.restart();
+    assert_eq!(rig.sweep().expired, 0);
+    rig.clock.advance(secs(61));
+    rig.restart();
+    assert_eq!(rig.sweep().expired, 1);
+    rig.clock.advance(secs(600));
+    assert_eq!(rig.sweep().expired, 1);
+    assert_eq!(rig.sweep().expired, 0);
+}
+
+#[test]
+fn a_queue_in_the_slot_of_a_dropped_one_is_swept_when_it_falls_due_itself() {
+    let rig = Rig::new();
+    rig.post_message(NewMessage { ttl: secs(60), ..message("dropped") });
+    let header = Header { epoch: 2, dropping: true, ..Header::default() };
+    rig.run(rig.pool().configure(&call(), &queue(QUEUE, 2), header)).unwrap();
+    assert!(rig.run(rig.pool().drop_queue(&call(), &queue(QUEUE, 2), ALL)).unwrap().done);
+    rig.configure(QUEUE, 3, None).unwrap();
+    let post = Post { messages: vec![NewMessage { ttl: secs(120), ..message("next") }], ..Post::default() };
+    rig.run(rig.pool().post(&call(), &queue(QUEUE, 3), post)).unwrap();
+    rig.clock.advance(secs(61));
+    assert_eq!(rig.sweep().expired, 0);
+    rig.clock.advance(secs(60));
+    assert_eq!(rig.sweep().expired, 1);
 }
