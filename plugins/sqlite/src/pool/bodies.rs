@@ -16,11 +16,16 @@ use super::run::{self, Draft, Location, Part};
 use super::runs::{MISSING, Runs};
 use crate::error::Outcome;
 
+/// Bytes of runs that wait for the end of their transaction, about. Tests have few, so that they have both.
+const WAITING: usize = if cfg!(test) { 1 << 10 } else { 2 << 20 };
+
 /// The bodies of a transaction, and the accounts of runs that are being emptied.
 pub struct Bodies {
-    /// Being put together, under the next number.
+    /// Being put together.
     open: Draft,
-    /// The number of the next run; not known after opening.
+    /// Put together before it in this transaction, and not written yet; see `claim_row::Claims`.
+    full: Vec<Draft>,
+    /// The number of the next run that is written; not known after opening.
     next: Option<i64>,
     /// What is gone in this transaction, by run, a bit each.
     gone: BTreeMap<i64, u64>,
@@ -32,7 +37,7 @@ pub struct Bodies {
 impl Bodies {
     /// None yet, beside what is gone.
     pub fn new(garbage: Garbage, runs: Arc<Runs>) -> Bodies {
-        Bodies { open: Draft::default(), next: None, gone: BTreeMap::new(), garbage, runs }
+        Bodies { open: Draft::default(), full: Vec::new(), next: None, gone: BTreeMap::new(), garbage, runs }
     }
 
     /// The transaction is committed.
@@ -47,9 +52,12 @@ impl Bodies {
     pub fn add(&mut self, connection: &Connection, part: Part<'_>) -> Outcome<Location> {
         let bytes = part.body.len() + part.extra.map_or(0, <[u8]>::len);
         if !self.open.takes(bytes) {
-            self.insert(connection)?;
+            match self.full.iter().map(Draft::bytes).sum::<usize>() < WAITING {
+                true => self.full.push(std::mem::take(&mut self.open)),
+                false => self.insert(connection)?,
+            }
         }
-        let run = self.next(connection)?;
+        let run = self.next(connection)? + self.full.len() as i64;
         Ok(Location { run, index: self.open.push(part) })
     }
 
@@ -64,7 +72,7 @@ impl Bodies {
         now: Timestamp,
         origin: &Origin,
     ) -> Outcome<Location> {
-        if self.next == Some(from.run) {
+        if self.is_unwritten(from) {
             self.insert(connection)?;
         }
         let run = self.runs.get(connection, from.run)?;
@@ -79,7 +87,7 @@ impl Bodies {
     /// # Errors
     /// The driver's; `Corrupt` when a body is missing.
     pub fn read(&mut self, connection: &Connection, picks: Vec<Pick>, now: Timestamp) -> Outcome<Vec<Message>> {
-        if picks.iter().any(|pick| self.next == Some(pick.location().run)) {
+        if picks.iter().any(|pick| self.is_unwritten(pick.location())) {
             self.insert(connection)?;
         }
         body::read(connection, &self.runs, picks, now)
@@ -116,6 +124,7 @@ impl Bodies {
     /// Drops all that is in memory.
     pub fn forget(&mut self) {
         self.open = Draft::default();
+        self.full.clear();
         self.gone.clear();
         self.garbage.forget();
         // `next` stays: what was stored in vain may be in memory under the numbers before it.
@@ -131,14 +140,22 @@ impl Bodies {
         Ok(next)
     }
 
+    fn is_unwritten(&self, location: Location) -> bool {
+        self.next.is_some_and(|next| location.run >= next)
+    }
+
     fn insert(&mut self, connection: &Connection) -> Outcome<()> {
         if self.open.count() == 0 {
             return Ok(());
         }
-        let number = self.next(connection)?;
-        let run = self.open.insert(connection, number)?;
-        self.runs.keep(number, run);
-        self.next = Some(number + 1);
+        let mut number = self.next(connection)?;
+        for draft in self.full.iter_mut().chain([&mut self.open]) {
+            let run = draft.insert(connection, number)?;
+            self.runs.keep(number, run);
+            number += 1;
+            self.next = Some(number);
+        }
+        self.full.clear();
         Ok(())
     }
 

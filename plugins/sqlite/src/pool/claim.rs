@@ -18,7 +18,8 @@ use crate::error::{Fail, Outcome};
 /// Claims the oldest available messages.
 pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<Step<Claimed>> {
     ledger.with(queue, |ledger, queue| {
-        if let Some(kept) = claim_row::get(&ledger.connection, new.id)?.filter(|kept| kept.ends > ledger.now) {
+        let kept = ledger.claims.get(&ledger.connection, new.id)?;
+        if let Some(kept) = kept.filter(|kept| kept.ends > ledger.now) {
             if kept.queue != queue.id {
                 let message = "a claim of another queue has this id; draw another";
                 return Err(Fail::Refused(Error::new(ErrorKind::Conflict, message)));
@@ -39,7 +40,7 @@ pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<S
             return Ok(Step::Done(Claimed { batch, next_due, ..Claimed::default() }));
         }
         let picks = hold(ledger, queue, new, &ids)?;
-        keep(ledger, queue, new, &ids)?;
+        keep(ledger, queue, new, &ids);
         let messages = ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)?;
         let batch = Batch { now: ledger.now, messages, ..Batch::default() };
         Ok(Step::Done(Claimed { batch, ..Claimed::default() }))
@@ -71,8 +72,7 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
 /// Renews a live claim, or some of its messages.
 pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renewal) -> Outcome<bool> {
     ledger.with(queue, |ledger, queue| {
-        let generation = queue.tally.generation;
-        let Some(kept) = claim_row::live(&ledger.connection, queue.id, generation, id, ledger.now)? else {
+        let Some(kept) = ledger.claims.live(&ledger.connection, queue, id, ledger.now)? else {
             return Ok(false);
         };
         let end = ledger.now.after(renewal.ttl);
@@ -83,6 +83,7 @@ pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renew
             queue.wake_by(entry.wakes());
         })?;
         let blob = &id.0.to_be_bytes()[..];
+        ledger.claims.write(&ledger.connection)?;
         match renewal.places {
             // The claim itself lives on as it did, but not shorter than what it holds.
             Some(_) => ledger.connection.prepare_cached(claim_row::PROLONG)?.execute(params![blob, end.0])?,
@@ -97,8 +98,7 @@ pub fn renew(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, renewal: &Renew
 /// Ends a claim, or frees some of its messages.
 pub fn release(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, release: &Release) -> Outcome<()> {
     ledger.with(queue, |ledger, queue| {
-        let generation = queue.tally.generation;
-        let Some(kept) = claim_row::live(&ledger.connection, queue.id, generation, id, ledger.now)? else {
+        let Some(kept) = ledger.claims.live(&ledger.connection, queue, id, ledger.now)? else {
             return Ok(());
         };
         let (now, delay) = (ledger.now, millis(release.delay));
@@ -116,6 +116,7 @@ pub fn release(ledger: &mut Ledger, queue: &QueueRef, id: ClaimId, release: &Rel
             queue.stir(key);
         })?;
         if release.places.is_none() {
+            ledger.claims.write(&ledger.connection)?;
             ledger.connection.prepare_cached(claim_row::DELETE)?.execute([&id.0.to_be_bytes()[..]])?;
         }
         Ok(())
@@ -223,7 +224,7 @@ fn outlive(entry: &mut Entry, ttl: i64, grace: i64) {
     }
 }
 
-fn keep(ledger: &Ledger, queue: &Queue, new: &NewClaim, ids: &[i64]) -> Outcome<()> {
+fn keep(ledger: &mut Ledger, queue: &Queue, new: &NewClaim, ids: &[i64]) {
     let kept = Kept {
         queue: queue.id,
         generation: queue.tally.generation,
@@ -233,7 +234,7 @@ fn keep(ledger: &Ledger, queue: &Queue, new: &NewClaim, ids: &[i64]) -> Outcome<
         places: ids.iter().map(|id| place_of(*id)).collect(),
         extensions: new.extensions.clone(),
     };
-    claim_row::put(&ledger.connection, new.id, &kept)
+    ledger.claims.put(new.id, kept);
 }
 
 /// The messages that a claim still holds.

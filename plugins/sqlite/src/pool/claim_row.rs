@@ -1,10 +1,13 @@
 //! The claims' table. Which of its places a claim still holds, the blocks say.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{ClaimId, Extensions, Place, QueueId, Timestamp};
 
 use super::id::{queue_id, queue_key};
-use super::{queue, varint};
+use super::queue::{self, Queue};
+use super::varint;
 use crate::error::Outcome;
 
 pub const GET: &str = "SELECT queue, generation, renewed, ttl, ends, places, extensions FROM claim WHERE id = ?1";
@@ -28,6 +31,60 @@ pub struct Kept {
     pub extensions: Extensions,
 }
 
+/// The writer's side: what a transaction claims is written at its end. While nothing is written yet,
+/// SQLite reads the bodies that are claimed straight from the file, past its page cache.
+#[derive(Default)]
+pub struct Claims(BTreeMap<ClaimId, Kept>);
+
+impl Claims {
+    /// A claim, alive or not.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn get(&self, connection: &Connection, id: ClaimId) -> Outcome<Option<Kept>> {
+        match self.0.get(&id) {
+            Some(kept) => Ok(Some(kept.clone())),
+            None => get(connection, id),
+        }
+    }
+
+    /// A claim of this queue, if it lives.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn live(&self, connection: &Connection, queue: &Queue, id: ClaimId, now: Timestamp) -> Outcome<Option<Kept>> {
+        let kept = self.get(connection, id)?;
+        Ok(kept.filter(|kept| kept.is_live(queue.id, queue.tally.generation, now)))
+    }
+
+    /// Makes or replaces a claim.
+    pub fn put(&mut self, id: ClaimId, kept: Kept) {
+        self.0.insert(id, kept);
+    }
+
+    /// Writes all.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn write(&mut self, connection: &Connection) -> Outcome<()> {
+        while let Some((id, kept)) = self.0.pop_first() {
+            put(connection, id, &kept)?;
+        }
+        Ok(())
+    }
+
+    /// Drops all that is in memory.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Kept {
+    fn is_live(&self, queue: QueueId, generation: i64, now: Timestamp) -> bool {
+        self.queue == queue && self.generation == generation && self.ends > now
+    }
+}
+
 /// A claim of this queue, if it lives.
 ///
 /// # Errors
@@ -39,15 +96,10 @@ pub fn live(
     id: ClaimId,
     now: Timestamp,
 ) -> Outcome<Option<Kept>> {
-    let kept = get(connection, id)?;
-    Ok(kept.filter(|kept| kept.queue == queue && kept.generation == generation && kept.ends > now))
+    Ok(get(connection, id)?.filter(|kept| kept.is_live(queue, generation, now)))
 }
 
-/// What the table says of a claim.
-///
-/// # Errors
-/// The driver's.
-pub fn get(connection: &Connection, id: ClaimId) -> Outcome<Option<Kept>> {
+fn get(connection: &Connection, id: ClaimId) -> Outcome<Option<Kept>> {
     let mut statement = connection.prepare_cached(GET)?;
     Ok(statement.query_row([&id.0.to_be_bytes()[..]], kept).optional()?)
 }
@@ -64,11 +116,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
     })
 }
 
-/// Writes a claim.
-///
-/// # Errors
-/// The driver's.
-pub fn put(connection: &Connection, id: ClaimId, claim: &Kept) -> Outcome<()> {
+fn put(connection: &Connection, id: ClaimId, claim: &Kept) -> Outcome<()> {
     let places = write_places(&claim.places);
     connection.prepare_cached(PUT)?.execute(params![
         &id.0.to_be_bytes()[..],

@@ -7,7 +7,7 @@ use super::block::View;
 use super::id::{LaneKey, block_of, offset_of, offsets_of, queue_key};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::{claim_row, count, lane};
+use super::{count, lane};
 use crate::error::Outcome;
 
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
@@ -72,7 +72,7 @@ fn refusal(ledger: &mut Ledger, queue: &Queue, delete: &Delete) -> Outcome<Optio
 
 fn other_claim(ledger: &Ledger, queue: &Queue, named: &[ClaimId]) -> Outcome<Refused> {
     for claim in named {
-        if claim_row::live(&ledger.connection, queue.id, queue.tally.generation, *claim, ledger.now)?.is_some() {
+        if ledger.claims.live(&ledger.connection, queue, *claim, ledger.now)?.is_some() {
             return Ok(Refused::OtherClaim);
         }
     }

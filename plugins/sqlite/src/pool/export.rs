@@ -137,7 +137,7 @@ fn entry(message: &Message, id: i64, now: Timestamp, body: Location) -> Entry {
     }
 }
 
-fn import_claim(ledger: &Ledger, queue: &Queue, claim: &Claim, messages: &[Message]) -> Outcome<()> {
+fn import_claim(ledger: &mut Ledger, queue: &Queue, claim: &Claim, messages: &[Message]) -> Outcome<()> {
     let held = messages.iter().filter(|message| message.claim == Some(claim.id));
     let mut ends = claim.renewed.after(claim.ttl);
     let mut places = Vec::new();
@@ -146,7 +146,8 @@ fn import_claim(ledger: &Ledger, queue: &Queue, claim: &Claim, messages: &[Messa
         places.push(message.place);
     }
     // A claim can have messages on several pages.
-    if let Some(before) = claim_row::get(&ledger.connection, claim.id)?.filter(|before| before.queue == queue.id) {
+    let before = ledger.claims.get(&ledger.connection, claim.id)?;
+    if let Some(before) = before.filter(|before| before.queue == queue.id) {
         ends = ends.max(before.ends);
         places.extend(before.places);
         places.sort_unstable();
@@ -161,5 +162,6 @@ fn import_claim(ledger: &Ledger, queue: &Queue, claim: &Claim, messages: &[Messa
         places,
         extensions: claim.extensions.clone(),
     };
-    claim_row::put(&ledger.connection, claim.id, &kept)
+    ledger.claims.put(claim.id, kept);
+    Ok(())
 }

@@ -10,6 +10,7 @@ use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 
 use super::blocks::Blocks;
 use super::bodies::Bodies;
+use super::claim_row::Claims;
 use super::count::{self, Totals};
 use super::due::Due;
 use super::garbage::{self, Garbage};
@@ -33,6 +34,7 @@ pub const PUT_TALLY_AND_OPEN: &str = "UPDATE tally SET next_place = ?2, total = 
 pub struct Ledger {
     pub connection: Connection,
     pub blocks: Blocks,
+    pub claims: Claims,
     /// The instant at which the transaction began: one for all that is in it.
     pub now: Timestamp,
     queues: HashMap<QueueId, Queue>,
@@ -57,6 +59,7 @@ impl Ledger {
         Ok(Ledger {
             connection,
             blocks: Blocks::new(Bodies::new(garbage, runs)),
+            claims: Claims::default(),
             now: Timestamp(0),
             queues: HashMap::new(),
             changed: Vec::new(),
@@ -177,6 +180,7 @@ impl writer::Ledger for Ledger {
 
     fn flush(&mut self) -> Outcome<()> {
         self.blocks.write(&self.connection)?;
+        self.claims.write(&self.connection)?;
         self.write_tallies()
     }
 
@@ -207,6 +211,7 @@ impl writer::Ledger for Ledger {
         self.queues.clear();
         self.due.forget();
         self.blocks.forget();
+        self.claims.forget();
         // Who was watched is no matter of the file; what they missed is not known.
         self.watched.lost();
     }

@@ -66,6 +66,11 @@ impl Draft {
         self.heads.len() as u8
     }
 
+    /// How many bytes they have.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// Whether it can take one more message, of so many bytes.
     pub fn takes(&self, bytes: usize) -> bool {
         self.heads.is_empty() || (self.count() < MANY && self.data.len() + bytes <= LONG)
