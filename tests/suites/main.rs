@@ -46,6 +46,7 @@ mod posting;
 mod queues;
 mod redis_failures;
 mod redis_replicas;
+mod redis_resharding;
 mod redis_servers;
 mod reload;
 mod restart;

@@ -1,5 +1,7 @@
 //! Redis and Valkey: a pool for many hosts, on one server, with Sentinel, or in a cluster.
 #![forbid(unsafe_code)]
+// A call is a future in a future, from a pool's method down to a connection: more of them than the default allows.
+#![recursion_limit = "256"]
 
 mod error;
 mod keys;

@@ -4,13 +4,18 @@
 //! does not know is sent whole, which makes it known.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use redis::{Cmd, ToRedisArgs, Value};
-use sukkal_plugin_sdk::{Bytes, Call, Place, Result};
+use sukkal_plugin_sdk::tokio::time::sleep;
+use sukkal_plugin_sdk::{Bytes, Call, Error, Place, Result};
 
 use crate::error;
 use crate::server::{Answer, Effect, Server};
+
+/// The pause before data are asked for again that were being moved.
+const MOVING: Duration = Duration::from_millis(50);
 
 /// A script.
 pub struct Script {
@@ -98,9 +103,13 @@ pub struct Request {
 
 impl Request {
     /// On the keys that begin like this one; by how much a test has put the clock forward.
+    ///
+    /// The key beside it is never there. While a cluster moves a slot, some of a queue's keys are on one node and
+    /// some on another, and a script would be ended half-way at the first that is elsewhere. One that names
+    /// several keys, of which one is missing, is refused before it begins.
     pub fn new(script: &'static Script, key: &[u8], shift: i64) -> Request {
         let mut command = Cmd::with_capacity(16, 256);
-        command.arg("EVALSHA").arg(&script.hash).arg(1).arg(key).arg(shift);
+        command.arg("EVALSHA").arg(&script.hash).arg(2).arg(key).arg([key, b"!"].concat()).arg(shift);
         Request { script, command }
     }
 
@@ -147,6 +156,8 @@ pub enum Step {
     Done(Reply),
     /// Much has fallen due; so much of it is settled now, and it is to be asked again.
     Again,
+    /// Nothing: the cluster is moving the data to another node. What is answered where that lasts too long.
+    Moving(Error),
 }
 
 impl Server {
@@ -156,11 +167,15 @@ impl Server {
     /// What the script refuses, and whatever else can go wrong on the way.
     pub async fn step(&self, call: &Call, request: &Request) -> Result<Step> {
         let effect = request.script.effect;
-        let value = match self.send(call, effect, &request.command).await? {
-            Answer::Value(value) => value,
-            Answer::NoScript => self.plain(call, effect, &request.whole()).await?,
+        let answer = match self.send(call, effect, &request.command).await? {
+            Answer::NoScript => self.send(call, effect, &request.whole()).await?,
+            answer => answer,
         };
-        let Value::Array(values) = value else { return Err(error::unexpected("no array")) };
+        let values = match answer {
+            Answer::Value(Value::Array(values)) => values,
+            Answer::Moving(error) => return Ok(Step::Moving(error)),
+            Answer::Value(_) | Answer::NoScript => return Err(error::unexpected("no array")),
+        };
         let mut reply = Reply(values.into_iter());
         match reply.int()? {
             0 => Ok(Step::Done(reply)),
@@ -175,14 +190,23 @@ impl Server {
         }
     }
 
-    /// Runs a script, and again while there is something to settle before.
+    /// Runs a script, and again while there is something to settle before, or while the data are being moved.
     ///
     /// # Errors
-    /// As of [`Server::step`].
+    /// As of [`Server::step`]. `Unavailable`: moving the data takes longer than an answer may.
     pub async fn run(&self, call: &Call, request: Request) -> Result<Reply> {
+        let begun = Instant::now();
         loop {
-            if let Step::Done(reply) = self.step(call, &request).await? {
-                return Ok(reply);
+            match self.step(call, &request).await? {
+                Step::Done(reply) => return Ok(reply),
+                Step::Again => {}
+                Step::Moving(error) => {
+                    let left = self.timeout().saturating_sub(begun.elapsed());
+                    if left.min(call.remaining(self.host().now())) <= MOVING {
+                        return Err(error);
+                    }
+                    sleep(MOVING).await;
+                }
             }
         }
     }

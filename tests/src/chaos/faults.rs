@@ -15,6 +15,7 @@ use super::events::Events;
 use super::hosts::Hosts;
 use super::stores::Stores;
 use crate::checker::ledger::Ledger;
+use crate::servers::slots::SlotMove;
 
 /// The pause before the next fault lasts from the first to the second, in milliseconds.
 const GAP_MS: (u64, u64) = (300, 2_500);
@@ -36,6 +37,7 @@ enum Fault {
     FreezeStore,
     FailOver,
     StepDown,
+    MoveSlot,
     KillCatalog,
     FreezeCatalog,
 }
@@ -47,6 +49,7 @@ enum Mend {
     ThawHost(usize),
     StartStore(usize),
     ThawStore(usize),
+    FinishMove(SlotMove),
     /// By itself: nothing is done.
     Elect,
     StartCatalog,
@@ -60,6 +63,7 @@ impl fmt::Display for Mend {
             Mend::ThawHost(host) => write!(f, "host {host} goes on"),
             Mend::StartStore(server) => write!(f, "the pool's server {server} is started again"),
             Mend::ThawStore(server) => write!(f, "the pool's server {server} goes on"),
+            Mend::FinishMove(moving) => write!(f, "{moving} is done"),
             Mend::Elect => f.write_str("the pool's primary may be elected again"),
             Mend::StartCatalog => f.write_str("the catalog is started again"),
             Mend::ThawCatalog => f.write_str("the catalog goes on"),
@@ -73,7 +77,7 @@ impl Mend {
     }
 
     fn is_of_pool(self) -> bool {
-        matches!(self, Mend::StartStore(_) | Mend::ThawStore(_) | Mend::Elect)
+        matches!(self, Mend::StartStore(_) | Mend::ThawStore(_) | Mend::FinishMove(_) | Mend::Elect)
     }
 
     fn is_of_catalog(self) -> bool {
@@ -145,6 +149,7 @@ impl<'a> Nemesis<'a> {
             FreezeCatalog,
             FreezeStore,
             StepDown,
+            MoveSlot,
             end_of_store,
         ]
     }
@@ -169,7 +174,9 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Fault::DeleteQueue => self.delete_queue(),
-            Fault::KillStore | Fault::FreezeStore | Fault::FailOver | Fault::StepDown => self.harm_pool(fault),
+            Fault::KillStore | Fault::FreezeStore | Fault::FailOver | Fault::StepDown | Fault::MoveSlot => {
+                self.harm_pool(fault);
+            }
             Fault::KillCatalog | Fault::FreezeCatalog => self.harm_catalog(fault),
         }
     }
@@ -211,6 +218,13 @@ impl<'a> Nemesis<'a> {
                 if self.stores.pool.step_down(DOWN) {
                     self.events.tell(&format!("the pool's primary steps down for {} s", DOWN.as_secs()));
                     self.mends.push((Instant::now() + DOWN, Mend::Elect));
+                }
+            }
+            Fault::MoveSlot => {
+                let server = self.any_server();
+                if let Some(moving) = self.stores.pool.begin_move(server) {
+                    self.events.tell(&format!("{moving} is begun"));
+                    self.mend_in((50, 3_000), Mend::FinishMove(moving));
                 }
             }
             Fault::KillStore => {
@@ -277,6 +291,7 @@ impl<'a> Nemesis<'a> {
             Mend::ThawHost(host) => self.hosts.thaw(host),
             Mend::StartStore(server) => self.stores.pool.start_again(server).await,
             Mend::ThawStore(server) => self.stores.pool.thaw(server),
+            Mend::FinishMove(moving) => self.stores.pool.finish_move(&moving),
             Mend::Elect => {}
             Mend::StartCatalog => self.stores.catalog.start_again().await,
             Mend::ThawCatalog => self.stores.catalog.server().thaw(),

@@ -1,6 +1,6 @@
 //! The chaos run: several hosts over one catalog and one pool under load, while hosts are killed and frozen,
-//! connections are cut, queues deleted and made anew, stores killed, frozen and failed over. What everybody
-//! was told in the meantime is held against the promises: see [`crate::checker`].
+//! connections are cut, queues deleted and made anew, stores killed, frozen and failed over, slots moved. What
+//! everybody was told in the meantime is held against the promises: see [`crate::checker`].
 
 mod catalog;
 mod deletion;

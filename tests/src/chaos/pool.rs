@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::servers::MongoDb;
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Cluster, Redis, Watched};
+use crate::servers::slots::SlotMove;
 
 /// What has a pool acknowledge what a replica has as well, and nothing sooner, on as many connections as the
 /// workers of a run keep busy.
@@ -102,6 +103,25 @@ impl Pool {
     pub fn step_down(&self, time: Duration) -> bool {
         let Pool::MongoDb(mongodb) = self else { return false };
         mongodb.try_command("admin", &format!(r#"{{"replSetStepDown": {}, "force": true}}"#, time.as_secs()))
+    }
+
+    /// Has one of the slots that hold something, found at a server, go half-way to another master. None: there
+    /// are no slots, or a master is away or about to be replaced.
+    pub fn begin_move(&self, server: usize) -> Option<SlotMove> {
+        let Pool::Cluster(cluster) = self else { return None };
+        let key = cluster.random_key(server).filter(|_| cluster.is_calm())?;
+        let slot = cluster.slot(&key);
+        let keys = cluster.keys_in(slot, cluster.owner(slot));
+        let moving = cluster.begin_move(slot);
+        cluster.move_keys(&moving, &keys[..keys.len() / 2]);
+        Some(moving)
+    }
+
+    /// Has it go all the way.
+    pub fn finish_move(&self, moving: &SlotMove) {
+        if let Pool::Cluster(cluster) = self {
+            cluster.finish_move(moving);
+        }
     }
 
     /// How many there are.

@@ -7,6 +7,7 @@ mod port;
 mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod slots;
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -6,7 +6,7 @@ use sukkal_plugin_sdk::{Call, KnownQueue, Lane, QueueId, QueueRef, Result};
 use super::shared::Shared;
 use crate::error;
 use crate::keys::Tag;
-use crate::script::{Request, SCRIPTS};
+use crate::script::{Request, SCRIPTS, Step};
 
 /// The least that is asked of one placement.
 const LEAST: u32 = 4;
@@ -16,6 +16,15 @@ struct Page {
     queues: Vec<Found>,
     /// Where it goes on, if there may be more.
     last: Option<QueueId>,
+}
+
+/// What becomes of a placement that a cluster is moving to another node.
+#[derive(Clone, Copy)]
+enum Moving {
+    /// It is waited for.
+    Awaited,
+    /// It is left out, to be asked another time.
+    LeftOut,
 }
 
 struct Found {
@@ -30,7 +39,7 @@ impl Shared {
     /// The server fails.
     pub async fn queues(&self, call: &Call, after: Option<QueueId>, limit: u32) -> Result<Vec<KnownQueue>> {
         let ask = |tag| self.on_tag(&SCRIPTS.queues, tag);
-        let found = self.merged(call, after, limit, ask).await?;
+        let found = self.merged(call, after, limit, Moving::Awaited, ask).await?;
         Ok(found.into_iter().map(|found| found.queue).take(limit as usize).collect())
     }
 
@@ -42,7 +51,7 @@ impl Shared {
         let ask = |tag| self.on_tag(&SCRIPTS.due, tag).arg(lane.code());
         let mut after = after;
         loop {
-            let page = self.merged(call, after, limit, ask).await?;
+            let page = self.merged(call, after, limit, Moving::LeftOut, ask).await?;
             after = page.last().map(|found| found.queue.queue.id());
             let alive = page.into_iter().filter(|found| !found.dropping).map(|found| found.queue);
             let alive: Vec<_> = alive.take(limit as usize).collect();
@@ -60,13 +69,18 @@ impl Shared {
         call: &Call,
         after: Option<QueueId>,
         limit: u32,
+        moving: Moving,
         ask: impl Fn(Tag) -> Request + Copy,
     ) -> Result<Vec<Found>> {
         let tags = self.tags.in_use(self, call).await?;
         let each = (limit / tags.len().max(1) as u32 * 2).clamp(LEAST, limit.max(LEAST));
         let (mut found, mut after) = (Vec::new(), after);
         while found.len() < limit as usize {
-            let pages = try_join_all(tags.iter().map(|tag| self.page_of_tag(call, *tag, after, each, ask))).await?;
+            let page = |tag: &Tag| {
+                let request = ask(*tag).arg(after.map_or_else(String::new, QueueId::text)).arg(each);
+                self.page_of_tag(call, *tag, request, each, moving)
+            };
+            let pages = try_join_all(tags.iter().map(page)).await?;
             // Beyond the end of a page that is cut there may be queues that belong in between.
             let cut = pages.iter().filter_map(|page| page.last).min();
             let within = |queue: &Found| cut.is_none_or(|cut| queue.queue.queue.id() <= cut);
@@ -81,16 +95,17 @@ impl Shared {
         Ok(found)
     }
 
-    async fn page_of_tag(
-        &self,
-        call: &Call,
-        tag: Tag,
-        after: Option<QueueId>,
-        limit: u32,
-        ask: impl Fn(Tag) -> Request,
-    ) -> Result<Page> {
-        let request = ask(tag).arg(after.map_or_else(String::new, QueueId::text)).arg(limit);
-        let mut reply = self.server.run(call, request).await?;
+    async fn page_of_tag(&self, call: &Call, tag: Tag, request: Request, limit: u32, moving: Moving) -> Result<Page> {
+        let mut reply = match moving {
+            Moving::Awaited => self.server.run(call, request).await?,
+            Moving::LeftOut => loop {
+                match self.server.step(call, &request).await? {
+                    Step::Done(reply) => break reply,
+                    Step::Again => {}
+                    Step::Moving(_) => return Ok(Page { queues: Vec::new(), last: None }),
+                }
+            },
+        };
         let count = reply.count()?;
         let (mut queues, mut last) = (Vec::new(), None);
         while !reply.is_empty() {

@@ -55,7 +55,12 @@ impl Shared {
 
     async fn sweep_tag(&self, call: &Call, tag: Tag, limit: u32, swept: &mut Swept) -> Result<(bool, u32)> {
         let request = self.on_tag(&SCRIPTS.sweep, tag).arg(limit);
-        let Step::Done(mut reply) = self.server.step(call, &request).await? else { return Ok((true, limit)) };
+        let mut reply = match self.server.step(call, &request).await? {
+            Step::Done(reply) => reply,
+            Step::Again => return Ok((true, limit)),
+            // What a cluster is moving has its turn when it is there; others need not wait for that.
+            Step::Moving(_) => return Ok((false, 0)),
+        };
         let more = reply.int()? == 1;
         let (expired, freed, moved) = (reply.count()?, reply.count()?, reply.count()?);
         swept.expired += expired;

@@ -17,7 +17,7 @@ use sukkal_plugin_sdk::{Call, Hints, QueueRef, RequestId, Result, WatchChange, t
 use super::shared::Shared;
 use crate::error;
 use crate::keys::Tag;
-use crate::script::{Request, SCRIPTS};
+use crate::script::{Reply, Request, SCRIPTS, Step};
 use crate::server;
 
 /// For how long a queue's header says that it is watched.
@@ -67,7 +67,7 @@ impl Watch {
         }
         change.add.iter().for_each(|queue| self.watched.add(queue));
         let marked = join_all(change.add.iter().map(|queue| self.touch(call, queue))).await;
-        marked.into_iter().try_for_each(|marked| marked.map(drop))
+        marked.into_iter().collect()
     }
 
     /// Waits until there is something to tell.
@@ -75,13 +75,22 @@ impl Watch {
         self.watched.hints().await
     }
 
-    /// Settles a queue, says that it is watched, and learns when it falls due next. `true`: it did not say so until now.
-    async fn touch(&self, call: &Call, queue: &QueueRef) -> Result<bool> {
+    /// Settles a queue, says that it is watched, and learns when it falls due next.
+    async fn touch(&self, call: &Call, queue: &QueueRef) -> Result<()> {
+        let reply = self.shared.server.run(call, self.request(queue)?).await?;
+        self.touched(queue, reply).map(drop)
+    }
+
+    fn request(&self, queue: &QueueRef) -> Result<Request> {
         let shared = &self.shared;
         let key = shared.keys.queue(Tag::of(queue)?, queue.id());
         let window = WATCHED.as_millis() as u64;
-        let request = Request::new(&SCRIPTS.watch, key.as_bytes(), shared.shift()).arg(window);
-        let mut reply = shared.server.run(call, request).await?;
+        Ok(Request::new(&SCRIPTS.watch, key.as_bytes(), shared.shift()).arg(window))
+    }
+
+    /// Takes in what a queue answered. `true`: it did not say until now that it is watched.
+    fn touched(&self, queue: &QueueRef, mut reply: Reply) -> Result<bool> {
+        let shared = &self.shared;
         let (now, due, settled, new) = (reply.int()?, reply.int()?, reply.int()?, reply.int()?);
         self.watched.clocks(now, shared.server.host().now());
         self.watched.falls_due(queue.id(), due);
@@ -93,8 +102,14 @@ impl Watch {
 
     /// Marks a queue again. Where its mark was gone, what became available meanwhile was not published.
     async fn mark(&self, call: &Call, queue: &QueueRef) -> Result<()> {
-        if self.touch(call, queue).await? {
-            self.watched.tell(queue.id());
+        match self.shared.server.step(call, &self.request(queue)?).await? {
+            Step::Done(reply) => {
+                if self.touched(queue, reply)? {
+                    self.watched.tell(queue.id());
+                }
+            }
+            // With the next look. Nobody has looked in vain meanwhile, and nothing has become available.
+            Step::Moving(_) | Step::Again => self.watched.falls_due(queue.id(), i64::MIN),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 -- What every script begins with.
 --
 -- KEYS[1] is the header of a queue, or what the keys of a placement begin with; every other key
--- begins like it, so all of them lie in one slot. ARGV[1] is what a test has put the clock forward by.
+-- begins like it, so all of them lie in one slot. KEYS[2] is never there: see script.rs. ARGV[1] is what a test has put the clock forward by.
 
 local call, sub, min, max = redis.call, string.sub, math.min, math.max
 local pack, read = struct.pack, struct.unpack

@@ -173,7 +173,7 @@ impl Connector {
             .connection_timeout(self.patience)
             .response_timeout(self.answer_within)
             .retries(CLUSTER_TRIES)
-            .max_retry_wait(200)
+            .max_retry_wait(50)
             .min_retry_wait(10);
         if let Some(name) = &self.servers.user.name {
             builder = builder.username(name);

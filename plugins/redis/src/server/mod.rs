@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, Value};
-use sukkal_plugin_sdk::{Call, Host, Result, tokio};
+use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
 
 use self::connect::Connector;
 pub use self::connect::subscribe;
@@ -69,6 +69,11 @@ impl Server {
         &self.host
     }
 
+    /// How long they may take to answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// What the servers say of how they keep data.
     pub async fn report(&self, call: &Call) -> Result<Report> {
         report::read(self, call).await
@@ -98,10 +103,15 @@ impl Server {
         let failed = match tokio::time::timeout(left, link.send(command, replicas, left)).await {
             Ok(Ok((value, had))) if had >= replicas => return Ok(Answer::Value(value)),
             Ok(Ok((_, had))) => error::too_few_replicas(had, replicas),
-            Ok(Err(error)) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
-                return Ok(Answer::NoScript);
-            }
             Ok(Err(error)) => {
+                use redis::ErrorKind::Server;
+                match error.kind() {
+                    Server(ServerErrorKind::NoScript) => return Ok(Answer::NoScript),
+                    Server(ServerErrorKind::TryAgain | ServerErrorKind::Ask | ServerErrorKind::Moved) => {
+                        return Ok(Answer::Moving(error::of_driver(&error)));
+                    }
+                    _ => {}
+                }
                 if lines::breaks(&error) {
                     line.drop_link(number);
                 }
@@ -122,6 +132,7 @@ impl Server {
     pub async fn plain(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Value> {
         match self.send(call, effect, command).await? {
             Answer::Value(value) => Ok(value),
+            Answer::Moving(error) => Err(error),
             Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
         }
     }
@@ -133,6 +144,8 @@ pub enum Answer {
     Value(Value),
     /// It does not know the script that was named.
     NoScript,
+    /// Nothing is done: the cluster is moving what was asked for to another node.
+    Moving(Error),
 }
 
 impl Link {
