@@ -166,6 +166,31 @@ async fn who_waits_hears_of_posts_after_the_connection_was_cut() {
 }
 
 #[tokio::test]
+async fn who_waits_is_woken_where_the_machine_that_told_them_has_vanished() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    queue.create(json!({})).await;
+    let waiter = queue.clone();
+    let waiting = tokio::spawn(async move {
+        // For longer than it takes to find out.
+        let path = waiter.path("/claims?wait=20");
+        waiter.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
+    });
+    let marked = || {
+        let key = redis.ask(&["KEYS", "sukkal:{*}:?????????????"])?;
+        redis.ask(&["HEXISTS", &key, "w"])
+    };
+    eventually("somebody waits", SOON, async || marked().is_ok_and(|said| said == ":1").then_some(())).await;
+    // Whatever is said from here on gets lost, and nobody is told that it does.
+    proxy.swallow_from("unheard");
+    redis.ask(&["PUBLISH", "sukkal:hints", "unheard"]).expect("the server answers");
+    queue.post(["late"]).await;
+    let claimed = waiting.await.expect("the waiter does not panic").expect(201).json();
+    assert_eq!(claimed["messages"][0]["body"], "late");
+}
+
+#[tokio::test]
 async fn scripts_that_the_server_forgot_are_loaded_again() {
     let redis = Redis::start();
     let host = over(&redis.uri()).start().await;

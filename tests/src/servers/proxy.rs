@@ -22,6 +22,7 @@ pub struct Proxy {
 struct Fault {
     swallows: AtomicBool,
     answers_to_lose: AtomicUsize,
+    word: Mutex<Option<&'static str>>,
 }
 
 impl Proxy {
@@ -59,6 +60,12 @@ impl Proxy {
         self.fault.swallows.store(true, Ordering::SeqCst);
     }
 
+    /// The connection over which this word goes next hands on nothing more in that direction, the word neither.
+    /// It stays open, and so for good.
+    pub fn swallow_from(&self, word: &'static str) {
+        *self.fault.word.lock().expect("nobody panics") = Some(word);
+    }
+
     /// New connections are handed on again.
     pub fn restore(&self) {
         self.fault.swallows.store(false, Ordering::SeqCst);
@@ -86,10 +93,20 @@ impl Fault {
         }
     }
 
+    /// Whether these bytes hold the word from which on nothing more is to be handed on.
+    fn is_last(&self, bytes: &[u8]) -> bool {
+        let mut word = self.word.lock().expect("nobody panics");
+        let is_last = word.is_some_and(|word| bytes.windows(word.len()).any(|part| part == word.as_bytes()));
+        if is_last {
+            *word = None;
+        }
+        is_last
+    }
+
     async fn pump(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, answers: bool) {
         let (mut buffer, mut swallowed) = (vec![0; 64 * 1024], false);
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            swallowed |= self.swallows.load(Ordering::SeqCst);
+            swallowed |= self.swallows.load(Ordering::SeqCst) || self.is_last(&buffer[..length]);
             if swallowed {
                 continue;
             }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use redis::aio::PubSub;
 use sukkal_plugin_sdk::store::Watched;
-use sukkal_plugin_sdk::tokio::time::{MissedTickBehavior, interval, sleep};
-use sukkal_plugin_sdk::{Call, Hints, QueueRef, RequestId, Result, WatchChange, tracing};
+use sukkal_plugin_sdk::tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use sukkal_plugin_sdk::{Call, Hints, QueueRef, RequestId, Result, WatchChange, tokio, tracing};
 
 use super::shared::Shared;
 use crate::error;
@@ -26,6 +27,8 @@ const WATCHED: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(20);
 /// How often alarms are looked at. Tests put the clock forward, so one long sleep would not do.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the server is asked whether it still speaks on the channel.
+const ASKED: Duration = Duration::from_secs(2);
 /// The pause before the channel is subscribed to again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a step of the watcher's own may take.
@@ -120,13 +123,10 @@ impl Watch {
         let mut told = false;
         loop {
             match server::subscribe(self.shared.server.connector(), &channel).await {
-                Ok(mut hears) => {
+                Ok(hears) => {
                     told = false;
                     self.watched.set_heard(true);
-                    let mut words = hears.on_message();
-                    while let Some(word) = words.next().await {
-                        self.take(word.get_payload_bytes());
-                    }
+                    self.take_all(hears).await;
                     tracing::warn!("the channel of hints broke; subscribing again");
                 }
                 // Once for as long as it lasts.
@@ -138,6 +138,30 @@ impl Watch {
             }
             self.watched.set_heard(false);
             sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes what is said, until the connection breaks or the server is not there any more: a machine that vanishes
+    /// closes nothing, and silence is what is heard of a server where nothing happens, too.
+    async fn take_all(&self, hears: PubSub) {
+        let (mut asks, mut words) = hears.split();
+        let patience = self.shared.server.timeout();
+        let taken = async {
+            while let Some(word) = words.next().await {
+                self.take(word.get_payload_bytes());
+            }
+        };
+        let gone = async {
+            loop {
+                sleep(ASKED).await;
+                if !matches!(timeout(patience, asks.ping::<()>()).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = taken => {}
+            () = gone => {}
         }
     }
 

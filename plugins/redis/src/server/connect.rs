@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::aio::PubSub;
 use redis::cluster::ClusterClientBuilder;
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
@@ -20,6 +22,12 @@ use crate::uri::{Address, Kind, Servers, User};
 
 /// How often the cluster's client follows a slot that has moved, or asks again.
 const CLUSTER_TRIES: u32 = 4;
+
+/// How long nothing may be heard of a server before its machine is asked whether it is still there, and how
+/// often it is asked again.
+const IDLE: Duration = Duration::from_secs(10);
+/// The least that a machine is given to acknowledge what it was sent: a packet that is lost is sent again.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Knows how to connect.
 pub struct Connector {
@@ -143,7 +151,9 @@ impl Connector {
     async fn master(&self, sentinels: &[Address], master: &str, user: &User) -> Result<Client, RedisError> {
         let addresses = sentinels.iter().map(|sentinel| self.address(sentinel));
         let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
-            .set_client_to_redis_db(self.servers.database);
+            .set_client_to_redis_db(self.servers.database)
+            .set_client_to_redis_tcp_settings(self.tcp())
+            .set_client_to_sentinel_tcp_settings(self.tcp());
         if let Some(name) = &self.servers.user.name {
             builder = builder.set_client_to_redis_username(name);
         }
@@ -172,6 +182,7 @@ impl Connector {
         let mut builder = ClusterClientBuilder::new(infos)
             .connection_timeout(self.patience)
             .response_timeout(self.answer_within)
+            .tcp_settings(self.tcp())
             .retries(CLUSTER_TRIES)
             .max_retry_wait(50)
             .min_retry_wait(10);
@@ -191,7 +202,15 @@ impl Connector {
     }
 
     fn info(&self, address: &Address) -> Result<ConnectionInfo, RedisError> {
-        Ok(self.address(address).into_connection_info()?.set_redis_settings(self.identity()))
+        let info = self.address(address).into_connection_info()?;
+        Ok(info.set_redis_settings(self.identity()).set_tcp_settings(self.tcp()))
+    }
+
+    /// A machine that vanishes closes no connection. The kernel gives one up when what was sent is not
+    /// acknowledged within the time of an answer, so that nothing arrives long after it was given up here.
+    fn tcp(&self) -> TcpSettings {
+        let keepalive = TcpKeepalive::new().with_time(IDLE).with_interval(IDLE);
+        TcpSettings::default().set_keepalive(keepalive).set_user_timeout(self.answer_within.max(LEAST))
     }
 
     fn address(&self, address: &Address) -> ConnectionAddr {
