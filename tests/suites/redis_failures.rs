@@ -5,6 +5,7 @@ use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
 use sukkal_tests::crash::{self, End};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
+use sukkal_tests::rest::OTHER;
 use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::redis::{Redis, Watched};
 use sukkal_tests::stores::REDIS;
@@ -217,6 +218,29 @@ async fn a_failover_keeps_messages_and_claims_and_is_followed() {
     is_back(&queue, "after").await;
     assert_eq!(claim.get().await.expect(200).json()["messages"][0]["body"], "a");
     assert_eq!(queue.list("?echo=true&limit=2").await.bodies(), ["b", "c"]);
+}
+
+/// Places that were given to messages which the failover lost are given to others' afterwards.
+#[tokio::test]
+async fn who_passes_over_its_own_messages_misses_none_of_others_after_a_failover_that_lost_some() {
+    let mut watched = Watched::start();
+    let host = over(&watched.uri()).start().await;
+    let mine = host.queue("q");
+    let theirs = mine.seen_by(host.client().with_id(OTHER));
+    mine.post(["kept"]).await;
+    let replicated = || watched.servers[0].ask(&["WAIT", "1", "1000"]).is_ok_and(|said| said == ":1");
+    eventually("the replica has it", SOON, async || replicated().then_some(())).await;
+    watched.servers[1].freeze();
+    watched.servers[0].ask(&["CLIENT", "KILL", "TYPE", "replica"]).expect("the master answers");
+    mine.post(0..10).await;
+    assert!(mine.list("").await.messages.is_empty());
+    watched.servers[0].kill();
+    watched.servers[1].thaw();
+    let message = json!({ "messages": [{ "ttl": 3600, "body": "theirs" }] });
+    let post = async || theirs.client().post(&theirs.path("/messages"), message.clone()).await.status;
+    eventually("posts are taken again", SOON, async || (post().await == 201).then_some(())).await;
+    assert_eq!(mine.list("").await.bodies(), ["theirs"]);
+    assert_eq!(mine.list("?echo=true").await.bodies(), ["kept", "theirs"]);
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ pub struct Run {
     pub to: i64,
     /// The queue's version when it was found.
     pub version: i64,
+    /// When its last message was posted, on the store's clock: after a failover that has lost the last places they
+    /// are given out again, to later messages. 0 in a store that loses none.
+    pub newest: i64,
 }
 
 impl OwnRuns {
@@ -42,7 +45,15 @@ impl OwnRuns {
         }
         let known = known.entry((queue, client.to_owned())).or_insert(run);
         let touch = known.version == run.version && run.from <= known.to && known.from <= run.to;
-        *known = if touch { Run { from: known.from.min(run.from), to: known.to.max(run.to), ..run } } else { run };
+        *known = match touch {
+            true => Run {
+                from: known.from.min(run.from),
+                to: known.to.max(run.to),
+                newest: known.newest.max(run.newest),
+                ..run
+            },
+            false => run,
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(QueueId, String), Run>> {
@@ -58,7 +69,7 @@ mod tests {
     #[test]
     fn runs_that_touch_are_joined_unless_something_came_back_meanwhile() {
         let runs = OwnRuns::default();
-        let run = |from, to, version| Run { from, to, version };
+        let run = |from, to, version| Run { from, to, version, newest: to };
         runs.keep(QueueId(1), "c", run(-1, 10, 0));
         runs.keep(QueueId(1), "c", run(10, 20, 0));
         assert_eq!(runs.get(QueueId(1), "c"), Some(run(-1, 20, 0)));

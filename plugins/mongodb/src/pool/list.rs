@@ -78,7 +78,7 @@ impl Shared {
         let messages = messages(found, now)?;
         if let Some(client) = runs {
             let to = messages.first().map_or(head.last, |first| first.place.0.cast_signed() - 1);
-            let run = Run { from: after, to: to.max(from), version: head.came_back };
+            let run = Run { from: after, to: to.max(from), version: head.came_back, newest: 0 };
             self.own.keep(queue.id(), client, run);
         }
         Ok(Batch { now: Timestamp(now), messages, ..Batch::default() })

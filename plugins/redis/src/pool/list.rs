@@ -76,12 +76,14 @@ impl Shared {
             .arg(own)
             .arg(run.from)
             .arg(run.to)
-            .arg(run.version);
+            .arg(run.version)
+            .arg(run.newest);
         let mut reply = self.server.run(call, request).await?;
         let now = Timestamp(reply.int()?);
         let more = reply.bytes()?.filter(|more| !more.is_empty());
-        if let (Some(client), Some(to), Some(version)) = (client, number(reply.bytes()?), number(reply.bytes()?)) {
-            self.own.keep(queue.id(), client, Run { from: after.parse().unwrap_or(-1), to, version });
+        let (to, version, newest) = (number(reply.bytes()?), number(reply.bytes()?), reply.int()?);
+        if let (Some(client), Some(to), Some(version)) = (client, to, version) {
+            self.own.keep(queue.id(), client, Run { from: after.parse().unwrap_or(-1), to, version, newest });
         }
         let more = more.map(|more| String::from_utf8_lossy(&more).into_owned());
         Ok(Page { now, more, messages: messages(&mut reply, list.lane, now)? })
