@@ -2,8 +2,11 @@
 //! while the server ends or stands still. The server is slow: each promise is tried once, on few messages.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
+use sukkal_plugin_sdk::testing::{TestClock, call};
+use sukkal_plugin_sdk::{Budget, Header, NewMessage, Post, QueueId, QueueRef};
 use sukkal_tests::batches::{Posters, claimed_by_sevens, everything, is_back, post, whole};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{pool, poolless, register};
@@ -92,6 +95,31 @@ async fn hosts_share_queues_and_wake_each_other() {
     assert_eq!(claimed["messages"][0]["body"], "a");
     let nothing = here.client().post(&here.path("/claims"), json!({ "ttl": 300, "grace": 60 })).await;
     assert_eq!(nothing.status, 204, "the other host's claim holds it");
+}
+
+/// By a host that was killed in the middle of a change, until the server gives its transaction up.
+#[tokio::test]
+async fn a_queue_that_is_held_takes_up_the_time_of_no_sweep() {
+    let mongodb = MongoDb::start().await;
+    let store = Store::mongodb(&mongodb.uri());
+    let (clock, folder) = (TestClock::default(), tempfile::tempdir().expect("a folder"));
+    let library = store.load(&clock, folder.path()).expect("the library is sound");
+    let pool = library.open_pool(store.arguments(store.pool, folder.path())).await.expect("the pool opens");
+    let queue = QueueRef::new(QueueId(1), 1, Vec::new());
+    pool.configure(&call(&clock), &queue, Header { epoch: 1, ..Header::default() }).await.expect("a queue");
+    let message = NewMessage { body: "a".into(), ttl: Duration::from_secs(60), ..NewMessage::default() };
+    let post = Post { messages: vec![message], ..Post::default() };
+    pool.post(&call(&clock), &queue, post).await.expect("it is stored");
+    clock.advance(Duration::from_secs(120));
+    let mut holder = mongodb.hold_queues(store.pool.rsplit('/').next().unwrap_or_default());
+    let budget = Budget { items: 100, time: Duration::from_secs(1) };
+    let swept = pool.sweep(&call(&clock), budget).await.expect("what is held is left alone");
+    assert!(swept.expired == 0 && !swept.more, "{swept:?}");
+    // At the end of its input it takes back what it has done.
+    drop(holder.stdin.take());
+    holder.wait().expect("it ends");
+    let swept = pool.sweep(&call(&clock), budget).await.expect("the pool is well");
+    assert_eq!(swept.expired, 1, "{swept:?}");
 }
 
 #[tokio::test]

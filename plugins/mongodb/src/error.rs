@@ -39,6 +39,11 @@ impl From<mongodb::bson::error::Error> for Fail {
 }
 
 impl Fail {
+    /// Whether somebody else is at work on the same documents.
+    pub fn is_clash(&self) -> bool {
+        matches!(self, Fail::Driver(error) if code(error).is_some_and(|code| CLASHES.contains(&code)))
+    }
+
     /// Whether the same may succeed if it is tried again: somebody else changed the same documents, or
     /// the connection broke, and the transaction is taken back whole.
     pub fn is_passing(&self) -> bool {

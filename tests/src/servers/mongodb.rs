@@ -3,11 +3,12 @@
 //! MongoDB itself is in no distribution that tests run on; this one keeps what it promises in the
 //! same words, at a fraction of the speed, and the slower the more there is in a collection.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Server, finish};
+use super::{Server, bound, finish};
 use crate::programs;
 
 /// A server with no databases.
@@ -65,6 +66,24 @@ impl MongoDb {
         let mut ask = Command::new(programs::python());
         ask.args(["-c", SCRIPT, &self.port(), database, command]);
         ask
+    }
+
+    /// Has somebody at work in all queues of a database in a transaction, as a host is that was killed on the way,
+    /// until the process is killed.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn hold_queues(&self, database: &str) -> Child {
+        let mut hold = bound(&programs::python());
+        hold.args(["-c", include_str!("mongodb_hold.py"), &self.port(), database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = hold.spawn().expect("the program can be started");
+        let mut said = String::new();
+        let output = child.stdout.as_mut().expect("it has an output");
+        BufReader::new(output).read_line(&mut said).expect("it can be read");
+        assert_eq!(said, "held\n");
+        child
     }
 
     /// From now on the database remembers what it is sent, for [`MongoDb::plans`].

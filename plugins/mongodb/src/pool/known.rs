@@ -1,5 +1,6 @@
 //! Queues: all that there are, those whose lanes have work, and those in which something has fallen due.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,9 +71,10 @@ impl Shared {
     /// The server's.
     pub async fn sweep(self: &Arc<Self>, call: &Call, budget: Budget) -> Result<Swept> {
         let (start, mut left) = (Instant::now(), budget.items.max(1));
-        let mut all = Swept::default();
+        let (mut all, mut held) = (Swept::default(), HashSet::new());
         loop {
             let mut due = self.fallen_due(call).await?;
+            due.retain(|queue| !held.contains(&queue.id()));
             if due.is_empty() {
                 return Ok(all);
             }
@@ -81,14 +83,18 @@ impl Shared {
             due.rotate_left(first);
             for queue in due {
                 if left == 0 || start.elapsed() >= budget.time {
-                    all.more = true;
+                    // A queue that is held takes up the time of a sweep. Another begins elsewhere, a while later.
+                    all.more = held.is_empty();
                     return Ok(all);
                 }
                 let swept = match self.ask(call, &queue, Ask::Settle(left.min(STEP))).await {
                     Ok(Answer::Swept(swept)) => swept,
                     Ok(_) => Swept::default(),
-                    // Somebody else is at work in it, and settles it on the way.
-                    Err(error) if error.kind == ErrorKind::TimedOut => Swept::default(),
+                    // Somebody else is at work in it, and settles it on the way; or was, and it is tried again.
+                    Err(error) if error.kind == ErrorKind::TimedOut => {
+                        held.insert(queue.id());
+                        Swept::default()
+                    }
                     Err(error) => return Err(error),
                 };
                 all.expired += swept.expired;

@@ -15,6 +15,9 @@ use crate::server::{Step, Work};
 
 /// What is settled in one transaction at the most.
 pub const STEP: u32 = 500;
+/// How long who only sweeps tries to enter a queue in which somebody else is at work: a transaction that was
+/// abandoned, by a host that was killed for instance, may hold it for a minute.
+const TRIES: Duration = Duration::from_millis(200);
 
 /// Those who are served by one transaction.
 pub struct Served<'t> {
@@ -23,6 +26,7 @@ pub struct Served<'t> {
     tickets: &'t [Ticket],
     /// What was settled on the way.
     swept: Swept,
+    begun: Instant,
 }
 
 /// What a transaction came to.
@@ -36,7 +40,7 @@ pub enum Came {
 impl<'t> Served<'t> {
     /// Those with these tickets.
     pub fn new(shared: &'t Arc<Shared>, id: QueueId, tickets: &'t [Ticket]) -> Served<'t> {
-        Served { shared, id, tickets, swept: Swept::default() }
+        Served { shared, id, tickets, swept: Swept::default(), begun: Instant::now() }
     }
 
     /// Serves them, in as many transactions as there is to settle before.
@@ -56,6 +60,11 @@ impl<'t> Served<'t> {
                 Came::Again(swept) => self.swept = swept,
             }
         }
+    }
+
+    /// Whether nobody needs anything of the queue now.
+    fn only_sweeps(&self) -> bool {
+        self.tickets.iter().all(|ticket| matches!(ticket.ask, Ask::Settle(_)))
     }
 
     /// Makes the queue, where somebody asks for that; others are served when it is there.
@@ -102,7 +111,7 @@ impl<'t> Served<'t> {
         });
         let Some(most) = most.max() else { return Ok(true) };
         // Who only sweeps comes again; who claims must see all that is due.
-        let claims = self.tickets.iter().any(|ticket| !matches!(ticket.ask, Ask::Settle(_)));
+        let claims = !self.only_sweeps();
         if visit.head.header.dropping {
             visit.head.due = super::head::NEVER;
             return Ok(true);
@@ -141,8 +150,13 @@ impl Work for Served<'_> {
     async fn on(&mut self, session: &mut ClientSession) -> Result<Step<Came>, Fail> {
         let shared: &Shared = self.shared;
         let mut swept = self.swept;
-        let Some(mut visit) = Visit::enter(shared, &mut *session, self.id).await? else {
-            return self.make(session).await;
+        let mut visit = match Visit::enter(shared, &mut *session, self.id).await {
+            Ok(Some(visit)) => visit,
+            Ok(None) => return self.make(session).await,
+            Err(fail) if fail.is_clash() && self.only_sweeps() && self.begun.elapsed() > TRIES => {
+                return Err(Fail::Ours(fail.into()));
+            }
+            Err(fail) => return Err(fail),
         };
         if !self.prepare(&mut visit, &mut swept).await? {
             visit.finish().await?;
