@@ -1,6 +1,10 @@
 //! One spelling for each store, so that none is registered twice (spec: pools and flavors).
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Component, Path, PathBuf};
+
+use url::form_urlencoded;
 
 /// Ports that need not be written.
 const PORTS: [(&str, u16); 6] =
@@ -11,7 +15,9 @@ const LOOKED_UP: &str = "mongodb+srv";
 /// port is known, no others count.
 const PARTS: [&str; 7] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix", "master"];
 /// The part that is meant where none is named.
-const FIRST: [(&str, &str); 2] = [("db", "0"), ("dbid", "0")];
+const FIRST: [(&str, &str); 3] = [("db", "0"), ("dbid", "0"), ("prefix", "sukkal")];
+/// The parameter that says what the path may say as well, by scheme.
+const IN_PATH: [(&str, &str); 2] = [("redis", "dbid"), ("rediss", "dbid")];
 
 /// What two URIs of one store have alike: without credentials and time-outs, parts in one order,
 /// default ports written, paths from the root of the file system on.
@@ -26,11 +32,18 @@ pub fn identity(uri: &str, data_dir: &Path) -> String {
     });
     match server {
         Some((hosts, path)) if !hosts.is_empty() => {
+            let mut parameters = parameters(query);
             let path = path.trim_matches('/');
-            let path = if path == "0" { "" } else { path };
+            let path = match IN_PATH.iter().find(|(known, _)| *known == scheme) {
+                Some((_, name)) if !path.is_empty() => {
+                    parameters.insert((*name).to_owned(), plain(path));
+                    ""
+                }
+                _ => path,
+            };
             let known = scheme == LOOKED_UP || PORTS.iter().any(|(known, _)| *known == scheme);
             let wanted = |name: &str| !known || PARTS.contains(&name);
-            format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), parameters(query, wanted))
+            format!("{scheme}://{}/{path}{}", sorted_hosts(&scheme, hosts), told(parameters, wanted))
         }
         Some((_, path)) => file(&scheme, &format!("/{path}"), query, data_dir),
         None => file(&scheme, place, query, data_dir),
@@ -39,7 +52,7 @@ pub fn identity(uri: &str, data_dir: &Path) -> String {
 
 fn file(scheme: &str, path: &str, query: &str, data_dir: &Path) -> String {
     let path = resolved(&data_dir.join(path));
-    format!("{scheme}:{}{}", path.display(), parameters(query, |name| PARTS.contains(&name)))
+    format!("{scheme}:{}{}", path.display(), told(parameters(query), |name| PARTS.contains(&name)))
 }
 
 fn sorted_hosts(scheme: &str, hosts: &str) -> String {
@@ -56,29 +69,38 @@ fn with_port(scheme: &str, host: &str) -> String {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host.as_str(), None),
     };
-    let name = match name.trim_end_matches('.') {
-        "127.0.0.1" | "[::1]" => "localhost",
-        name => name,
+    // An address can be written in many ways: 127.1 is 127.0.0.1.
+    let name = match url::Host::parse(name.trim_end_matches('.')) {
+        Ok(url::Host::Ipv4(address)) if address == Ipv4Addr::LOCALHOST => "localhost".to_owned(),
+        Ok(url::Host::Ipv6(address)) if address.is_loopback() => "localhost".to_owned(),
+        Ok(host) => host.to_string(),
+        Err(_) => name.to_owned(),
     };
     let default = PORTS.iter().find(|(known, _)| *known == scheme).map(|(_, port)| port.to_string());
-    match port.filter(|port| !port.is_empty()).map(str::to_owned).or(default) {
+    match port.filter(|port| !port.is_empty()).map(plain).or(default) {
         Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
+        None => name,
     }
 }
 
+/// Parameters as they are meant, the last where one is repeated.
+fn parameters(query: &str) -> BTreeMap<String, String> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.map(|(name, value)| (name.to_ascii_lowercase(), plain(&value))).collect()
+}
+
+/// A number without leading zeros; another text as it is.
+fn plain(text: &str) -> String {
+    text.parse::<u32>().map_or_else(|_| text.to_owned(), |number| number.to_string())
+}
+
 /// Parameters in one order, without those that say nothing of the store.
-fn parameters(query: &str, wanted: impl Fn(&str) -> bool) -> String {
-    let mut pairs: Vec<(String, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .filter(|(name, value)| wanted(name) && says_which(name) && !FIRST.contains(&(name.as_str(), value)))
-        .collect();
-    pairs.sort();
-    pairs.dedup();
-    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+fn told(parameters: BTreeMap<String, String>, wanted: impl Fn(&str) -> bool) -> String {
+    let says = |(name, value): &(String, String)| {
+        wanted(name) && says_which(name) && !FIRST.contains(&(name.as_str(), value.as_str()))
+    };
+    let pairs: Vec<String> =
+        parameters.into_iter().filter(says).map(|(name, value)| format!("{name}={value}")).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
@@ -124,6 +146,10 @@ mod tests {
             ("redis://h/0", "redis://me:other@h."),
             ("redis://127.0.0.1", "redis://localhost:6379"),
             ("redis://[::1]:6379", "redis://localhost"),
+            ("redis://127.1:06379", "redis://localhost"),
+            ("redis://h?dbid=5", "redis://h/5"),
+            ("redis://h?dbid=05", "redis://h?dbid=%35&prefix=sukkal"),
+            ("redis://h?dbid=4&dbid=5", "redis://h/05"),
             ("redis://a:26379,b:26379?master=m", "redis://b:26379,a:26379?sentinel_password=x&master=m"),
             ("mongodb://h/db?w=1&replicaSet=r", "mongodb://u:p@h:27017/db?replicaSet=r&w=1"),
             ("redis://h?replicas=1&connections=8", "redis://h"),
@@ -144,7 +170,10 @@ mod tests {
         for (one, other) in [
             ("redis://h", "redis://h:6380"),
             ("redis://h", "redis://h?dbid=1"),
+            ("redis://h", "redis://h/1"),
+            ("redis://h?dbid=1", "redis://h?dbid=1&prefix=a"),
             ("redis://h", "redis://i"),
+            ("redis://127.0.0.1", "redis://127.0.0.2"),
             ("redis://h:26379?master=a", "redis://h:26379?master=b"),
             ("other://h?shard=a", "other://h?shard=b"),
             ("redis:///run/r.sock", "redis:///run/r.sock?dbid=1"),
