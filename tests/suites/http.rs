@@ -132,6 +132,23 @@ async fn a_body_that_is_too_long_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_as_too_long_is_refused_before_it_is_sent() {
+    let host = Host::start().await;
+    let expects = |length| format!("Content-Length: {length}\r\nExpect: 100-continue\r\n");
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send(head("POST", MESSAGES, &expects(10_000_000))).await;
+    let refused = wire.reply().await.expect("an answer");
+    assert_eq!(refused.status, 400, "{}", refused.head);
+    assert!(refused.body.contains("Max size 262144"), "{}", refused.body);
+    let mut wire = Wire::connect(host.address()).await;
+    let message = message(10);
+    wire.send(head("POST", MESSAGES, &expects(message.len()))).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(100));
+    wire.send(message).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(201));
+}
+
+#[tokio::test]
 async fn refusals_keep_the_connection() {
     let host = Host::start().await;
     let mut wire = Wire::connect(host.address()).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::long_run::scaled;
 use sukkal_tests::stores::STORES;
+use sukkal_tests::wire::Wire;
 use sukkal_tests::ws::{Frame, Socket, packed, request};
 use sukkal_tests::{Host, eventually};
 use tokio::io::AsyncWriteExt;
@@ -123,6 +124,30 @@ async fn one_connection_too_many_is_refused() {
     assert!(Socket::try_connect(&address).await.is_err_and(|error| error.contains("503")));
     drop(kept);
     eventually("there is room again", SOON, async || Socket::try_connect(&address).await.ok()).await;
+}
+
+#[tokio::test]
+async fn who_asks_for_no_websocket_is_told_so() {
+    let host = Host::start().await;
+    let ask = |line: &str, headers: &str| format!("{line} HTTP/1.1\r\nHost: sukkal\r\n{headers}\r\n");
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    for (request, status) in [
+        (ask("GET /", ""), 426),
+        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n")), 426),
+        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 13\r\n")), 400),
+        (ask("POST /", "Content-Length: 5\r\n") + "hello", 400),
+        ("\u{16}\u{3}\u{1} is no HTTP at all\r\n\r\n".to_owned(), 400),
+    ] {
+        let mut wire = Wire::connect(&host.websocket_address()).await;
+        wire.send(&request).await;
+        let reply = wire.reply().await.expect("an answer");
+        assert_eq!(reply.status, status, "{request}");
+        assert!(reply.head.contains("connection: close"), "{}", reply.head);
+        assert_eq!(reply.head.contains("sec-websocket-version: 13"), status == 426, "{}", reply.head);
+        assert!(reply.body.contains("websocket"), "{}", reply.body);
+        assert_eq!(wire.rest().await, b"", "the connection is closed");
+    }
+    host.websocket().await.ask("queue_list", json!({})).await.expect(200);
 }
 
 #[tokio::test]

@@ -19,7 +19,9 @@ pub fn check(root: &Table, mistakes: &mut Vec<Mistake>) -> Config {
     config.rest = Section::of("rest", root, mistakes).all();
     config.rest.tls = tls::read(&mut Section::of("rest", root, mistakes));
     config.admin = Section::of("admin", root, mistakes).all();
-    config.websocket = Section::of("websocket", root, mistakes).all();
+    let mut websocket = Section::of("websocket", root, mistakes);
+    config.websocket = websocket.all();
+    pairs::check_pings(&mut websocket, &config.websocket);
     config.websocket.tls = tls::read(&mut Section::of("websocket", root, mistakes));
     listeners::check(root, &config, mistakes);
     config.api = Section::of("api", root, mistakes).all();

@@ -1,8 +1,9 @@
-//! Limits that go together.
+//! Settings that go together.
 
 use sukkal_core::Limits;
 
 use super::section::Section;
+use super::sections::Websocket;
 
 /// Checks that no default is beyond what clients may ask for.
 pub fn check(section: &mut Section<'_>, limits: &Limits) {
@@ -18,6 +19,18 @@ pub fn check(section: &mut Section<'_>, limits: &Limits) {
                 "set both",
             );
         }
+    }
+}
+
+/// Checks that a silent client is asked for a sign of life before it is taken for gone.
+pub fn check_pings(section: &mut Section<'_>, websocket: &Websocket) {
+    let [ping, idle] = [websocket.ping_interval, websocket.idle_timeout].map(|time| time.as_secs());
+    if ping >= idle {
+        let key =
+            if section.origin("ping_interval") == super::Origin::Default { "idle_timeout" } else { "ping_interval" };
+        let origin = section.origin(key);
+        let problem = format!("does not fit: `ping_interval` is {ping}, and must be below `idle_timeout`, {idle}");
+        section.wrong(&origin, key, problem, "set both");
     }
 }
 

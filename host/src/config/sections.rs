@@ -138,7 +138,7 @@ pub struct Websocket {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 2, max = 86_400))]
     pub idle_timeout: Duration,
-    /// After how much silence a client is pinged, in seconds.
+    /// After how much silence a client is pinged, in seconds; less than `idle_timeout`.
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 86_400))]
     pub ping_interval: Duration,

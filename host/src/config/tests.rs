@@ -139,6 +139,18 @@ fn limits_that_contradict_each_other_are_told() {
 }
 
 #[test]
+fn pings_that_would_come_too_late_are_told() {
+    for (text, key) in
+        [("idle_timeout = 30", "idle_timeout"), ("idle_timeout = 9\nping_interval = 30", "ping_interval")]
+    {
+        let told = mistakes(&format!("[websocket]\n{text}\n"), &[]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(&format!("`websocket.{key}` does not fit: `ping_interval` is 30")), "{told:?}");
+    }
+    assert!(mistakes("[websocket]\nidle_timeout = 31\n", &[]).is_empty());
+}
+
+#[test]
 fn listeners_that_take_each_others_port_are_told() {
     for (text, told) in [
         (

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
+use super::refusal;
 use super::tls::Tls;
 use crate::metrics::Meter;
 use crate::shutdown::Stop;
@@ -100,19 +101,13 @@ async fn shaken(tls: &Tls, stream: TcpStream, mut stop: Stop, meter: &Meter) -> 
 
 /// Over TLS it would take a handshake to say why.
 fn refuse(stream: &TcpStream, connections: &Connections) {
-    const BODY: &str = concat!(
-        r#"{"title":"Service temporarily unavailable","description":"Too many connections. "#,
-        r#"Please try again in a few seconds."}"#
-    );
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
-    );
     tracing::warn!("a connection was refused: there are as many as `{}` allows", connections.setting);
     if connections.tls.is_some() {
         return;
     }
+    let why = "Too many connections. Please try again in a few seconds.";
+    let answer =
+        refusal::answer("503 Service Unavailable", "retry-after: 5\r\n", "Service temporarily unavailable", why);
     // It fits the empty buffer of a new socket; a client that is gone needs no answer.
     let _ = stream.try_write(answer.as_bytes());
 }

@@ -10,6 +10,7 @@ mod json;
 mod origins;
 mod paging;
 mod pools;
+mod refusal;
 pub mod rest;
 mod shared;
 mod tally;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use super::refusal;
 
 /// How long a client may take for all of the handshake, also where more could go by without a word.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,18 +73,7 @@ impl Tls {
 }
 
 /// Tells a client that speaks HTTP what it should speak.
-async fn refer(mut stream: TcpStream) {
-    const BODY: &str =
-        r#"{"title":"Bad request","description":"This port speaks TLS alone. Please use https:// or wss://."}"#;
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{BODY}",
-        BODY.len()
-    );
-    if stream.write_all(answer.as_bytes()).await.is_err() || stream.shutdown().await.is_err() {
-        return;
-    }
-    // With something unread the system would reset the connection, and the client lose the answer.
-    let mut request = stream.take(64 * 1024);
-    let _ = tokio::io::copy(&mut request, &mut tokio::io::sink()).await;
+async fn refer(stream: TcpStream) {
+    let why = "This port speaks TLS alone. Please use https:// or wss://.";
+    refusal::tell(stream, &refusal::answer("400 Bad Request", "", "Bad request", why)).await;
 }

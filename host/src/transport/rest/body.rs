@@ -42,6 +42,12 @@ where
     Ok(body)
 }
 
+/// Stands for a body that is not asked for, as it would be longer than `max`: what is that long is
+/// refused for its length alone.
+pub fn too_long(max: u64) -> Bytes {
+    vec![0; usize::try_from(max.saturating_add(1)).unwrap_or(usize::MAX)].into()
+}
+
 /// Up to so many bytes, and whether that was all.
 async fn collect<S, B, E>(stream: &mut S, announced: usize, most: usize) -> Result<(Bytes, bool), Unread>
 where

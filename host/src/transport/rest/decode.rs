@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sukkal_core::{Arrival, Presented};
 use sukkal_plugin_sdk::{Action, Params, Request, RequestId, Transport};
 use warp::http::HeaderMap;
-use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
 
 use super::route::Resolved;
 
@@ -30,6 +30,11 @@ impl Head {
     pub fn announced(&self) -> u64 {
         let length = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         length.and_then(|length| length.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether the client sends the body only when it is told to go on.
+    pub fn asks_before_body(&self) -> bool {
+        self.headers.get(EXPECT).is_some_and(|expects| expects.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     }
 
     /// Whether a body was sent, be it empty (spec: REST §1.6; chunked bodies are bodies too).

@@ -100,6 +100,9 @@ impl Rest {
         if !head.has_body() {
             return Ok(None);
         }
+        if head.asks_before_body() && head.announced() > limits.max_body() {
+            return Ok(Some(body::too_long(limits.max_body())));
+        }
         body::read(body, head.announced(), limits.max_body(), self.body_timeout).await.map(Some)
     }
 }

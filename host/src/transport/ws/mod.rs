@@ -1,6 +1,6 @@
 //! The websocket API: JSON in text frames, MessagePack in binary ones.
 //!
-//! [`server`] accepts connections, `connection` is the life of one; `frame` (with `msgpack`) is the
+//! [`server`] accepts connections, `handshake` makes websockets of them, `connection` is the life of one; `frame` (with `msgpack`) is the
 //! text of a frame, `envelope` takes it apart, `schema` says what it must hold, `decode` makes the
 //! same request of it as REST does; `encode` words what core answers, and `echo` puts the request
 //! beside it, in the `pieces` that came. `order` and `line` say which requests go together, and keep the answers in order.
@@ -13,6 +13,7 @@ mod echo;
 mod encode;
 mod envelope;
 mod frame;
+mod handshake;
 mod line;
 pub mod msgpack;
 mod order;

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use sukkal_core::{Engine, Session};
 use tokio::net::TcpListener;
-use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use super::Limits;
 use super::connection::Connection;
 use super::socket::{self, Socket, Written};
+use super::{Limits, handshake};
 use crate::shutdown::Stop;
 use crate::transport::accept::{self, Connections, Stream};
 use crate::transport::tally::Tallied;
@@ -48,36 +46,19 @@ pub async fn run(
 
 async fn serve(stream: Stream, session: Session, engine: Arc<Engine>, terms: Arc<Terms>, mut stop: Stop) {
     let config = socket::config(max_message(&engine));
-    let admission = Admission(&terms.origins);
     let stream = Tallied::new(stream, Written::default());
-    let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, admission, Some(config));
     let shaken = tokio::select! {
         biased;
         () = stop.wait() => return,
-        shaken = tokio::time::timeout(HANDSHAKE, handshake) => shaken,
+        shaken = tokio::time::timeout(HANDSHAKE, handshake::shake(stream, &terms.origins, config)) => shaken,
     };
     match shaken {
         // Boxed: most connections are idle, and each holds as much memory as its largest moment.
-        Ok(Ok(stream)) => {
+        Ok(Some(stream)) => {
             Box::pin(Connection::new(Socket::new(stream), session, engine, terms.limits).serve(stop)).await
         }
-        Ok(Err(error)) => tracing::debug!(%error, "a connection asked for no websocket"),
+        Ok(None) => {}
         Err(_) => tracing::debug!("a connection did not ask for a websocket in time"),
-    }
-}
-
-/// Refuses pages of other origins.
-struct Admission<'a>(&'a Origins);
-
-impl Callback for Admission<'_> {
-    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        if self.0.admit(request.headers()) {
-            return Ok(response);
-        }
-        tracing::debug!("a page of an origin that cors.allowed_origin does not name asked for a websocket");
-        let mut refusal = ErrorResponse::new(Some("Pages of this origin may not use the API.".to_owned()));
-        *refusal.status_mut() = StatusCode::FORBIDDEN;
-        Err(refusal)
     }
 }
 
