@@ -36,38 +36,47 @@ where
     http.header_read_timeout(None).max_buf_size(READ_BUFFER);
     let connection = http.serve_connection(TokioIo::new(Tallied::new(stream, traffic.clone())), counted);
     let mut connection = pin!(connection);
+    let mut quiet = pin!(quiet(&traffic, idle));
+    tokio::select! {
+        biased;
+        end = connection.as_mut() => {
+            if let Err(error) = end {
+                tracing::debug!(%error, "a connection ended");
+            }
+            return;
+        }
+        () = stop.wait() => {}
+        () = quiet.as_mut() => return,
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        biased;
+        _ = connection => {}
+        () = stop.cut() => {}
+        () = quiet => {}
+        () = finished(&traffic) => {}
+    }
+}
+
+/// Waits until nothing has moved for so long, and at the most for twice as long.
+async fn quiet(traffic: &Traffic, idle: Duration) {
     let mut ticks = tokio::time::interval(idle);
     let mut seen = None;
     loop {
-        tokio::select! {
-            biased;
-            end = connection.as_mut() => {
-                if let Err(error) = end {
-                    tracing::debug!(%error, "a connection ended");
-                }
-                return;
-            }
-            () = stop.wait() => break,
-            _ = ticks.tick() => match traffic.quiet_since(seen) {
-                Some(now) => seen = Some(now),
-                None => return,
-            },
+        ticks.tick().await;
+        seen = traffic.quiet_since(seen);
+        if seen.is_none() {
+            return;
         }
     }
-    connection.as_mut().graceful_shutdown();
-    let mut heads = tokio::time::interval_at(tokio::time::Instant::now() + LAST_HEAD, LAST_HEAD);
+}
+
+/// Waits until there has been time for a last head, and no request is under way.
+async fn finished(traffic: &Traffic) {
     loop {
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = stop.cut() => return,
-            _ = heads.tick() => if !traffic.is_under_way() {
-                return;
-            },
-            _ = ticks.tick() => match traffic.quiet_since(seen) {
-                Some(now) => seen = Some(now),
-                None => return,
-            },
+        tokio::time::sleep(LAST_HEAD).await;
+        if !traffic.is_under_way() {
+            return;
         }
     }
 }
