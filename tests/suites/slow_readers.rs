@@ -159,12 +159,10 @@ async fn what_waits_for_an_earlier_answer_is_bounded() {
     large.post(["x".repeat(LARGE)]).await;
     orders.post(["a"]).await;
     let mut socket = host.websocket().await;
-    let wait = json!({ "queue_name": "none", "wait": 20 });
+    ask_to_claim(&mut socket, 20, 0).await;
+    counts_become(&orders, [0, 1, 1]).await;
     let list = json!({ "queue_name": "large", "echo": true });
-    let claim = json!({ "queue_name": "orders" });
-    for request in [request("claim_create", &wait), request("claim_create", &claim), request("message_list", &list)] {
-        assert!(socket.text(request.to_string()).await, "the host reads");
-    }
+    assert!(socket.text(request("message_list", &list).to_string()).await, "the host reads");
     assert_eq!(socket.next().await, Frame::Closed(Some(1008)));
     counts_become(&orders, [1, 0, 1]).await;
     assert_never_claimed(&orders).await;
@@ -201,7 +199,7 @@ async fn a_page_that_is_read_slowly_outlasts_the_idle_time() {
 
 #[tokio::test]
 async fn a_page_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
-    let mut host = large_pages().start().await;
+    let mut host = large_pages().top("shutdown_grace = 120").start().await;
     post_large(&host.queue("large")).await;
     let mut page = begun_page(&host).await;
     host.terminate();
@@ -211,7 +209,7 @@ async fn a_page_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
 
 #[tokio::test]
 async fn a_frame_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
-    let mut host = large_pages().start().await;
+    let mut host = large_pages().top("shutdown_grace = 120").start().await;
     post_large(&host.queue("large")).await;
     let mut socket = websocket(&host).await;
     let list = json!({ "queue_name": "large", "limit": N_LARGE, "echo": true });
