@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Batch, List, QueueId, Request};
+use sukkal_plugin_sdk::{Batch, List, MessageId, QueueId, Request};
 
-use super::place;
 use super::view::{Extra, Shown};
 use crate::answer::{Answer, MessagePage, Paging};
 use crate::directory::Queue;
@@ -43,13 +42,16 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
 async fn read(context: &Context<'_>, queue: Arc<Queue>, listing: &Listing) -> Result<Option<(QueueId, Batch)>, Stop> {
     let (directory, call) = (&context.service.directory, context.call);
     let read = directory.on(call, queue, |queue| {
-        let after = listing.marker.as_deref().map(|marker| place(marker, queue.id()));
-        let list = List { after: after.flatten(), ..listing.list.clone() };
+        let marker = listing.marker.as_deref().map(str::parse::<MessageId>);
+        // Of a queue that had this name before: all that is here came after it.
+        let after = marker.and_then(Result::ok).filter(|id| id.queue == queue.id()).map(|id| id.place);
+        let list = List { after, ..listing.list.clone() };
         async move {
-            // A marker that is no id of this queue stands nowhere in it: nothing comes after it.
-            let nowhere = after == Some(None);
-            let batch =
-                if nowhere { Batch::default() } else { queue.pool()?.list(call, &queue.reference, list).await? };
+            // Nothing comes after what is no id (spec: REST §1, Paging).
+            let batch = match marker {
+                Some(Err(_)) => Batch::default(),
+                _ => queue.pool()?.list(call, &queue.reference, list).await?,
+            };
             Ok((queue.id(), batch))
         }
     });

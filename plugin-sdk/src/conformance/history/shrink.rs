@@ -1,7 +1,7 @@
 //! A history that shows a fault, made as short as it still shows it: steps are left out, many at
 //! first, and then what is left is made simpler, step by step.
 
-use super::step::Step;
+use super::step::{Event, Step};
 
 /// A search for a shorter history: [`Shrinking::candidate`] proposes, [`Shrinking::told`] is told
 /// whether the fault still shows.
@@ -44,9 +44,7 @@ impl Shrinking {
                     self.stage = Stage::Without { count: count.div_ceil(2), from: 0 };
                 }
                 Stage::Simpler { at, form } if at < self.best.len() => {
-                    if let Some(event) = self.best[at].event.simpler().get(form) {
-                        let mut steps = self.best.clone();
-                        steps[at].event = *event;
+                    if let Some(steps) = simpler(&self.best, at).into_iter().nth(form) {
                         return Some(steps);
                     }
                     self.stage = Stage::Simpler { at: at + 1, form: 0 };
@@ -78,4 +76,26 @@ impl Shrinking {
             Stage::Simpler { form, .. } => *form += 1,
         }
     }
+}
+
+/// A history with one step made simpler, in every way; where time passes, also with all the time in one step
+/// that passes until the next step that is none of these.
+fn simpler(steps: &[Step], at: usize) -> Vec<Vec<Step>> {
+    let with = |event| {
+        let mut steps = steps.to_vec();
+        steps[at].event = event;
+        steps
+    };
+    let mut forms: Vec<_> = steps[at].event.simpler().into_iter().map(with).collect();
+    let passes = steps[at..].iter().map_while(|step| match step.event {
+        Event::Pass { seconds } => Some(seconds),
+        _ => None,
+    });
+    let passes: Vec<u32> = passes.collect();
+    if passes.len() > 1 {
+        let mut steps = with(Event::Pass { seconds: passes.iter().sum() });
+        steps.drain(at + 1..at + passes.len());
+        forms.insert(0, steps);
+    }
+    forms
 }

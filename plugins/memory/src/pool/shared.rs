@@ -136,7 +136,8 @@ impl Shared {
         } else {
             self.room.reserve(size, 0)?;
         }
-        queues.insert(queue.id(), Arc::new(Queue::new(queue.id(), placement, header.clone())));
+        let made = Queue::new(queue.id(), placement, header.clone(), self.host.now());
+        queues.insert(queue.id(), Arc::new(made));
         drop(queues);
         // It may have been watched before it was there.
         self.watch_if_wanted(queue.id());

@@ -8,7 +8,9 @@ if q and tonumber(epoch) < tonumber(q.epoch) then return { STALE } end
 -- Dropping must go on when memory is short: it gives some back.
 if dropping ~= '' then write_whatever_memory({ key = KEYS[1] }) end
 if not q then
-  call('HSET', KEYS[1], 'e', epoch, 'n', 0, 'd', NEVER)
+  -- The first place is the milliseconds since 2025 began: so ids are not given twice, and markers go on, where the
+  -- server has lost the queue, unless it gave more than a thousand places a second before.
+  call('HSET', KEYS[1], 'e', epoch, 'n', string.format('%.0f', max(now - 1735689600000, 1) - 1), 'd', NEVER)
   call('ZADD', T .. 'q', 0, sub(KEYS[1], -13))
   q = load(KEYS[1])
   -- Who watches a queue that was not there could not mark it.
