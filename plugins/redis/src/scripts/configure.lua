@@ -5,8 +5,8 @@ local q = load(KEYS[1])
 local epoch, dropping, label, extensions = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local target, most, ttl = ARGV[6], ARGV[7], ARGV[8]
 if q and tonumber(epoch) < tonumber(q.epoch) then return { STALE } end
--- Dropping must go on when memory is short: it gives some back.
-if dropping ~= '' then write_whatever_memory({ key = KEYS[1] }) end
+-- What is there goes on when memory is short: who acts on the queue's new record is sent here first.
+if q or dropping ~= '' then write_whatever_memory({ key = KEYS[1] }) end
 if not q then
   -- The first place is the milliseconds since 2025 began: so ids are not given twice, and markers go on, where the
   -- server has lost the queue, unless it gave more than a thousand places a second before.
