@@ -43,7 +43,8 @@ impl Running {
 
     /// Puts settings in force that were read anew: limits, switches of the API, filters, levels of
     /// the log, certificates. Mistakes leave everything as it was; what needs a restart is named.
-    pub async fn reload(&self, read: Result<Config, Vec<Mistake>>) {
+    /// `false` where there were mistakes.
+    pub async fn reload(&self, read: Result<Config, Vec<Mistake>>) -> bool {
         match self.try_reload(read).await {
             Ok(needs_restart) => {
                 self.metrics.reload_done();
@@ -52,6 +53,7 @@ impl Running {
                     let keys = needs_restart.join(", ");
                     tracing::warn!("changed, but in force only after a restart: {keys}");
                 }
+                true
             }
             Err(mistakes) => {
                 self.metrics.reload_refused();
@@ -59,6 +61,7 @@ impl Running {
                     tracing::error!("{mistake}");
                 }
                 tracing::error!(mistakes = mistakes.len(), "the settings are not reloaded: all stay as they were");
+                false
             }
         }
     }
@@ -133,8 +136,11 @@ impl TlsListeners {
         self.tell(config, metrics);
     }
 
-    /// Tells when the certificates end.
+    /// Tells when the certificates end, and of those that are not in force.
     fn tell(&self, config: &Config, metrics: &Metrics) {
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
         for (transport, _, read) in self.each(config) {
             if let Some(ends) = read.ends {
                 metrics.certificate(transport, ends);

@@ -16,11 +16,12 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet, block_in_place};
 
 use crate::admin::Admin;
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, masked_uri};
 use crate::metrics::Metrics;
 use crate::plugin::{self, PoolPlugins, Registry, Services};
 use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
+use crate::supervisor::Supervisor;
 use crate::tls_client;
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
@@ -99,8 +100,10 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     let (stopper, stop) = shutdown::channel();
     let servers = serve_clients(listener, websocket, &running, stop);
     admin.started(running.clone());
-    let signal = obey(&mut signals, &running, read).await;
+    let supervisor = Supervisor::of_this_process();
+    let signal = obey(&mut signals, &running, &supervisor, read).await;
     tracing::info!(signal, "stopping");
+    supervisor.stopping();
     let ending = async {
         admin.stopping();
         end(&running, &stopper, servers).await;
@@ -200,15 +203,21 @@ fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &A
 async fn obey(
     signals: &mut Signals,
     running: &Running,
+    supervisor: &Supervisor,
     read: impl Fn() -> Result<Config, Vec<Mistake>>,
 ) -> &'static str {
+    supervisor.ready("serving");
     loop {
         match signals.next().await {
             Order::Stop(signal) => return signal,
-            Order::Reload => tokio::select! {
-                () = running.reload(block_in_place(&read)) => {}
-                signal = signals.stop() => return signal,
-            },
+            Order::Reload => {
+                supervisor.reloading();
+                let done = tokio::select! {
+                    done = running.reload(block_in_place(&read)) => done,
+                    signal = signals.stop() => return signal,
+                };
+                supervisor.ready(if done { "serving" } else { "serving; the last reload was refused: see the log" });
+            }
         }
     }
 }
@@ -216,7 +225,7 @@ async fn obey(
 /// Finds the plugins, and tells which files were none.
 fn find(config: &Config, services: &'static Services) -> Result<Registry, Vec<Mistake>> {
     let registry = Registry::find_all(&plugin::candidates(config)?, services)?;
-    for refusal in registry.refused() {
+    for refusal in registry.refusals() {
         tracing::warn!("{refusal}");
     }
     for plugin in registry.plugins() {
@@ -311,15 +320,10 @@ fn limited(max: u32) -> u32 {
 }
 
 fn announce(config: &Config, address: SocketAddr) {
-    let pool = config.default_pool.as_ref().map_or("none", |pool| without_password(&pool.value));
-    let catalog = without_password(&config.catalog.value);
+    let pool = config.default_pool.as_ref().map_or_else(|| "none".to_owned(), |pool| masked_uri(&pool.value));
+    let catalog = masked_uri(&config.catalog.value);
     let scheme = if config.rest.tls.is_some() { "https" } else { "http" };
     tracing::info!(catalog, pool, filters = config.filters(), "listening on {scheme}://{address}");
-}
-
-/// A URI may hold a password between scheme and host; then only the scheme is shown.
-fn without_password(uri: &str) -> &str {
-    if uri.contains('@') { uri.split_once(':').map_or("", |(scheme, _)| scheme) } else { uri }
 }
 
 /// Readiness has failed already: balancers get time to see it. Then no connection is accepted any

@@ -47,6 +47,42 @@ pub fn is_spoken_by_nobody(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
 }
 
+/// What is wrong with a server that TLS cannot be spoken with, as the end of a sentence, and what to do.
+pub fn explain(error: &rustls::Error) -> (String, &'static str) {
+    use rustls::CertificateError as Certificate;
+    use rustls::Error::{AlertReceived, InvalidCertificate, PeerIncompatible};
+    let shows = |what: &str| format!("shows a certificate {what}");
+    match error {
+        error if is_spoken_by_nobody(error) => {
+            ("speaks no TLS".to_owned(), "write http:// for https://, or ws:// for wss://")
+        }
+        InvalidCertificate(Certificate::UnknownIssuer) => (
+            shows("of an authority that is not trusted here"),
+            "have SSL_CERT_FILE name a file with the authority's own certificate, in PEM",
+        ),
+        InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
+            (shows("that has ended"), "have its operator renew it, or correct this machine's clock")
+        }
+        InvalidCertificate(Certificate::NotValidYet | Certificate::NotValidYetContext { .. }) => {
+            (shows("that is not in force yet"), "correct the clock of this machine or of the server's")
+        }
+        InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
+            (shows("of another name than that in the URL"), "write the name for which it was issued into the URL")
+        }
+        InvalidCertificate(Certificate::Revoked) => (shows("that was revoked"), "have its operator renew it"),
+        InvalidCertificate(wrong) if wrong.to_string().contains("CaUsedAsEndEntity") => (
+            shows("that is an authority's own"),
+            "have the server show one that was issued for it (basicConstraints=CA:FALSE)",
+        ),
+        InvalidCertificate(wrong) => (shows(&format!("that cannot be trusted: {wrong}")), "have its operator renew it"),
+        AlertReceived(_) | PeerIncompatible(_) => (
+            format!("and this program find no TLS that both speak: {error}"),
+            "have it speak TLS 1.2 or 1.3, without certificates of clients",
+        ),
+        error => (format!("cannot be spoken to by TLS: {error}"), "see whether it is a server of this API"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! A host of one's own: started, stopped, killed and started again on the same data.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -26,6 +27,7 @@ pub struct Setup {
     rest: String,
     websocket: String,
     plugins: Vec<PathBuf>,
+    environment: Vec<(&'static str, OsString)>,
     clock_ahead: i64,
 }
 
@@ -57,6 +59,12 @@ impl Setup {
     /// A plugin directory of its own with these libraries, in place of the folder of the build.
     pub fn plugins(mut self, libraries: impl IntoIterator<Item = PathBuf>) -> Setup {
         self.plugins.extend(libraries);
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Setup {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -92,7 +100,8 @@ impl Setup {
         let websocket = format!("[websocket]\n{anywhere}{}", self.websocket);
         let text = format!("{top}[rest]\n{listen}{}{websocket}{admin}{}", self.rest, self.sections);
         std::fs::write(folder.path().join("sukkal.toml"), text).expect("the configuration can be written");
-        Host { folder, child: None, base: String::new(), admin: None, clock_ahead: self.clock_ahead }
+        let (environment, clock_ahead) = (self.environment, self.clock_ahead);
+        Host { folder, child: None, base: String::new(), admin: None, environment, clock_ahead }
     }
 }
 
@@ -103,6 +112,7 @@ pub struct Host {
     child: Option<Child>,
     base: String,
     admin: Option<String>,
+    environment: Vec<(&'static str, OsString)>,
     clock_ahead: i64,
 }
 
@@ -157,6 +167,7 @@ impl Host {
         let mut command = Command::new(programs::sukkal());
         command.current_dir(self.folder()).args(["serve", "--config", "sukkal.toml"]);
         alone(&mut command);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if self.clock_ahead != 0 {
             command.env("LD_PRELOAD", programs::bad_library("wrong_clock"));
             command.env("CLOCK_AHEAD_MS", self.clock_ahead.to_string());

@@ -44,6 +44,13 @@ impl Authority {
         self.sign(folder, name, &params)
     }
 
+    /// The same, of one that begins with a year.
+    pub fn issue_from(&self, folder: &Path, name: &str, year: i32) -> CertificateDer<'static> {
+        let mut params = of(&["localhost", "127.0.0.1"]);
+        params.not_before = date_time_ymd(year, 1, 1);
+        self.sign(folder, name, &params)
+    }
+
     /// The same, of a machine with other names.
     pub fn issue_for(&self, folder: &Path, name: &str, names: &[&str]) -> CertificateDer<'static> {
         self.sign(folder, name, &of(names))

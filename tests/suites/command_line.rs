@@ -44,16 +44,16 @@ fn told(output: &Output) -> String {
 }
 
 /// Posts lines by way of standard input.
-fn pipe(host: &Host, arguments: &[&str], lines: &str) -> Output {
+fn pipe(host: &Host, arguments: &[&str], lines: impl AsRef<[u8]>) -> Output {
     let mut command = command(host.base(), arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");
     let mut input = child.stdin.take().expect("standard input");
-    let lines = lines.to_owned();
+    let lines = lines.as_ref().to_vec();
     // In a thread of its own: both sides' pipes have a bound.
     let writer = thread::spawn(move || {
         // It may end before it has read everything.
-        let _ = input.write_all(lines.as_bytes());
+        let _ = input.write_all(&lines);
     });
     let output = child.wait_with_output().expect("a process of ours can be waited for");
     writer.join().expect("the writer does not panic");
@@ -165,6 +165,9 @@ async fn a_line_that_is_no_json_is_told_with_its_number() {
     let stored = host.queue("orders").counts().await[2];
     let said = if stored == 0 { "nothing is stored".to_owned() } else { format!("{stored} message") };
     assert!(told.contains(&said), "{stored} are stored, and this is said: {told}");
+    let output = pipe(&host, &["queue", "post", "others", "--text"], b"\xff\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(self::told(&output).contains("line 1 of standard input: it is no UTF-8"), "{}", self::told(&output));
     let told = refused(host.base(), &["queue", "post", "others", "1", "two"], 2);
     assert!(told.contains("argument 2") && told.contains("nothing is stored"), "{told}");
     assert_eq!(host.queue("others").counts().await, [0, 0, 0]);

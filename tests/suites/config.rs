@@ -62,6 +62,36 @@ fn all_mistakes_are_told_with_line_key_and_the_nearest_name() {
 }
 
 #[test]
+fn of_a_list_all_that_is_wrong_is_told() {
+    let output = check(
+        "pipeline = [1, \"audit\", true]\n\
+         [cors]\n\
+         allowed_origin = [\n\
+         \"app.example.org\",\n\
+         \"https://app.example.org\",\n\
+         \"https://app.example.org/path\"]\n\
+         [notifications]\n\
+         allow_addresses = [\"10.0.0.0/8\", \"ten\", \"10.0.0.0/99\"]\n",
+    );
+    let told = told(&output);
+    for (line, part) in [
+        (1, "these are none: 1, true"),
+        (4, "has \"app.example.org\", and must have origins"),
+        (6, "has \"https://app.example.org/path\", and must have origins"),
+        (8, "ten"),
+        (8, "10.0.0.0/99"),
+    ] {
+        let place = format!("sukkal.toml:{line}: ");
+        assert!(told.lines().any(|told| told.contains(&place) && told.contains(part)), "{line}, {part} in:\n{told}");
+    }
+    assert_eq!(told.lines().count(), 5, "{told}");
+    let output = check("pipeline = [\n\"rate-limt\",\n\"audit\",\n\"audit\"]\n");
+    let told = self::told(&output);
+    assert!(told.contains("sukkal.toml:2: ") && told.contains("did you mean `rate-limit`?"), "{told}");
+    assert!(told.contains("sukkal.toml:4: `pipeline` names `audit` twice"), "{told}");
+}
+
+#[test]
 fn unknown_schemes_and_filters_are_told_with_what_there_is() {
     let output = check("catalog = \"sqlit:catalog.db\"\npipeline = [\"nosuch\"]\n");
     assert_ne!(output.status.code(), Some(0));

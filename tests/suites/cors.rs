@@ -89,6 +89,22 @@ async fn errors_too_are_readable_for_allowed_origins_alone() {
 }
 
 #[tokio::test]
+async fn caches_are_told_that_answers_differ_by_the_page_that_asks() {
+    let host = host(APP).await;
+    let client = host.client();
+    let varies = |answer: &Answer| answer.headers.get_all("vary").iter().filter(|value| *value == "Origin").count();
+    for path in ["/v2/ping", "/v2/queues", "/v2/nothing"] {
+        for origin in ["", APP, "https://evil.example.org"] {
+            let request = client.request("GET", path);
+            let request = if origin.is_empty() { request } else { request.header("origin", origin) };
+            assert_eq!(varies(&request.send().await), 1, "{path} for {origin:?}");
+        }
+    }
+    let none = Host::start().await;
+    assert_eq!(varies(&none.client().get("/v2/queues").await), 0, "nothing differs where no page is named");
+}
+
+#[tokio::test]
 async fn every_kind_of_refusal_is_readable() {
     let libraries = [programs::library("sukkal-memory"), programs::bad_library("misbehaves")];
     // No pool, so that posts are answered with 503.

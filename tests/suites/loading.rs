@@ -210,6 +210,17 @@ fn what_ends_the_process_that_looks_costs_one_line_of_the_list() {
     assert!(told.contains("catalog sqlite, pool sqlite"), "{told}");
 }
 
+#[test]
+fn whatever_a_library_is_called_and_wherever_it_leads_it_is_told_on_one_line() {
+    let host = host_with(&[bad("two\nlines.so", "text", &[])]);
+    std::os::unix::fs::symlink("/no/such/library.so", host.folder().join("plugins/gone.so")).expect("a link");
+    let output = sukkal(&host, &["plugin", "list", "--config", "sukkal.toml"]);
+    let told = text(&output.stdout);
+    line(&told, "two\\nlines.so", &["is no shared library"]);
+    line(&told, "gone.so", &["refused:", "cannot be read", "check the path"]);
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
 #[tokio::test]
 async fn what_ends_the_process_that_looks_costs_a_host_one_line() {
     serves_without(vec![deadly()]).await;
@@ -405,6 +416,76 @@ fn verify_survives_what_panics_hangs_or_cannot_be_opened() {
     }
 }
 
+#[test]
+fn verify_tells_once_that_a_store_cannot_be_opened() {
+    let host = host_with(&[]);
+    let path = programs::library("sukkal-sqlite");
+    let output = sukkal(&host, &["plugin", "verify", &path.to_string_lossy(), "--uri", "sqlite:/no/such/folder/x.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("sqlite:/no/such/folder/x.db: it cannot be opened"), "{told}");
+    assert_eq!(text(&output.stdout), "", "no case is tried");
+}
+
+/// Runs the program where nothing can be run from TMPDIR. None where this user may not mount.
+fn where_nothing_can_be_run(host: &Host, arguments: &[&str]) -> Option<Output> {
+    let folder = host.folder().join("noexec");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let mount = "mount -t tmpfs -o noexec tmpfs \"$TMPDIR\" || exit 77; exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "/bin/sh", "-c", mount]).arg(programs::sukkal()).args(arguments);
+    alone(command.current_dir(host.folder()).env("TMPDIR", &folder));
+    let output = command.output().expect("a shell can be started");
+    if output.status.code() == Some(77) || text(&output.stderr).starts_with("unshare:") {
+        eprintln!("not run: it takes root to mount something: {}", text(&output.stderr));
+        return None;
+    }
+    Some(output)
+}
+
+#[test]
+fn a_folder_for_copies_that_is_mounted_noexec_is_told_as_that() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite"), programs::library("sukkal-memory")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    let Some(output) = where_nothing_can_be_run(&host, &["plugin", "inspect", &path.to_string_lossy()]) else { return };
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    line(&told, "libsukkal_sqlite.so", &["noexec, which is mounted noexec", "set TMPDIR"]);
+    // One reason is told once, whatever number of files it has.
+    let output =
+        where_nothing_can_be_run(&host, &["serve", "--config", "sukkal.toml"]).expect("it was possible before");
+    let told = text(&output.stderr);
+    let warned: Vec<&str> = told.lines().filter(|line| line.contains(" WARN ")).collect();
+    let [warned] = warned.as_slice() else { panic!("{told}") };
+    assert!(warned.contains("libsukkal_memory.so, ") && warned.contains("libsukkal_sqlite.so: "), "{warned}");
+    let ended = told.lines().find(|line| line.contains("`catalog` needs")).expect("a line about the catalog");
+    assert_eq!(ended.matches("mounted noexec").count(), 1, "{ended}");
+}
+
+/// The loader that a program names.
+fn loader(program: &Path) -> String {
+    use object::{Object, ObjectSection};
+    let bytes = read(program);
+    let file = object::File::parse(&*bytes).expect("it is an ELF file");
+    let name = file.section_by_name(".interp").expect("it is linked dynamically").data().expect("a path").to_vec();
+    text(&name).trim_end_matches('\0').to_owned()
+}
+
+#[test]
+fn a_process_that_cannot_begin_is_not_blamed_on_the_library() {
+    let path = programs::library("sukkal-sqlite");
+    // Run by the loader, the program takes the loader for itself: what it then starts is not itself.
+    let mut command = Command::new(loader(&programs::sukkal()));
+    command.arg(programs::sukkal()).args(["plugin", "inspect"]).arg(path);
+    alone(&mut command);
+    let output = command.output().expect("the loader can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    line(&told, "libsukkal_sqlite.so", &["no process can be started for it: it ended before it began", "ulimit"]);
+    assert!(!told.contains("author"), "{told}");
+}
+
 fn line_of<'a>(told: &'a str, word: &str) -> &'a str {
     told.lines().find(|line| line.contains(word)).unwrap_or_default()
 }
@@ -413,12 +494,12 @@ fn line_of<'a>(told: &'a str, word: &str) -> &'a str {
 fn an_unknown_setting_is_told_with_its_line_and_the_known_ones() {
     let host = Host::with()
         .plugins([programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")])
-        .section("[plugins.misbehaves]\ndeos = \"well\"\n[plugins.sqlite]\nreaders = \"two\"")
+        .section("[plugins.misbehaves]\nmanner = \"well\"\n[plugins.sqlite]\nreaders = \"two\"")
         .prepare();
     let output = sukkal(&host, &["config", "check", "--config", "sukkal.toml"]);
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
-    assert!(line_of(&told, "deos").contains("known here: at, does"), "{told}");
+    assert!(line_of(&told, "manner").contains("known here: at, does"), "{told}");
     assert!(line_of(&told, "plugins.sqlite.readers").contains("does not fit"), "{told}");
     assert!(told.lines().filter(|line| !line.is_empty()).all(|line| line.contains("sukkal.toml:")), "{told}");
 }

@@ -60,6 +60,7 @@ mod sql;
 mod store_files;
 mod store_tls;
 mod subscriptions;
+mod supervised;
 mod tenants;
 mod tls;
 mod topics;

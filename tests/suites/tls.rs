@@ -355,7 +355,7 @@ fn what_is_wrong_with_a_certificate_is_told_before_the_start() {
         ("[rest]\ntls = { cert = \"good.pem\" }\n", "`rest.tls` must name two files"),
         (
             "[rest]\ntls = { cert = \"good.pem\", key = \"good.key\", kye = 1 }\n",
-            "`rest.tls.kye` is not known; known here: cert, key",
+            "`rest.tls.kye` is not known; did you mean `key`?",
         ),
         ("[websocket]\ntls = { cert = 5, key = \"nosuch\" }\n", "`websocket.tls.cert` must be a text"),
     ] {
@@ -365,6 +365,63 @@ fn what_is_wrong_with_a_certificate_is_told_before_the_start() {
     // Two mistakes in one run.
     let (_, output) = check(folder.path(), "[rest]\ntls = { cert = \"nosuch\", key = \"nosuch\" }\n");
     assert_eq!(output.lines().count(), 2, "{output}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_in_force_is_told_by_the_check_and_at_the_start() {
+    let authority = Authority::default();
+    let mut host = authority.prepare(Setup::default());
+    authority.issue_until(host.folder(), HOST, 2020);
+    let text = std::fs::read_to_string(host.folder().join("sukkal.toml")).expect("the configuration");
+    let (sound, told) = check(host.folder(), &text);
+    assert!(sound, "it is no mistake: {told}");
+    for section in ["rest", "websocket"] {
+        let line = told.lines().find(|line| line.contains(&format!("`{section}.tls.cert`"))).unwrap_or_default();
+        assert!(line.contains("ended on Jan  1 00:00:00 2020") && line.contains("renew it"), "{told}");
+    }
+    host.start_again().await;
+    let log = host.log();
+    let warned = log.lines().filter(|line| line.contains(" WARN ") && line.contains("ended on Jan  1")).count();
+    assert_eq!(warned, 2, "{log}");
+
+    authority.issue_from(host.folder(), HOST, 2500);
+    let (sound, told) = check(host.folder(), &text);
+    assert!(sound && told.contains("begins on Jan  1 00:00:00 2500") && told.contains("clock"), "{told}");
+    authority.issue(host.folder(), HOST);
+    let (sound, told) = check(host.folder(), &text);
+    assert!(sound && !told.contains("tls.cert"), "{told}");
+}
+
+#[tokio::test]
+async fn the_command_line_tells_in_plain_words_why_a_certificate_is_not_trusted() {
+    let authority = Authority::default();
+    let asked = |host: &Host, trusted: bool| {
+        let mut sukkal = Command::new(programs::sukkal());
+        alone(&mut sukkal);
+        let base = host.base().replace("127.0.0.1", "localhost");
+        sukkal.args(["queue", "list", "--project", "p1", "--url", &base]);
+        if trusted {
+            sukkal.env("SSL_CERT_FILE", host.folder().join("authority.pem"));
+        }
+        let (worked, told) = run(&mut sukkal);
+        assert!(!worked && told.lines().count() == 1, "{told}");
+        told
+    };
+    let host = authority.host(Setup::default()).await;
+    let told = asked(&host, false);
+    assert!(told.contains("an authority that is not trusted here") && told.contains("SSL_CERT_FILE"), "{told}");
+
+    let mut host = authority.prepare(Setup::default());
+    authority.issue_until(host.folder(), HOST, 2020);
+    host.start_again().await;
+    let told = asked(&host, true);
+    assert!(told.contains("a certificate that has ended; have its operator renew it"), "{told}");
+
+    let mut host = authority.prepare(Setup::default());
+    authority.issue_for(host.folder(), HOST, &["queue.example.org"]);
+    host.start_again().await;
+    let told = asked(&host, true);
+    assert!(told.contains("a certificate of another name than that in the URL"), "{told}");
 }
 
 fn check(folder: &Path, text: &str) -> (bool, String) {

@@ -55,6 +55,7 @@ fn check(source: &Source) -> Result<(), Failed> {
     let config = source.load_with_plugins()?;
     let unseen = of_plugins(&config)?;
     tell("the settings are valid");
+    config.warnings().iter().for_each(|warning| tell(format_args!("but {warning}")));
     unseen.iter().for_each(tell);
     tell("not tried: opening stores and filters, listening; their files, servers and addresses are seen at the start");
     Ok(())

@@ -46,7 +46,10 @@ impl Source {
         if !mistakes.iter().any(|mistake| mistake.key.is_empty() || mistake.key.starts_with("plugin_dir")) {
             let further = of_plugins(&typed.config).err().unwrap_or_default();
             // What is missing since its value was wrong is no second mistake.
-            let repeats = |further: &Mistake| mistakes.iter().any(|known| known.key.starts_with(&further.key));
+            // The filters of a pipeline are looked for one by one.
+            let repeats = |further: &Mistake| {
+                further.key != "pipeline" && mistakes.iter().any(|known| known.key.starts_with(&further.key))
+            };
             let further: Vec<Mistake> = further.into_iter().filter(|further| !repeats(further)).collect();
             mistakes.extend(further);
         }

@@ -2,14 +2,17 @@
 
 use serde_json::Value as Json;
 
+use crate::percent;
+
 /// What stands in a secret's place.
 const MASK: &str = "***";
 
 /// Whether a setting of this name holds a secret.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    let parts = ["password", "passwd", "passphrase", "secret", "token", "credential"];
-    key.ends_with("key") || key.ends_with("keys") || parts.iter().any(|part| key.contains(part))
+    let parts = ["password", "passwd", "passphrase", "pwd", "secret", "token", "credential"];
+    let ends = ["key", "keys", "pass"];
+    key == "auth" || ends.iter().any(|end| key.ends_with(end)) || parts.iter().any(|part| key.contains(part))
 }
 
 /// A setting's value without secrets: those of such a name, and passwords in URIs.
@@ -45,25 +48,44 @@ fn is_reference(object: &serde_json::Map<String, Json>) -> bool {
 }
 
 /// A URI without its password, which may stand before the host or in a parameter.
-fn masked_uri(text: &str) -> String {
+pub fn masked_uri(text: &str) -> String {
     let text = without_userinfo(text);
-    let (start, query) = text.split_once('?').map_or((text.as_str(), None), |(start, query)| (start, Some(query)));
-    let Some(query) = query else { return text };
-    let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}={MASK}"),
-        _ => pair.to_owned(),
-    };
-    let pairs: Vec<String> = query.split('&').map(pair).collect();
-    format!("{start}?{}", pairs.join("&"))
+    let Some((start, query)) = text.split_once('?') else { return text };
+    // Both part pairs for one driver or another.
+    let pairs = query.split_inclusive(['&', ';']).map(|pair| {
+        let end = pair.len() - usize::from(pair.ends_with(['&', ';']));
+        masked_pair(&pair[..end]) + &pair[end..]
+    });
+    format!("{start}?{}", pairs.collect::<String>())
 }
 
-/// Passwords may hold any sign; so all up to the last `@` is taken for one.
+/// `name=value`, or with `***` for its secrets.
+fn masked_pair(pair: &str) -> String {
+    let Some((parameter, value)) = pair.split_once('=') else { return pair.to_owned() };
+    if is_secret(&percent::decode(parameter, true)) {
+        return format!("{parameter}={MASK}");
+    }
+    // A value can hold pairs of its own: MongoDB's authMechanismProperties=SERVICE_NAME:a,AWS_SESSION_TOKEN:b.
+    let decoded = percent::decode(value, true);
+    let mut start = 0;
+    for property in decoded.split(',') {
+        if let Some((name, _)) = property.split_once(':').filter(|(name, _)| is_secret(name)) {
+            return format!("{parameter}={}{name}:{MASK}", &decoded[..start]);
+        }
+        start += property.len() + 1;
+    }
+    pair.to_owned()
+}
+
+/// Passwords may hold any sign; so all up to the last `@` is taken for one. Where the slashes were forgotten, too.
 fn without_userinfo(text: &str) -> String {
-    let parts = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
-    let Some((scheme, (userinfo, rest))) = parts else { return text.to_owned() };
-    match userinfo.split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:{MASK}@{rest}"),
-        None => text.to_owned(),
+    let Some((scheme, rest)) = text.split_once(':') else { return text.to_owned() };
+    let is_scheme = |sign: char| sign.is_ascii_alphanumeric() || "+-.".contains(sign);
+    let start = rest.len() - rest.trim_start_matches('/').len();
+    let (slashes, rest) = rest.split_at(start);
+    match rest.rsplit_once('@').and_then(|(userinfo, host)| Some((userinfo.split_once(':')?.0, host))) {
+        Some((user, host)) if scheme.chars().all(is_scheme) => format!("{scheme}:{slashes}{user}:{MASK}@{host}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -89,6 +111,26 @@ mod tests {
             ("pool", json!("redis://:p@:w@h"), json!("redis://:***@h")),
             ("pool", json!("redis://h?password=x&db=1"), json!("redis://h?password=***&db=1")),
             ("pool", json!("sqlite:pool.db?readers=2"), json!("sqlite:pool.db?readers=2")),
+            ("pool", json!("sqlite:/a/b@c.db"), json!("sqlite:/a/b@c.db")),
+            ("pool", json!("redis:me:pw@h"), json!("redis:me:***@h")),
+            ("pool", json!("redis+unix:///run/r.sock?db=1&pass=x"), json!("redis+unix:///run/r.sock?db=1&pass=***")),
+            ("pool", json!("redis://h?p%61ssword=x;db=1"), json!("redis://h?p%61ssword=***;db=1")),
+            ("pool", json!("mysql://h/db?ssl-mode=required&pwd=x"), json!("mysql://h/db?ssl-mode=required&pwd=***")),
+            (
+                "pool",
+                json!("mongodb://h/?authMechanism=X&authSource=y"),
+                json!("mongodb://h/?authMechanism=X&authSource=y"),
+            ),
+            (
+                "pool",
+                json!("mongodb://h/?authMechanismProperties=SERVICE_NAME:a,AWS_SESSION_TOKEN:x,y:z&tls=true"),
+                json!("mongodb://h/?authMechanismProperties=SERVICE_NAME:a,AWS_SESSION_TOKEN:***&tls=true"),
+            ),
+            (
+                "pool",
+                json!("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN%3Ax"),
+                json!("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:***"),
+            ),
         ] {
             assert_eq!(masked(key, value), shown, "{key}");
         }

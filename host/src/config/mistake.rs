@@ -59,29 +59,15 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The name that was probably meant: the same but for case and `-` for `_`, or a few letters away.
+/// The name that was probably meant: the same but for case and `-` for `_`, or a few letters away, where two that
+/// changed places count as one.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let flat = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = flat(name);
     let most = (name.chars().count() / 3).clamp(1, 3);
-    let distances = names.into_iter().map(|candidate| (distance(&wanted, &flat(candidate)), candidate));
+    let distances =
+        names.into_iter().map(|candidate| (strsim::damerau_levenshtein(&wanted, &flat(candidate)), candidate));
     distances.filter(|(distance, _)| *distance <= most).min().map(|(_, candidate)| candidate)
-}
-
-/// How many letters must be added, dropped or exchanged (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in right.iter().enumerate() {
-            let exchanged = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
@@ -95,5 +81,6 @@ mod tests {
         assert_eq!(nearest("max-message-ttl", names), Some("max_message_ttl"));
         assert_eq!(nearest("Listen", names), Some("listen"));
         assert_eq!(nearest("wholly_else", names), None);
+        assert_eq!(nearest("tsl", ["listen", "tls"]), Some("tls"));
     }
 }

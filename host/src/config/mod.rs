@@ -26,7 +26,7 @@ mod value;
 
 use std::path::Path;
 
-pub use mask::{is_secret, masked};
+pub use mask::{is_secret, masked, masked_uri};
 pub use mistake::{Mistake, Origin, nearest};
 pub use schema::keys_of_every_filter;
 pub use secret::Secret;
@@ -43,6 +43,12 @@ impl Config {
     /// Every mistake that can be found without plugins.
     pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
         Typed::load(file, env).map(|typed| typed.config)
+    }
+
+    /// What is no mistake, and yet keeps clients away.
+    pub fn warnings(&self) -> Vec<Mistake> {
+        let listeners = [("rest", &self.rest.tls), ("websocket", &self.websocket.tls)];
+        listeners.iter().filter_map(|(section, tls)| tls.as_ref()?.untimely(section)).collect()
     }
 
     /// The filters in their order, as logs show them.

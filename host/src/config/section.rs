@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::mistake::{Mistake, Origin};
 use super::raw::{Node, Table, Value};
@@ -121,6 +121,25 @@ impl<'a> Section<'a> {
         self.get(key).map(|seconds| Duration::from_secs(seconds.value))
     }
 
+    /// Tells each item of a list that is wrong by itself, where it stands. How many there were.
+    fn wrong_items<T: DeserializeOwned>(&mut self, key: &str, list: &Json, object: &Map<String, Json>) -> usize {
+        let origins: Vec<Origin> = self
+            .table
+            .and_then(|table| table.get(key))
+            .and_then(Node::texts)
+            .map_or_else(Vec::new, |texts| texts.into_iter().map(|text| text.origin).collect());
+        let mut wrong = 0;
+        for (item, origin) in list.as_array().into_iter().flatten().zip(origins) {
+            let mut alone = object.clone();
+            alone.insert(key.to_owned(), Json::from(vec![item.clone()]));
+            if let Err(error) = serde_json::from_value::<T>(Json::Object(alone)) {
+                self.wrong(&origin, key, error.to_string(), "");
+                wrong += 1;
+            }
+        }
+        wrong
+    }
+
     /// All keys but sub-sections, over the defaults. Unknown keys are another's business.
     pub fn all<T: Default + Serialize + DeserializeOwned>(&mut self) -> T {
         let Ok(Json::Object(mut object)) = serde_json::to_value(T::default()) else { return T::default() };
@@ -130,11 +149,16 @@ impl<'a> Section<'a> {
             }
             let Some(value) = self.get::<Json>(key) else { continue };
             let mut changed = object.clone();
-            changed.insert(key.to_owned(), value.value);
+            changed.insert(key.to_owned(), value.value.clone());
             // Each by itself: what is wrong with one says nothing of the others.
             match serde_json::from_value::<T>(Json::Object(changed.clone())) {
                 Ok(_) => object = changed,
-                Err(error) => self.wrong(&value.origin, key, error.to_string(), ""),
+                Err(error) => {
+                    let items = self.wrong_items::<T>(key, &value.value, &object);
+                    if items == 0 {
+                        self.wrong(&value.origin, key, error.to_string(), "");
+                    }
+                }
             }
         }
         serde_json::from_value(Json::Object(object)).unwrap_or_default()

@@ -12,8 +12,9 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
+use x509_parser::time::ASN1Time;
 
-use super::mistake::Origin;
+use super::mistake::{Mistake, Origin};
 use super::raw::Value;
 use super::schema;
 use super::section::{Located, Section};
@@ -33,6 +34,37 @@ pub struct Tls {
     /// When the first of the certificates ends, in seconds since 1970.
     #[serde(skip)]
     pub ends: Option<i64>,
+    /// When the last of them begins.
+    #[serde(skip)]
+    begins: Option<i64>,
+    /// Where `cert` stands.
+    #[serde(skip)]
+    origin: Origin,
+}
+
+impl Tls {
+    /// What keeps clients away, though the files are sound: a certificate whose time is over, or has not come.
+    pub fn untimely(&self, section: &str) -> Option<Mistake> {
+        let now = ASN1Time::now().timestamp();
+        let file = self.cert.display();
+        let (problem, mend) = match (self.begins, self.ends) {
+            (_, Some(ends)) if ends < now => {
+                let problem = format!("names the file {file}, a certificate of which ended on {}", day(ends));
+                (problem, "clients refuse it: renew it, write it there and reload")
+            }
+            (Some(begins), _) if begins > now => {
+                let problem = format!("names the file {file}, a certificate of which begins on {}", day(begins));
+                (problem, "clients refuse it until then: look at this machine's clock, or have one that is in force")
+            }
+            _ => return None,
+        };
+        Some(Mistake::new(&self.origin, format!("{section}.tls.cert"), problem, mend))
+    }
+}
+
+/// A time as people read it.
+fn day(seconds: i64) -> String {
+    ASN1Time::from_timestamp(seconds).map_or_else(|_| format!("{seconds} s after 1970"), |time| time.to_string())
 }
 
 impl fmt::Debug for Tls {
@@ -75,19 +107,21 @@ pub fn read(section: &mut Section<'_>) -> Option<Tls> {
         }
         Err(error) => {
             let problem = format!("names the file {}, whose certificate cannot be read: {error}", cert.display());
-            own.wrong(&of_cert, "cert", problem, "");
+            own.wrong(&of_cert, "cert", problem, "write it anew, as its authority gave it");
             return None;
         }
     }
-    let ends = pair.cert.iter().filter_map(end).min();
+    let times: Vec<(i64, i64)> = pair.cert.iter().filter_map(times).collect();
+    let (begins, ends) = (times.iter().map(|time| time.0).max(), times.iter().map(|time| time.1).min());
     let server = told(&mut own, "cert", &of_cert, server(pair).map_err(Wrong::from))?;
-    Some(Tls { cert, key, server: Arc::new(server), ends })
+    Some(Tls { cert, key, server: Arc::new(server), ends, begins, origin: of_cert })
 }
 
-/// When a certificate ends; none where that cannot be read.
-fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+/// When a certificate begins and ends; none where that cannot be read.
+fn times(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    Some(parsed.validity().not_after.timestamp())
+    let validity = parsed.validity();
+    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
 const EXAMPLE: &str = "for instance { cert = \"/etc/sukkal/cert.pem\", key = \"/etc/sukkal/key.pem\" }";
@@ -97,7 +131,7 @@ struct Wrong(String, &'static str);
 
 impl From<rustls::Error> for Wrong {
     fn from(error: rustls::Error) -> Self {
-        Wrong(format!("cannot be used: {error}"), "")
+        Wrong(format!("cannot be used: {error}"), "have another certificate, with a key of RSA, ECDSA or Ed25519")
     }
 }
 

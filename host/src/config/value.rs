@@ -17,10 +17,20 @@ pub fn read(schema: &'static Json, node: &Node) -> Result<Json, String> {
     let value = match schema["type"].as_str() {
         Some("boolean") => node.flag().map(Json::from),
         Some("integer") => return integer(schema, node),
-        Some("array") => node.texts().map(|texts| texts.into_iter().map(|text| text.value).collect()),
+        Some("array") => return texts(schema, node),
         _ => node.text().filter(|text| is_allowed(schema, text)).map(Json::from),
     };
     value.ok_or_else(|| format!("must be {}", wanted(schema)))
+}
+
+fn texts(schema: &'static Json, node: &Node) -> Result<Json, String> {
+    if let Some(texts) = node.texts() {
+        return Ok(texts.into_iter().map(|text| text.value).collect());
+    }
+    let Value::List(items) = &node.value else { return Err(format!("must be {}", wanted(schema))) };
+    let others: Vec<String> =
+        items.iter().filter(|item| item.text().is_none()).map(|item| plain(item).to_string()).collect();
+    Err(format!("must be {}; these are none: {}", wanted(schema), others.join(", ")))
 }
 
 fn integer(schema: &'static Json, node: &Node) -> Result<Json, String> {

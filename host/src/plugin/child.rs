@@ -26,17 +26,22 @@ pub enum Lost {
     Late(Duration),
 }
 
+/// What a process tells that has begun: what becomes of it from then on is the library's doing.
+const BEGUN: &str = "{\"begun\":true}";
+
+/// How a process ended.
+fn how(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, code) => format!("status {}", code.unwrap_or_default()),
+    }
+}
+
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lost::System(error) => write!(f, "cannot be looked into: no process can be started for it: {error}"),
-            Lost::Ended(status) => {
-                let how = match (status.signal(), status.code()) {
-                    (Some(signal), _) => format!("signal {signal}"),
-                    (None, code) => format!("status {}", code.unwrap_or_default()),
-                };
-                write!(f, "ended the process that looked into it ({how})")
-            }
+            Lost::Ended(status) => write!(f, "ended the process that looked into it ({})", how(*status)),
             Lost::Late(patience) => {
                 write!(f, "held the process that looked into it for more than {} s", patience.as_secs())
             }
@@ -79,12 +84,25 @@ pub fn ask_each<T: DeserializeOwned>(
     }
     let end = wait(&mut child, patience).map_or_else(|lost| lost, Lost::Ended);
     let output = output.recv_timeout(AFTERWARDS).unwrap_or_default();
-    (output.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect(), end)
+    let mut lines = output.split(|byte| *byte == b'\n');
+    let begun = lines.any(|line| line == BEGUN.as_bytes());
+    let end = match end {
+        Lost::Ended(status) if !begun => {
+            Lost::System(std::io::Error::other(format!("it ended before it began ({})", how(status))))
+        }
+        end => end,
+    };
+    (lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), end)
 }
 
 fn start(arguments: &[impl AsRef<OsStr>], stderr: Stdio) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn()
+}
+
+/// Tells that this process, which was asked, has begun. Must come before any answer.
+pub fn begin() {
+    tell(format_args!("\n{BEGUN}"));
 }
 
 /// Answers, as the process that was asked.

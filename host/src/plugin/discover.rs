@@ -48,12 +48,14 @@ fn beside(programs: &Path) -> PathBuf {
     installed.filter(|dir| dir.is_dir()).unwrap_or_else(|| programs.to_owned())
 }
 
-/// Sub-directories, dangling links and other extensions are nobody's mistake and are passed over.
+/// Sub-directories and other extensions are nobody's mistake and are passed over. A link that leads nowhere is
+/// told, when it is looked into.
 fn libraries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "so") && path.is_file() {
+        let leads_nowhere = path.is_symlink() && !path.exists();
+        if path.extension().is_some_and(|extension| extension == "so") && (path.is_file() || leads_nowhere) {
             files.push(path);
         }
     }
@@ -86,6 +88,6 @@ mod tests {
         let config = Config { plugin_dirs: Some(vec![located.clone(), located]), ..Config::default() };
         let names: Vec<_> =
             candidates(&config).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["a.so", "b.so"]);
+        assert_eq!(names, ["a.so", "b.so", "e.so"]);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sukkal_plugin_sdk::load::{Library, LoadError};
 
-use super::child;
+use super::child::{self, Lost};
 use super::registry::{Kind, provides};
 use super::services::Services;
 use super::shape::Shape;
@@ -67,10 +67,14 @@ pub fn inspect_all(paths: &[PathBuf]) -> Vec<Result<Description, LoadError>> {
         // What a library prints as it ends that process is repeated by the one line.
         let (looks, lost) = child::ask_each::<Look>(&arguments, Stdio::null(), PATIENCE);
         answers.extend(left.iter().zip(looks).map(|(path, look)| look.told(path)));
-        if let Some(path) = paths.get(answers.len()) {
-            let mend = "take it out of the plugin directory and ask its author".to_owned();
-            answers.push(Err(LoadError { path: path.clone(), fault: lost.to_string(), mend }));
-        }
+        let Some(path) = paths.get(answers.len()) else { continue };
+        let mend = match lost {
+            Lost::System(_) => {
+                "see which programs this user may start, and the limits of processes and memory (`ulimit -a`)"
+            }
+            Lost::Ended(_) | Lost::Late(_) => "take it out of the plugin directory and ask its author",
+        };
+        answers.push(Err(LoadError { path: path.clone(), fault: lost.to_string(), mend: mend.to_owned() }));
     }
     answers
 }
@@ -87,6 +91,7 @@ pub fn inspect(path: &Path) -> Result<Description, LoadError> {
 /// Looks into libraries in this process, and answers the one that asked.
 pub fn look(paths: &[PathBuf]) {
     let services = Services::start(&Config::default(), None);
+    child::begin();
     for path in paths {
         child::answer(&match Library::load(path, &std::env::temp_dir(), services) {
             Ok(library) => Look::Loaded(Box::new(Description::of(&library))),

@@ -82,6 +82,20 @@ impl Registry {
         &self.refused
     }
 
+    /// Why files were refused: a line for each reason, which many can share.
+    pub fn refusals(&self) -> impl Iterator<Item = String> {
+        let mut reasons: Vec<(&LoadError, Vec<String>)> = Vec::new();
+        for refusal in &self.refused {
+            let same = |(other, _): &&mut (&LoadError, _)| other.fault == refusal.fault && other.mend == refusal.mend;
+            let path = refusal.file();
+            match reasons.iter_mut().find(same) {
+                Some((_, paths)) => paths.push(path),
+                None => reasons.push((refusal, vec![path])),
+            }
+        }
+        reasons.into_iter().map(|(refusal, paths)| format!("{}: {}; {}", paths.join(", "), refusal.fault, refusal.mend))
+    }
+
     /// The plugin that provides something.
     pub fn find(&self, kind: Kind, name: &str) -> Option<&Arc<Plugin>> {
         self.provided.get(&(kind, name.to_owned())).and_then(|index| self.plugins.get(*index))
@@ -107,7 +121,7 @@ impl Registry {
             }
             None => format!("provided are: {}", provided.join(", ")),
         };
-        let refused = self.refused.iter().map(|refusal| format!("; refused: {refusal}")).collect::<String>();
+        let refused = self.refusals().map(|refusal| format!("; refused: {refusal}")).collect::<String>();
         Err(Mistake::new(&setting.origin, key, problem, mend + &refused))
     }
 }

@@ -19,6 +19,9 @@ use crate::config::scheme;
 /// The sub-command of `plugin` that runs a case.
 pub const NAME: &str = "run-case";
 
+/// In a case's place: the store is opened, and nothing else is done.
+pub const OPENING: &str = "open";
+
 /// How long starting and loading may take beside what the kit itself allows a case.
 const STARTING: Duration = Duration::from_secs(30);
 
@@ -124,6 +127,7 @@ impl OneCase {
 
     /// Runs the case in this process, and answers the one that asked.
     pub fn run(&self) {
+        child::begin();
         let (told, took) = match self.report() {
             Ok(report) => (report.verdict.into(), report.took),
             Err(reason) => (Told::Failed(reason), Duration::ZERO),
@@ -139,6 +143,9 @@ impl OneCase {
         let runtime = builder.worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
         let report = runtime.block_on(async {
+            if self.case == OPENING {
+                return self.open(&library).await;
+            }
             if let Some(kills) = kills::find(&self.case) {
                 return kills.run(self, library, clock).await;
             }
@@ -153,6 +160,19 @@ impl OneCase {
         // A store that holds a thread must not hold the answer.
         runtime.shutdown_background();
         report
+    }
+
+    /// Opens what the URI names: a catalog where the library has one for it, else a pool.
+    async fn open(&self, library: &Library) -> Result<Report, String> {
+        let begun = Instant::now();
+        let arguments = self.arguments();
+        let is_catalog = library.manifest().catalogs.contains(&arguments.which);
+        let opened = match is_catalog {
+            true => library.open_catalog(arguments).await.map(drop),
+            false => library.open_pool(arguments).await.map(drop),
+        };
+        opened.map_err(|error| unopened(&error))?;
+        Ok(Report { name: OPENING, promise: "", verdict: Verdict::Passed, took: begun.elapsed() })
     }
 
     async fn run_pool(&self, case: &Case<PoolBench>, library: Library, clock: TestClock) -> Result<Report, String> {

@@ -2,6 +2,7 @@
 //! case in a process of its own.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use sukkal_plugin_sdk::conformance::{self, Report, Verdict};
@@ -11,8 +12,8 @@ use super::inspect::inspect;
 use super::kills;
 use super::options::{Effort, Opening};
 use super::registry::Kind;
-use super::run_case::OneCase;
-use crate::config::scheme;
+use super::run_case::{OPENING, OneCase};
+use crate::config::{masked_uri, scheme};
 
 /// What is verified, and how.
 #[derive(clap::Args)]
@@ -57,10 +58,16 @@ struct Store {
 /// Nothing could be run; in one line.
 pub fn verify(options: &Options) -> Result<bool, String> {
     let stores = stores(options)?;
+    if let (Some(uri), Some(store)) = (&options.uri, stores.first()) {
+        // What is wrong with it would fail each case alike.
+        if let (Verdict::Failed(reason), _) = options.ask(store, OPENING)? {
+            return Err(format!("{}: {reason}", masked_uri(uri)));
+        }
+    }
     let mut tally = Tally::default();
     for store in &stores {
         if !options.json {
-            tell(format_args!("{} {}", store.kind.name(), store.uri));
+            tell(format_args!("{} {}", store.kind.name(), masked_uri(&store.uri)));
         }
         for (name, promise) in &store.cases {
             let report = options.run(store, name, promise)?;
@@ -111,8 +118,13 @@ fn cases(kind: Kind) -> Vec<(&'static str, &'static str)> {
 }
 
 impl Options {
-    /// Runs a case in a process and a directory of its own.
     fn run(&self, store: &Store, name: &'static str, promise: &'static str) -> Result<Report, String> {
+        let (verdict, took) = self.ask(store, name)?;
+        Ok(Report { name, promise, verdict, took })
+    }
+
+    /// Runs a case in a process and a directory of its own.
+    fn ask(&self, store: &Store, name: &str) -> Result<(Verdict, Duration), String> {
         let directory = tempfile::TempDir::with_prefix("sukkal-verify-")
             .map_err(|error| format!("no temporary directory can be made: {error}"))?;
         let case = OneCase {
@@ -124,8 +136,7 @@ impl Options {
             effort: self.effort,
             after_kill: false,
         };
-        let (verdict, took) = case.ask().map_err(|error| format!("no process can be started: {error}"))?;
-        Ok(Report { name, promise, verdict, took })
+        case.ask().map_err(|error| format!("no process can be started: {error}"))
     }
 }
 
@@ -147,6 +158,6 @@ fn as_json(store: &Store, report: &Report) -> serde_json::Value {
     };
     json!({
         "case": report.name, "promise": report.promise, "verdict": verdict, "reason": reason,
-        "ms": report.took.as_millis() as u64, "uri": store.uri,
+        "ms": report.took.as_millis() as u64, "uri": masked_uri(&store.uri),
     })
 }

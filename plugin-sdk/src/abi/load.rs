@@ -39,7 +39,22 @@ pub struct LoadError {
 
 impl std::fmt::Display for LoadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}; {}", self.path.display(), self.fault, self.mend)
+        write!(f, "{}: {}; {}", self.file(), self.fault, self.mend)
+    }
+}
+
+impl LoadError {
+    /// The file, on one line whatever its name.
+    pub fn file(&self) -> String {
+        let shown = self.path.to_string_lossy();
+        shown.chars().fold(String::with_capacity(shown.len()), |mut line, letter| {
+            if letter.is_control() {
+                line.extend(letter.escape_default())
+            } else {
+                line.push(letter)
+            }
+            line
+        })
     }
 }
 
@@ -260,11 +275,21 @@ impl Copy {
 
     /// The system loader's own words, about the file that the operator knows.
     fn explain(&self, path: &Path, error: &libloading::Error) -> Refusal {
+        if let Some(folder) = self.0.parent().filter(|folder| is_noexec(folder)) {
+            let fault = format!("cannot be run from its copy in {}, which is mounted noexec", folder.display());
+            return (fault, "set TMPDIR to a folder from which programs can be run".to_owned());
+        }
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         let reason = reason.replace(&*self.0.to_string_lossy(), &path.to_string_lossy());
         let mend = "install what is missing, or build the plugin on this system or an older one";
         (format!("the system cannot load it: {reason}"), mend.to_owned())
     }
+}
+
+/// Whether nothing can be run from a folder.
+fn is_noexec(folder: &Path) -> bool {
+    // Of a folder that cannot be asked, the loader's own words are told.
+    rustix::fs::statvfs(folder).is_ok_and(|system| system.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
 }
 
 fn check_version(header: &LibHeader) -> Result<(), Refusal> {

@@ -78,7 +78,11 @@ impl Poster<'_> {
             line.clear();
             let read = input.read_line(&mut line);
             let problem = |problem: &dyn Display| format!("line {number} of standard input: {problem}");
-            if read.map_err(|error| Trouble::Local(problem(&error)))? == 0 {
+            let read = read.map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => Trouble::Input(problem(&"it is no UTF-8, as every message must be")),
+                _ => Trouble::Local(problem(&error)),
+            });
+            if read? == 0 {
                 break;
             }
             let body = line.trim_end_matches(['\r', '\n']);

@@ -68,6 +68,12 @@ impl Cors {
     }
 }
 
+/// Tells caches that answers differ by the page that asks, also where none did: what they keep of one must not be
+/// handed to another (Fetch, "CORS protocol and HTTP caches").
+pub fn vary(answer: &mut HeaderMap) {
+    answer.append(VARY, HeaderValue::from_static("Origin"));
+}
+
 /// Whether a browser asks what it may send.
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
@@ -102,7 +108,7 @@ impl Allowed {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.0.clone());
-        answer.append(VARY, HeaderValue::from_static("Origin"));
+        vary(answer);
     }
 }
 

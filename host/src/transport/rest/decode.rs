@@ -9,6 +9,7 @@ use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
 
 use super::route::Resolved;
+use crate::percent;
 
 /// Who sends it, with whatever value, presents a signed URL.
 const SIGNATURE: &str = "url-signature";
@@ -110,38 +111,9 @@ pub fn params(query: &str) -> Params {
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        params.add(&percent(name, true), &percent(value, true));
+        params.add(&percent::decode(name, true), &percent::decode(value, true));
     }
     params
-}
-
-/// Decodes `%XX`, and in queries `+`. What does not decode stays as it is.
-pub fn percent(text: &str, plus: bool) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte == b'%' || (plus && byte == b'+')) {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    while let Some((&first, rest)) = bytes.split_first() {
-        let (byte, rest) = match (first, rest) {
-            (b'%', [high, low, rest @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, rest),
-                _ => (first, &bytes[1..]),
-            },
-            (b'+', rest) if plus => (b' ', rest),
-            (byte, rest) => (byte, rest),
-        };
-        out.push(byte);
-        bytes = rest;
-    }
-    match String::from_utf8(out) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// Exactly a form, in any case and without parameters (spec: REST §1.6).
@@ -180,16 +152,6 @@ fn is_zero_quality(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percent_decoding_is_lenient() {
-        assert_eq!(percent("a%20b+c", true), "a b c");
-        assert_eq!(percent("a+b", false), "a+b");
-        assert_eq!(percent("%", true), "%");
-        assert_eq!(percent("%zz%4", true), "%zz%4");
-        assert_eq!(percent("%C5%93", true), "œ");
-        assert_eq!(percent("%ff", true), "\u{fffd}");
-    }
 
     #[test]
     fn parameters_keep_their_order_and_repetitions() {

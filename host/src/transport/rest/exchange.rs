@@ -53,15 +53,21 @@ impl Rest {
         B: Buf,
         E: Send,
     {
-        let allowed = self.cors.as_ref().and_then(|cors| cors.allowed(&head.headers));
-        let Some(allowed) = allowed else { return self.answer(head, body).await };
-        if cors::is_preflight(&head.method, &head.headers) {
+        let Some(cors) = &self.cors else { return self.answer(head, body).await };
+        let allowed = cors.allowed(&head.headers);
+        let is_preflight = cors::is_preflight(&head.method, &head.headers);
+        if let (Some(allowed), true) = (&allowed, is_preflight) {
             let mut response = with_id(new_request_id(), Response::default());
             allowed.preflight(&head.headers, response.headers_mut());
             return response;
         }
         let mut response = self.answer(head, body).await;
-        allowed.answer(response.headers_mut());
+        match allowed {
+            Some(allowed) => allowed.answer(response.headers_mut()),
+            // Of a refused preflight browsers are told nothing, and caches keep none.
+            None if is_preflight => {}
+            None => cors::vary(response.headers_mut()),
+        }
         response
     }
 

@@ -3,6 +3,7 @@
 use sukkal_core::Route;
 use sukkal_plugin_sdk::{Action, Target};
 
+use crate::percent;
 use crate::transport::document::{ASYNCAPI, OPENAPI};
 
 /// What a path and a method come to.
@@ -161,7 +162,7 @@ fn below_either(below: [Option<&str>; 3]) -> Option<&'static Resource> {
 }
 
 fn decoded(text: &str) -> String {
-    super::decode::percent(text, false).into_owned()
+    percent::decode(text, false).into_owned()
 }
 
 #[cfg(test)]

@@ -40,13 +40,10 @@ impl Trouble {
         let reason = root(error);
         if error.is_connect() {
             return Trouble::NoServer(match tls_client::of(error) {
-                Some(error) if tls_client::is_spoken_by_nobody(error) => {
-                    format!("the server at {server} speaks no TLS; write http:// for https://")
+                Some(error) => {
+                    let (fault, mend) = tls_client::explain(error);
+                    format!("the server at {server} {fault}; {mend}")
                 }
-                Some(_) => format!(
-                    "the server at {server} cannot be spoken to by TLS: {reason}; SSL_CERT_FILE names the certificates to \
-                     trust, if the system's do not do"
-                ),
                 None => {
                     let mend = "start one with `sukkal serve`, or name another with --url or SUKKAL_URL";
                     format!("no server answers at {server}: {reason}; {mend}")
