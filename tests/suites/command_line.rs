@@ -120,7 +120,7 @@ async fn lines_of_standard_input_are_messages_in_their_order() {
     // More than a batch's number, and bodies that are more than a post may hold together.
     let small: String = (0..1200).map(|n| format!("{n}\n")).collect();
     let large: String = (0..8).map(|n| format!("\"{n}{}\"\n", "x".repeat(60_000))).collect();
-    let output = pipe(&host, &["queue", "post", "orders"], &format!("{small}\n{large}"));
+    let output = pipe(&host, &["queue", "post", "orders"], format!("{small}\n{large}"));
     assert!(output.status.success(), "{}", told(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1208);
     let peeked = printed(&host, &["queue", "peek", "orders", "--all", "--json"]);

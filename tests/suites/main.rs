@@ -64,6 +64,7 @@ mod supervised;
 mod tenants;
 mod tls;
 mod topics;
+mod verifying;
 mod waiting;
 mod websocket;
 mod websocket_bounds;

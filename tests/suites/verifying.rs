@@ -1,0 +1,78 @@
+//! `sukkal plugin verify` holds the stores of a library to their promises, whatever it does meanwhile.
+
+use sukkal_tests::{Host, programs};
+
+use crate::loading::{line_of, sukkal, text};
+
+#[test]
+fn verify_passes_a_sound_store_and_names_what_was_asked() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    let path = path.to_string_lossy();
+    let output = sukkal(&host, &["plugin", "verify", &path, "--case", "pool.claim.ex*"]);
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{told}{}", text(&output.stderr));
+    assert!(told.contains("pool sqlite:verify.db"), "{told}");
+    assert!(told.lines().any(|line| line.starts_with("ok    pool.claim.exclusive")), "{told}");
+    assert!(told.ends_with("2 passed, 0 failed, 0 not offered\n"), "{told}");
+    let output = sukkal(&host, &["plugin", "verify", &path, "--case", "pool.claim.exclusive", "--json"]);
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines[0]["verdict"], "passed");
+    assert_eq!(lines[1], serde_json::json!({ "passed": 1, "failed": 0, "not_offered": 0 }));
+    for arguments in
+        [["plugin", "verify", &path, "--case", "nothing.*"], ["plugin", "verify", &path, "--uri", "redis:"]]
+    {
+        let output = sukkal(&host, &arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("nothing to verify"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn verify_asks_nothing_after_a_restart_of_what_says_that_nothing_is_left() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-memory");
+    for (case, passed) in [("catalog.restart.*", 0), ("pool.restart.*", 0), ("pool.crash.*", 0), ("catalog.health", 1)]
+    {
+        let output = sukkal(&host, &["plugin", "verify", &path.to_string_lossy(), "--case", case]);
+        let told = text(&output.stdout);
+        assert!(output.status.success(), "{case}: {told}{}", text(&output.stderr));
+        assert!(told.contains(&format!("{passed} passed, 0 failed")), "{case}: {told}");
+    }
+}
+
+#[test]
+fn verify_survives_what_panics_hangs_or_cannot_be_opened() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::bad_library("misbehaves");
+    let path = path.to_string_lossy();
+    for (does, at, reason) in [
+        ("panic_text", "claim", "the plugin failed: panic: at once, with a text"),
+        ("late_panic_number", "claim", "the plugin failed"),
+        ("fail", "claim", "out of order: as its settings say"),
+        ("fail", "open", "it cannot be opened: out of order"),
+    ] {
+        let settings = format!("{{\"does\":\"{does}\",\"at\":\"{at}\"}}");
+        let case = "pool.claim.oldest_first";
+        let output = sukkal(&host, &["plugin", "verify", &path, "--case", case, "--settings", &settings]);
+        assert_eq!(output.status.code(), Some(1), "{does} at {at}");
+        let told = text(&output.stdout);
+        let line = line_of(&told, case);
+        assert!(line.starts_with("FAIL") && line.contains(reason), "{does} at {at}: {told}");
+        assert!(line.contains("(promised: a claim takes the oldest available messages"), "{told}");
+        assert!(told.ends_with("0 passed, 1 failed, 0 not offered\n"), "{told}");
+    }
+}
+
+#[test]
+fn verify_tells_once_that_a_store_cannot_be_opened() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    let output = sukkal(&host, &["plugin", "verify", &path.to_string_lossy(), "--uri", "sqlite:/no/such/folder/x.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("sqlite:/no/such/folder/x.db: it cannot be opened"), "{told}");
+    assert_eq!(text(&output.stdout), "", "no case is tried");
+}
