@@ -68,6 +68,7 @@ mod verifying;
 mod waiting;
 mod websocket;
 mod websocket_bounds;
+mod websocket_frames;
 mod websocket_posts;
 mod websocket_sessions;
 mod wire_vectors;

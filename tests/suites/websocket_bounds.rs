@@ -11,6 +11,7 @@ use sukkal_tests::wire::Wire;
 use sukkal_tests::ws::{Frame, Socket, packed, request};
 use sukkal_tests::{Host, eventually};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as Piece;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -96,6 +97,26 @@ async fn who_does_not_read_is_told_so_and_holds_no_more_than_the_bound() {
     }
     reader.ask("queue_list", json!({})).await.expect(200);
     assert!(host.resident() < before + 128 * MIB as u64, "{before} then {}", host.resident());
+}
+
+#[tokio::test]
+async fn who_pings_without_end_and_reads_nothing_is_held_up_and_costs_nothing() {
+    const FRAME: usize = 6 + 125;
+    let host = Host::start().await;
+    let mut reader = host.websocket().await;
+    reader.ask("queue_list", json!({})).await.expect(200);
+    let before = host.resident();
+    let mut pinging = host.websocket().await;
+    // Masked by zeros, each as long as it may be.
+    let ping = [&[0x89, 0x80 + 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let many = ping.repeat(4096);
+    let mut n_sent = 0;
+    while let Ok(sent) = timeout(Duration::from_secs(2), pinging.wire().write(&many[n_sent % FRAME..])).await {
+        n_sent += sent.expect("the connection stays open");
+        assert!(n_sent < 64 * MIB, "the host reads and reads");
+    }
+    assert!(host.resident() < before + 16 * MIB as u64, "{before} then {}", host.resident());
+    reader.ask("queue_list", json!({})).await.expect(200);
 }
 
 #[tokio::test]

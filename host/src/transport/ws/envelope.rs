@@ -1,6 +1,7 @@
 //! The text of a request, taken apart in one pass: nothing is copied but names with escapes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use sukkal_core::json::{Fault, Scanner, Token, unescape};
 
@@ -20,7 +21,7 @@ pub struct Envelope<'a> {
 pub struct Part<'a> {
     /// As sent.
     pub value: Value<'a>,
-    /// Its members; none where it is no object.
+    /// Its members, each name once; none where it is no object.
     pub members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
@@ -80,15 +81,30 @@ fn part<'a>(scanner: &mut Scanner<'a>, text: &'a str) -> Result<Part<'a>, Fault>
         while let Token::Key(key) = scanner.next()? {
             members.push((unescape(key)?, value(scanner, text)?));
         }
+        keep_the_last(&mut members);
     }
     scanner.leave_to(depth)?;
     Ok(Part { value: Value(&text[start..scanner.position()]), members })
 }
 
+/// Of members with one name, only the last.
+fn keep_the_last<T>(members: &mut Vec<(Cow<'_, str>, T)>) {
+    // As many as a client sends are compared one by one; none is doubled.
+    const FEW: usize = 16;
+    let is_doubled = |index: usize| members[..index].iter().any(|(name, _)| *name == members[index].0);
+    if members.len() <= FEW && !(1..members.len()).any(is_doubled) {
+        return;
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    members.reverse();
+    members.retain(|(name, _)| seen.insert(name.clone()));
+    members.reverse();
+}
+
 impl<'a> Part<'a> {
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        self.members.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
+        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 }
 
@@ -171,7 +187,15 @@ mod tests {
     fn the_last_of_doubled_keys_counts() {
         let envelope = read(r#"{"action":"a","body":5,"\u0061ction":"b","body":{"q":1,"q":2}}"#).unwrap().unwrap();
         assert_eq!(envelope.action.map(Value::raw), Some("\"b\""));
-        assert_eq!(envelope.body.unwrap().get("q"), Some(Value("2")));
+        let body = envelope.body.unwrap();
+        assert_eq!((body.get("q"), body.members.len()), (Some(Value("2")), 1));
+        let many: Vec<_> = (0..100).map(|number| format!(r#""{}":{number}"#, number % 30)).collect();
+        let text = format!(r#"{{"headers":{{{}}}}}"#, many.join(","));
+        let members = read(&text).unwrap().unwrap().headers.unwrap().members;
+        assert_eq!(
+            members.iter().map(|(_, value)| value.raw()).collect::<Vec<_>>(),
+            (70..100).map(|number| number.to_string()).collect::<Vec<_>>()
+        );
     }
 
     #[test]
