@@ -5,6 +5,14 @@
 #[cfg(fuzzing)]
 libfuzzer_sys::fuzz_target!(|input: &[u8]| sukkal_fuzz::try_one(&sukkal_fuzz::WEBSOCKET_FRAME, input));
 
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_mutator!(|bytes: &mut [u8], size: usize, longest: usize, seed: u32| {
+    match seed % 2 {
+        0 => libfuzzer_sys::fuzzer_mutate(bytes, size, longest),
+        _ => sukkal_fuzz::mutate::in_place(&sukkal_fuzz::WEBSOCKET_FRAME, bytes, size, longest, seed),
+    }
+});
+
 #[cfg(not(fuzzing))]
 fn main() -> std::process::ExitCode {
     sukkal_fuzz::replay(&sukkal_fuzz::WEBSOCKET_FRAME, std::env::args_os().skip(1))

@@ -1,16 +1,18 @@
 //! Frames of the websocket: JSON, MessagePack, and what is neither.
 
 use futures_util::{SinkExt, StreamExt};
+use rmpv::Value as Packed;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::host::{Host, PATIENCE};
-use crate::{Target, answer};
+use crate::{Target, answer, steps, twin};
 
-/// An input whose first byte is `b` is the payload of a binary frame, after that byte; any other one
-/// is the text of a text frame.
+/// A request whose first byte is `b` is the payload of a binary frame, after that byte; any other one
+/// is the text of a text frame. An input is one or several (`steps`). What has a form in MessagePack is
+/// asked in both, by two projects that know nothing of each other.
 pub static WEBSOCKET_FRAME: Target = Target {
     name: "websocket_frame",
     words: &[
@@ -57,6 +59,12 @@ pub static WEBSOCKET_FRAME: Target = Target {
         "\u{81}",
         "\u{7f}",
         "\u{0}",
+        "\n---\n",
+        "\n---\n+61\n---\n",
+        "\"X-Project-ID\":\"{project}\"",
+        "\"message_id\":\"{message}\"",
+        "\"claim_id\":\"{claim}\"",
+        "\"subscription_id\":\"{subscription}\"",
     ],
     send,
 };
@@ -91,16 +99,69 @@ struct Sent<'a> {
 }
 
 fn send(host: &mut Host, input: &[u8]) {
-    let message = match input.split_first() {
-        Some((b'b', payload)) => Message::binary(payload.to_vec()),
-        _ => Message::text(String::from_utf8_lossy(input).into_owned()),
-    };
-    let text = message.to_text().ok().filter(|_| message.is_text()).map(str::to_owned);
-    match (ask(host, message), text) {
-        (Message::Text(answer), Some(sent)) => check(answer.as_bytes(), Some(&sent)),
-        (Message::Binary(packed), None) => unpacked(&packed),
-        (other, _) => panic!("{other:?} where an answer in the request's form is due"),
+    let statuses = answers(host, 't', input, |step| Some(message(step)));
+    if twin::is_possible(input) {
+        let packed = answers(host, 'b', input, |step| twin::of(step).map(Message::binary));
+        assert_eq!(statuses, packed, "statuses of a text, and of the same in MessagePack");
     }
+}
+
+fn message(step: &[u8]) -> Message {
+    match step.split_first() {
+        Some((b'b', payload)) => Message::binary(payload.to_vec()),
+        _ => Message::text(String::from_utf8_lossy(step).into_owned()),
+    }
+}
+
+/// Sends the requests of an input for a project of its own; none stands for a status that cannot be read.
+fn answers(host: &mut Host, letter: char, input: &[u8], form: fn(&[u8]) -> Option<Message>) -> Vec<Option<u16>> {
+    let project = host.project(letter);
+    let mut statuses = Vec::new();
+    steps::run(host, &project, input, |host, step| {
+        let Some(message) = form(step) else { return Vec::new() };
+        let (answer, status) = one(host, message);
+        statuses.push(status);
+        answer
+    });
+    // A connection subscribes to so many queues and no more, and its subscriptions end with it.
+    if input.windows(CREATE.len()).any(|window| window == CREATE) {
+        host.socket = None;
+    }
+    statuses
+}
+
+const CREATE: &[u8] = b"subscription_create";
+
+fn one(host: &mut Host, message: Message) -> (Vec<u8>, Option<u16>) {
+    match (message.clone(), ask(host, message)) {
+        (Message::Text(sent), Message::Text(answer)) => {
+            let status = check(answer.as_bytes(), Some(&sent));
+            (answer.as_bytes().to_vec(), Some(status))
+        }
+        (Message::Binary(sent), Message::Binary(answer)) => {
+            let status = read(&answer).map(|answer| echoed(&sent, &answer));
+            (answer.to_vec(), status)
+        }
+        (_, other) => panic!("{other:?} where an answer in the request's form is due"),
+    }
+}
+
+/// That a packed request comes back as it was sent; the status.
+fn echoed(mut sent: &[u8], answer: &Packed) -> u16 {
+    let action = &answer["request"]["action"];
+    if action.as_str().is_some_and(|action| action != "authenticate")
+        && let Ok(sent) = rmpv::decode::read_value_with_max_depth(&mut sent, DEEPEST)
+        && let Some(members) = sent.as_map()
+    {
+        let body = members.iter().rev().find(|(key, _)| key.as_str() == Some("body"));
+        let nothing = Packed::Map(Vec::new());
+        assert_eq!(
+            &answer["request"]["body"],
+            body.map_or(&nothing, |(_, body)| body),
+            "a request comes back as it was sent"
+        );
+    }
+    status(answer)
 }
 
 /// Sends a message and waits for the answer.
@@ -120,28 +181,35 @@ pub fn ask(host: &mut Host, message: Message) -> Message {
     })
 }
 
-fn check(text: &[u8], sent: Option<&str>) {
+fn check(text: &[u8], sent: Option<&str>) -> u16 {
     let Answer { request, headers, .. } = serde_json::from_str(answer::json(text).get()).expect("an answer's shape");
     answer::status(headers.status, text);
-    let Some(sent) = sent.and_then(|sent| serde_json::from_str::<Sent<'_>>(sent).ok()) else { return };
-    // What could not be read, or names its client, does not come back.
-    if let Some(body) = sent.body.filter(|_| !matches!(request.action.get(), "null" | "\"authenticate\"")) {
+    if let Some(sent) = sent.and_then(|sent| serde_json::from_str::<Sent<'_>>(sent).ok())
+        // What could not be read, or names its client, does not come back.
+        && let Some(body) = sent.body.filter(|_| !matches!(request.action.get(), "null" | "\"authenticate\""))
+    {
         assert_eq!(request.body.get(), body.get(), "a request comes back as it was sent");
     }
+    headers.status
 }
 
 /// How deep answers in MessagePack are read. The reader recurses, and the host does not.
 const DEEPEST: usize = 64;
 
-/// An answer in MessagePack, read in full unless it is nested deeper than its reader goes.
-pub fn unpacked(mut packed: &[u8]) {
+/// An answer in MessagePack; none where it is nested deeper than its reader goes.
+pub fn read(mut packed: &[u8]) -> Option<Packed> {
     match rmpv::decode::read_value_with_max_depth(&mut packed, DEEPEST) {
         Ok(answer) => {
-            let status = answer["headers"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-            self::answer::status(status.expect("an answer has a status"), answer.to_string().as_bytes());
+            answer::status(status(&answer), answer.to_string().as_bytes());
             assert!(packed.is_empty(), "a frame holds one object");
+            Some(answer)
         }
-        Err(rmpv::decode::Error::DepthLimitExceeded) => {}
+        Err(rmpv::decode::Error::DepthLimitExceeded) => None,
         Err(error) => panic!("an answer is no MessagePack: {error}"),
     }
+}
+
+fn status(answer: &Packed) -> u16 {
+    let status = answer["headers"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    status.expect("an answer has a status")
 }

@@ -17,8 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_tungstenite::WebSocketStream;
 
-/// After so many inputs a host is given up for a new one.
-const OLD: u32 = 10_000;
+/// After so many requests a host is given up for a new one.
+const OLD: u32 = 20_000;
+/// How far its clock is advanced, at the most: subscriptions end before the year 10,000.
+const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// How long an answer may take. Nothing waits for a message here.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,7 +34,10 @@ pub struct Host {
     pub wire: Option<TcpStream>,
     rest: SocketAddr,
     websocket: SocketAddr,
-    n_inputs: u32,
+    clock: TestClock,
+    n_projects: u32,
+    n_requests: u32,
+    advanced: Duration,
     _stopper: Stopper,
     _scratch: TempDir,
 }
@@ -46,19 +51,45 @@ impl Host {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let scratch = tempfile::tempdir().expect("a temporary folder can be made");
         let (stopper, stop) = shutdown::channel();
-        let (rest, websocket) = runtime.block_on(serve(scratch.path(), stop));
+        let clock = TestClock::default();
+        let (rest, websocket) = runtime.block_on(serve(scratch.path(), clock.clone(), stop));
+        let (advanced, n_projects, n_requests) = (Duration::ZERO, 0, 0);
         let (socket, wire) = (None, None);
-        Host { runtime, socket, wire, rest, websocket, n_inputs: 0, _stopper: stopper, _scratch: scratch }
+        Host {
+            runtime,
+            socket,
+            wire,
+            rest,
+            websocket,
+            clock,
+            n_projects,
+            n_requests,
+            advanced,
+            _stopper: stopper,
+            _scratch: scratch,
+        }
     }
 
     /// Whether enough has gathered in it.
     pub fn is_old(&self) -> bool {
-        self.n_inputs >= OLD
+        self.n_requests >= OLD || self.advanced >= FAR
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, by: Duration) {
+        self.advanced += by;
+        self.clock.advance(by);
+    }
+
+    /// A project that nobody has used yet, as long as what stands for it.
+    pub fn project(&mut self, letter: char) -> String {
+        self.n_projects += 1;
+        format!("{letter}{:08}", self.n_projects)
     }
 
     /// A connection to the REST API, and the runtime.
     pub fn wire(&mut self) -> (&Runtime, &mut Option<TcpStream>) {
-        self.n_inputs += 1;
+        self.n_requests += 1;
         if self.wire.is_none() {
             self.wire = Some(self.runtime.block_on(connect(self.rest)));
         }
@@ -67,7 +98,7 @@ impl Host {
 
     /// A websocket, and the runtime.
     pub fn socket(&mut self) -> (&Runtime, &mut Option<WebSocketStream<TcpStream>>) {
-        self.n_inputs += 1;
+        self.n_requests += 1;
         if self.socket.is_none() {
             let address = self.websocket;
             self.socket = Some(self.runtime.block_on(async {
@@ -85,8 +116,8 @@ async fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-async fn serve(scratch: &Path, stop: Stop) -> (SocketAddr, SocketAddr) {
-    let engine = engine(scratch).await;
+async fn serve(scratch: &Path, clock: TestClock, stop: Stop) -> (SocketAddr, SocketAddr) {
+    let engine = engine(scratch, clock).await;
     let (listeners, addresses) = (listen().await, listen().await);
     let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
     let metrics = Metrics::new(false).expect("metrics can be set up");
@@ -106,8 +137,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-async fn engine(scratch: &Path) -> Arc<Engine> {
-    let clock = TestClock::default();
+async fn engine(scratch: &Path, clock: TestClock) -> Arc<Engine> {
     let library = Library::load(&memory(), scratch, clock.services()).expect("the memory plugin loads");
     let arguments = OpenArgs {
         which: "memory".to_owned(),

@@ -13,11 +13,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod answer;
+mod exchange;
 mod frame;
 mod host;
 mod message;
 pub mod mutate;
 mod request;
+mod steps;
+mod twin;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
