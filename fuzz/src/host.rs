@@ -1,7 +1,6 @@
 //! A host within this process.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +8,14 @@ use sukkal::metrics::Metrics;
 use sukkal::shutdown::{self, Stop, Stopper};
 use sukkal::transport::rest::{Rest, server};
 use sukkal::transport::{Connections, Origins, ws};
-use sukkal_core::{Api, Engine, Limits, Parts, Reloadable, UrlSigner};
-use sukkal_plugin_sdk::load::{Library, OpenArgs};
-use sukkal_plugin_sdk::testing::TestClock;
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_tungstenite::WebSocketStream;
 
+use crate::service;
+
 /// After so many requests a host is given up for a new one.
 const OLD: u32 = 20_000;
-/// How far its clock is advanced, at the most: subscriptions end before the year 10,000.
-const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// How long an answer may take. Nothing waits for a message here.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,12 +29,9 @@ pub struct Host {
     pub wire: Option<TcpStream>,
     rest: SocketAddr,
     websocket: SocketAddr,
-    clock: TestClock,
     n_projects: u32,
     n_requests: u32,
-    advanced: Duration,
     _stopper: Stopper,
-    _scratch: TempDir,
 }
 
 impl Host {
@@ -49,36 +41,15 @@ impl Host {
     /// The plugin has not been built.
     pub fn start() -> Host {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let scratch = tempfile::tempdir().expect("a temporary folder can be made");
         let (stopper, stop) = shutdown::channel();
-        let clock = TestClock::default();
-        let (rest, websocket) = runtime.block_on(serve(scratch.path(), clock.clone(), stop));
-        let (advanced, n_projects, n_requests) = (Duration::ZERO, 0, 0);
+        let (rest, websocket) = runtime.block_on(serve(stop));
         let (socket, wire) = (None, None);
-        Host {
-            runtime,
-            socket,
-            wire,
-            rest,
-            websocket,
-            clock,
-            n_projects,
-            n_requests,
-            advanced,
-            _stopper: stopper,
-            _scratch: scratch,
-        }
+        Host { runtime, socket, wire, rest, websocket, n_projects: 0, n_requests: 0, _stopper: stopper }
     }
 
     /// Whether enough has gathered in it.
     pub fn is_old(&self) -> bool {
-        self.n_requests >= OLD || self.advanced >= FAR
-    }
-
-    /// Lets time pass.
-    pub fn advance(&mut self, by: Duration) {
-        self.advanced += by;
-        self.clock.advance(by);
+        self.n_requests >= OLD
     }
 
     /// A project that nobody has used yet, as long as what stands for it.
@@ -116,8 +87,8 @@ async fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-async fn serve(scratch: &Path, clock: TestClock, stop: Stop) -> (SocketAddr, SocketAddr) {
-    let engine = engine(scratch, clock).await;
+async fn serve(stop: Stop) -> (SocketAddr, SocketAddr) {
+    let engine = service::start().await;
     let (listeners, addresses) = (listen().await, listen().await);
     let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
     let metrics = Metrics::new(false).expect("metrics can be set up");
@@ -135,42 +106,4 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("a listener has an address");
     (listener, address)
-}
-
-async fn engine(scratch: &Path, clock: TestClock) -> Arc<Engine> {
-    let library = Library::load(&memory(), scratch, clock.services()).expect("the memory plugin loads");
-    let arguments = OpenArgs {
-        which: "memory".to_owned(),
-        uri: "memory:".to_owned(),
-        settings: "{}".to_owned(),
-        data_dir: scratch.to_string_lossy().into_owned(),
-        host_id: "fuzz".to_owned(),
-        records: None,
-        isolate: false,
-    };
-    Engine::start(Parts {
-        catalog: library.open_catalog(arguments.clone()).await.expect("a catalog opens").into(),
-        default_pool: Some(library.open_pool(arguments).await.expect("a pool opens").into()),
-        pools: Arc::new(()),
-        reloadable: Reloadable {
-            // Who waits for a message would hold up all that follows.
-            limits: Limits { max_wait: 0, ..Limits::default() },
-            api: Api { admin_mode: true, enable_checksum: true, ..Api::default() },
-            url_signer: UrlSigner::new("test-secret"),
-            ..Reloadable::default()
-        },
-        clock: Arc::new(move || clock.now()),
-        observer: Arc::new(()),
-        host_id: "fuzz".to_owned(),
-    })
-}
-
-/// The memory plugin's library: beside this program or above it, else where `cargo build` puts it.
-fn memory() -> PathBuf {
-    let this = std::env::current_exe().expect("a program knows its own path");
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let beside = this.ancestors().skip(1).take(2).map(Path::to_owned);
-    let mut folders = beside.chain(["debug", "release"].map(|profile| target.join(profile)));
-    let library = folders.find_map(|folder| Some(folder.join("libsukkal_memory.so")).filter(|file| file.exists()));
-    library.expect("the memory plugin is built: run `cargo build`")
 }

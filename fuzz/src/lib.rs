@@ -13,12 +13,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod answer;
+mod encoding;
 mod exchange;
 mod frame;
 mod host;
 mod message;
 pub mod mutate;
 mod request;
+mod service;
 mod steps;
 mod twin;
 
@@ -27,6 +29,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+pub use encoding::ENCODINGS;
 pub use frame::WEBSOCKET_FRAME;
 pub use host::Host;
 pub use message::MESSAGE_BODY;
@@ -43,7 +46,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [&Target; 3] = [&MESSAGE_BODY, &REST_REQUEST, &WEBSOCKET_FRAME];
+pub static TARGETS: [&Target; 4] = [&ENCODINGS, &MESSAGE_BODY, &REST_REQUEST, &WEBSOCKET_FRAME];
 
 impl Target {
     /// Inputs that are kept: what clients send, and what was found once.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::host::Host;
+use crate::service;
 
 /// Stands between the requests of an input.
 const NEXT: &[u8] = b"\n---\n";
@@ -38,7 +39,7 @@ pub fn of(input: &[u8]) -> Vec<&[u8]> {
 
 /// How long a step that is no request lets pass: `+` and seconds.
 pub fn pause(step: &[u8]) -> Option<Duration> {
-    let seconds: u32 = std::str::from_utf8(step).ok()?.strip_prefix('+')?.trim_end().parse().ok()?;
+    let seconds: u16 = std::str::from_utf8(step).ok()?.strip_prefix('+')?.trim_end().parse().ok()?;
     Some(Duration::from_secs(seconds.into()))
 }
 
@@ -47,7 +48,7 @@ pub fn run(host: &mut Host, project: &str, input: &[u8], mut send: impl FnMut(&m
     let mut ids: [Option<Vec<u8>>; IDS.len()] = Default::default();
     for step in of(input) {
         if let Some(pause) = pause(step) {
-            host.advance(pause);
+            service::advance(pause);
             continue;
         }
         let mut request = replaced(step, PROJECT, project.as_bytes());

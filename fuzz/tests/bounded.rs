@@ -10,13 +10,18 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sukkal_fuzz::{MESSAGE_BODY, REST_REQUEST, TARGETS, Target, WEBSOCKET_FRAME, mutate, try_one};
+use sukkal_fuzz::{ENCODINGS, MESSAGE_BODY, REST_REQUEST, TARGETS, Target, WEBSOCKET_FRAME, mutate, try_one};
 
 const MUTATIONS: u32 = 10_000;
 
 #[test]
 fn any_message_body_comes_back_as_it_was() {
     hold(&MESSAGE_BODY);
+}
+
+#[test]
+fn any_bytes_are_read_as_others_read_them() {
+    hold(&ENCODINGS);
 }
 
 #[test]

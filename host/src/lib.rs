@@ -28,6 +28,8 @@ mod tls_client;
 pub mod transport;
 
 /// Requests allocate on one thread and free on another, in sizes of a message and more: glibc's
-/// allocator is at its slowest there. Plugins keep glibc's: a library cannot bring one of its own.
+/// allocator is at its slowest there. Plugins keep glibc's: a library cannot bring one of its own. Under
+/// a fuzzer the host keeps the one that AddressSanitizer watches.
+#[cfg(not(fuzzing))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
