@@ -1,8 +1,14 @@
 //! SQLite's files: each has one holder, whatever it is called by; the next one need not wait.
 
+use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 
-use sukkal_tests::Host;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use serde_json::json;
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{admin, register};
+use sukkal_tests::{Host, eventually};
 
 /// What a host says that does not start.
 fn refusal(host: &Host) -> String {
@@ -81,4 +87,49 @@ async fn a_file_has_one_host_and_the_next_starts_at_once_when_it_dies() {
         first.start_again().await;
     }
     assert_eq!(first.queue("orders").counts().await, [3, 0, 3]);
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_at_once() {
+    let host = admin(Host::with()).start().await;
+    let data = host.folder().join("data");
+    std::fs::create_dir(data.join("folder")).expect("a folder can be made");
+    for pipe in ["one", "two"] {
+        let made = Command::new("mkfifo").arg(data.join(pipe)).status().expect("mkfifo can be run");
+        assert!(made.success());
+    }
+    // Opening a pipe waits for somebody at its other end.
+    let body = |name| json!({ "uri": format!("sqlite:{name}"), "weight": 1 });
+    let [one, two, folder] = ["one", "two", "folder"].map(|name| register(&host, name, body(name)));
+    for refused in <[_; 3]>::from(tokio::join!(one, two, folder)) {
+        let told = refused.expect(400).text();
+        assert!(told.contains("name a regular file"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_slow_to_open_holds_nobody_up() {
+    let host = admin(Host::with()).start().await;
+    let data = host.folder().join("data");
+    // Another program that holds a file makes SQLite wait for it.
+    let names = ["one", "two", "three", "four"];
+    let held = names.map(|name| {
+        let file = File::create(data.join(name)).expect("a file can be made");
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("a file can be locked");
+        file
+    });
+    let registered = names.map(|name| {
+        let (client, body) = (host.client(), json!({ "uri": format!("sqlite:{name}"), "weight": 1 }));
+        tokio::spawn(async move { client.put(&format!("/v2/pools/{name}"), body).await })
+    });
+    eventually("all are being opened", SOON, async || {
+        names.iter().all(|name| data.join(format!("{name}.lock")).exists()).then_some(())
+    })
+    .await;
+    host.client().get("/v2/ping").await.expect(204);
+    host.queue("orders").post(["taken"]).await;
+    drop(held);
+    for registered in registered {
+        registered.await.expect("a request ends").expect(201);
+    }
 }

@@ -1,15 +1,18 @@
 //! One open file: its lock, its writer, its readers, its log.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use sukkal_plugin_sdk::{Health, Host, Open, Result, tracing};
+use sukkal_plugin_sdk::tokio::sync::oneshot;
+use sukkal_plugin_sdk::{Error, Health, Host, Open, Result, tracing};
 
 use crate::connection;
-use crate::error::of_driver;
+use crate::error::{Fail, of_driver};
 use crate::lock::{FileLock, network_file_system};
 use crate::reader::Readers;
 use crate::schema::Schema;
@@ -32,29 +35,55 @@ pub struct Store<L> {
 }
 
 impl<L: Ledger> Store<L> {
-    /// Locks and opens the file of a URI, making it if there is none.
+    /// Locks and opens the file of a URI, making it if there is none. That can take as long as the
+    /// file system likes (a long log, a mount that hangs), so it is done on a thread of its own: who
+    /// no longer waits for it lets go, and what is opened in vain is closed there.
     ///
     /// # Errors
     /// `Invalid`: the URI, the settings or the file are wrong. `Conflict`: somebody else has it.
-    pub fn open(
+    pub async fn open(
         open: Open<Settings>,
+        schema: Schema,
+        ledger: impl FnOnce(Connection) -> Result<L> + Send + 'static,
+    ) -> Result<Store<L>> {
+        let (opened, answer) = oneshot::channel();
+        let (path, settings) = open.settings.of_uri(&open.uri, open.host.data_dir())?;
+        let opening = Opening::begin(&path)?;
+        let host = open.host;
+        let work = move || {
+            let store = Store::open_here(&path, settings, host, schema, ledger);
+            drop(opening);
+            // Nobody may be waiting any more, which is no concern of ours.
+            let _ = opened.send(store);
+        };
+        std::thread::Builder::new()
+            .name("sqlite-open".to_owned())
+            .spawn(work)
+            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
+        // The sender is dropped unsent only when opening panicked.
+        answer.await.unwrap_or_else(|_| Err(Fail::Panicked.into()))
+    }
+
+    fn open_here(
+        path: &Path,
+        settings: Settings,
+        host: Host,
         schema: Schema,
         ledger: impl FnOnce(Connection) -> Result<L>,
     ) -> Result<Store<L>> {
-        let (path, settings) = open.settings.of_uri(&open.uri, open.host.data_dir())?;
-        let path = resolve(&path);
+        let path = resolve(path)?;
         let lock = FileLock::take(&path, schema.role)?;
         let mut connection = connection::writer(&path, schema, &settings)?;
         let wal = Wal::watch(&mut connection, &path, &settings).map_err(|error| of_driver(&error))?;
-        let readers = Readers::start(&path, &settings, open.host.clone(), &wal.gate())?;
+        let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
         let ledger = ledger(connection)?;
-        let writer = Writer::start(ledger, open.host.clone(), wal, schema.role, settings.waiting as usize)?;
+        let writer = Writer::start(ledger, host.clone(), wal, schema.role, settings.waiting as usize)?;
         let warnings = warnings(&path, &settings);
         for warning in &warnings {
             tracing::warn!(file = %path.display(), "{warning}");
         }
-        Ok(Store { writer, readers, _copier: copier, _lock: lock, host: open.host, settings, warnings })
+        Ok(Store { writer, readers, _copier: copier, _lock: lock, host, settings, warnings })
     }
 
     /// What an operator should know of a store that answers.
@@ -63,17 +92,53 @@ impl<L: Ledger> Store<L> {
     }
 }
 
-/// One spelling for each file, so that one lock guards it. The file is made first: a link to one
-/// that is not there yet would be a spelling of its own. What cannot be made is told by the driver.
-fn resolve(path: &Path) -> PathBuf {
-    let _ = File::options().append(true).create(true).open(path);
-    if let Ok(path) = path.canonicalize() {
-        return path;
+/// A file that a thread is opening. There is one thread for each, so that who tries again and again to open
+/// what hangs does not use them up.
+struct Opening(PathBuf);
+
+static OPENING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+impl Opening {
+    fn begin(path: &Path) -> Result<Opening> {
+        if OPENING.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
+            return Ok(Opening(path.to_owned()));
+        }
+        let message = "the file of this store is still being opened; its disk is slow or does not answer";
+        Err(Error::unavailable(message).detail(path.display()))
     }
-    match (path.parent().map(Path::canonicalize), path.file_name()) {
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        OPENING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// One spelling for each file, so that one lock guards it. The file is made first: a link to one
+/// that is not there yet would be a spelling of its own. One that is there is not opened: the system
+/// takes all locks from a process that closes a file, those of a pool that is open already with them.
+/// What cannot be made is told by the driver.
+///
+/// # Errors
+/// `Invalid`: what is there is no regular file; opening a pipe, for one, would wait for ever.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let message = "the uri names a directory, a pipe or a device; name a regular file";
+            return Err(Error::invalid(message).detail(path.display()));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let _ = File::options().append(true).create(true).open(path);
+        }
+        Ok(_) | Err(_) => {}
+    }
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    Ok(match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),
         _ => path.to_owned(),
-    }
+    })
 }
 
 fn warnings(path: &Path, settings: &Settings) -> Vec<String> {

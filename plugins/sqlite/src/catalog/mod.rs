@@ -23,7 +23,7 @@ impl Catalog {
     /// # Errors
     /// `Invalid`: the URI, the settings or the file are wrong. `Conflict`: somebody else has it.
     pub async fn open(open: Open<Settings>) -> Result<Catalog> {
-        let store = Store::open(open, schema::CATALOG, |connection| Ok(Ledger::new(connection)))?;
+        let store = Store::open(open, schema::CATALOG, |connection| Ok(Ledger::new(connection))).await?;
         Ok(Catalog { store })
     }
 }

@@ -83,8 +83,9 @@ impl Pool {
         let totals = Arc::new(Totals::default());
         let (_, settings) = open.settings.clone().of_uri(&open.uri, open.host.data_dir())?;
         let runs = Arc::new(Runs::new(settings.body_cache_kib as usize * 1024));
-        let ledger = |connection| Ledger::new(connection, watch.clone(), totals.clone(), runs.clone());
-        let store = Store::open(open, schema::POOL, ledger)?;
+        let known = (watch.clone(), totals.clone(), runs.clone());
+        let ledger = move |connection| Ledger::new(connection, known.0, known.1, known.2);
+        let store = Store::open(open, schema::POOL, ledger).await?;
         Ok(Pool { store, watch, totals, own: Arc::default(), runs })
     }
 
