@@ -112,7 +112,10 @@ async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
     for _ in 0..STEPS {
         let swept = pool.sweep(&service.own_call(PATIENCE), STEP).await?;
         if swept.stuck > 0 {
-            tracing::warn!(messages = swept.stuck, "messages wait for their dead letter queue, which is gone");
+            tracing::warn!(
+                messages = swept.stuck,
+                "messages wait for their dead letter queue, which is gone or has no room"
+            );
         }
         if !swept.more {
             break;

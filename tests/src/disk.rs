@@ -79,6 +79,34 @@ impl Drop for Disk {
     }
 }
 
+/// A small disk in memory, to be filled. Dropping it takes it away, whoever still uses it.
+#[derive(Debug)]
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts an empty one of so many MiB at a folder, which is made; `None` if this user may not.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    pub fn mount(mount_point: &Path, mib: u32) -> Option<SmallDisk> {
+        std::fs::create_dir_all(mount_point).expect("a folder can be made");
+        let options = format!("size={mib}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(mount_point).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| SmallDisk(mount_point.to_owned()))
+    }
+
+    /// Where it is mounted.
+    pub fn mount_point(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
 fn run(command: &mut Command) {
     let output = command.output().expect("the program can be started");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

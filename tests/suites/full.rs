@@ -1,18 +1,38 @@
 //! A full store: nothing new is taken, nothing acknowledged is lost, and room made is used again.
 
 use serde_json::json;
+use sukkal_tests::disk::SmallDisk;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::{Answer, Host, Queue, eventually};
 
 async fn post(queue: &Queue, number: usize) -> Answer {
-    let body = format!("{number:06}{}", "x".repeat(8_000));
+    post_of(queue, number, 8_000).await
+}
+
+async fn post_of(queue: &Queue, number: usize, size: usize) -> Answer {
+    let body = format!("{number:06}{}", "x".repeat(size));
     queue.client().post(&queue.path("/messages"), json!({ "messages": [{ "body": body, "ttl": 3600 }] })).await
 }
 
 /// Posts until the store is full; gives how many were acknowledged.
 async fn fill(queue: &Queue, from: usize) -> usize {
+    fill_with(queue, from, 8_000).await
+}
+
+/// Posts until not even a few bytes are taken; gives how many large messages were acknowledged, and how
+/// many in all.
+async fn fill_to_the_brim(queue: &Queue) -> (usize, usize) {
+    let n_large = fill_with(queue, 0, 200_000).await;
+    let mut n_messages = n_large;
+    for size in [8_000, 1] {
+        n_messages += fill_with(queue, n_messages, size).await;
+    }
+    (n_large, n_messages)
+}
+
+async fn fill_with(queue: &Queue, from: usize, size: usize) -> usize {
     for number in from..from + 10_000 {
-        let answer = post(queue, number).await;
+        let answer = post_of(queue, number, size).await;
         match answer.status {
             201 => {}
             503 => {
@@ -60,6 +80,95 @@ async fn a_full_sqlite_file_goes_on_with_all_but_posts() {
 #[tokio::test]
 async fn a_full_memory_pool_goes_on_with_all_but_posts() {
     holds_to_its_promises("memory:?max_bytes=4000000").await;
+}
+
+/// Claims, renewals, releases, pops and deletes, which leave five messages less.
+async fn work_goes_on(queue: &Queue, n_messages: usize) {
+    assert_eq!(queue.counts().await, [n_messages as u64, 0, n_messages as u64]);
+    let claim = queue.claim(10).await;
+    assert_eq!(claim.ids().len(), 10, "claims go on");
+    claim.renew(600).await.expect(204);
+    for place in 0..2 {
+        claim.delete(place).await.expect(204);
+    }
+    claim.release().await;
+    assert_eq!(queue.pop(2).await.len(), 2, "pops go on");
+    let listed = queue.list("?echo=true&limit=1").await;
+    queue.delete(&listed.ids()[0]).await.expect(204);
+    let left = n_messages as u64 - 5;
+    assert_eq!(queue.counts().await, [left, 0, left]);
+}
+
+async fn a_full_disk_of(mib: u32) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), mib) else {
+        eprintln!("skipped: this user may not mount");
+        return;
+    };
+    let pool = disk.mount_point().join("pool.db");
+    let mut host = Host::with().top(&format!("default_pool = \"sqlite:{}\"", pool.display())).start().await;
+    let (n_large, n_messages) = fill_to_the_brim(&host.queue("q")).await;
+    assert!(n_large > 5, "only {n_large} large messages fit");
+    work_goes_on(&host.queue("q"), n_messages).await;
+    host.kill();
+    host.start_again().await;
+    let queue = host.queue("q");
+    work_goes_on(&queue, n_messages - 5).await;
+
+    while !queue.pop(10).await.is_empty() {}
+    assert_eq!(queue.counts().await, [0, 0, 0]);
+    eventually("what was freed can be used, without a restart", SOON, async || {
+        (post_of(&queue, 0, 200_000).await.status == 201).then_some(())
+    })
+    .await;
+    let (n_large_again, n_again) = fill_to_the_brim(&queue).await;
+    assert!(n_large_again >= n_large / 2, "{n_large} messages fitted at first, {n_large_again} when it was emptied");
+    work_goes_on(&queue, n_again + 1).await;
+    client_deletes_all(&queue).await;
+}
+
+async fn client_deletes_all(queue: &Queue) {
+    queue.client().post(&queue.path("/purge"), json!({ "resource_types": ["messages"] })).await.expect(204);
+    queue.client().delete(&queue.path("")).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_sqlite_pool_on_a_full_disk_goes_on_with_all_but_posts() {
+    a_full_disk_of(40).await;
+}
+
+#[tokio::test]
+async fn a_sqlite_pool_on_a_full_disk_that_its_log_would_fill_goes_on_with_all_but_posts() {
+    a_full_disk_of(12).await;
+}
+
+#[tokio::test]
+async fn a_sqlite_pool_on_a_larger_full_disk_goes_on_with_all_but_posts() {
+    a_full_disk_of(120).await;
+}
+
+async fn dead_letters_hold_nobody_up(pool: &str) {
+    let host = Host::with().top(&format!("default_pool = \"{pool}\"")).start().await;
+    let queue = host.queue("q");
+    queue.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
+    fill_to_the_brim(&queue).await;
+    queue.claim(3).await.release().await;
+    let next = queue.claim(1).await.bodies()[0].as_str().map(|body| body[..6].to_owned());
+    assert_eq!(next.as_deref(), Some("000003"), "claims go on");
+    // That makes room for the letters, of which each is a twentieth of the store.
+    assert_eq!(queue.pop(5).await.len(), 5, "pops go on");
+    let dead = host.queue("dead");
+    eventually("dead letters are moved", SOON, async || (dead.counts().await[2] == 3).then_some(())).await;
+}
+
+#[tokio::test]
+async fn dead_letters_of_a_full_sqlite_file_hold_nobody_up() {
+    dead_letters_hold_nobody_up("sqlite:pool.db?max_mib=4").await;
+}
+
+#[tokio::test]
+async fn dead_letters_of_a_full_memory_pool_hold_nobody_up() {
+    dead_letters_hold_nobody_up("memory:?max_bytes=4000000").await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use sukkal_plugin_sdk::{Error, ErrorKind};
 
 /// Why a piece of work on the database did not come to its end.
@@ -12,6 +12,8 @@ pub enum Fail {
     Refused(Error),
     /// The driver failed; what was written so far must be rolled back.
     Sqlite(rusqlite::Error),
+    /// What it would store leaves too little of the room that is held back (reserve.rs).
+    Full,
     /// The file holds what this version never wrote.
     Corrupt(&'static str),
     /// The work panicked; what was written so far must be rolled back.
@@ -38,6 +40,7 @@ impl From<Fail> for Error {
         match fail {
             Fail::Refused(error) => error,
             Fail::Sqlite(error) => of_driver(&error),
+            Fail::Full => full(),
             Fail::Corrupt(what) => {
                 Error::unavailable("the file of this store is damaged; restore it from a backup").detail(what)
             }
@@ -50,6 +53,7 @@ impl From<Fail> for Error {
 pub fn of_driver(error: &rusqlite::Error) -> Error {
     use rusqlite::Error as Driver;
     match error {
+        Driver::SqliteFailure(failure, _) if is_full(failure) => full().detail(error),
         Driver::SqliteFailure(failure, _) => of_code(failure.code).detail(error),
         Driver::InvalidPath(_) | Driver::NulError(_) => {
             Error::invalid("the uri names a path that cannot be opened").detail(error)
@@ -70,9 +74,7 @@ pub fn of_driver(error: &rusqlite::Error) -> Error {
 fn of_code(code: ErrorCode) -> Error {
     let unavailable = Error::unavailable;
     match code {
-        ErrorCode::DiskFull => {
-            Error::new(ErrorKind::Full, "no space is left in this pool; delete messages or give it more")
-        }
+        ErrorCode::DiskFull => full(),
         ErrorCode::TooBig => Error::new(ErrorKind::TooLarge, "a value is larger than sqlite can hold"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             unavailable("another program holds the file of this store").retry_after(Duration::from_secs(1))
@@ -102,6 +104,26 @@ fn of_code(code: ErrorCode) -> Error {
         // The driver's list may grow: what it cannot name yet is the store's trouble.
         _ => unavailable("the store fails; see the log"),
     }
+}
+
+impl Fail {
+    /// Whether room is what is missing.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Fail::Full => true,
+            Fail::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => is_full(failure),
+            _ => false,
+        }
+    }
+}
+
+/// A disk has no room for a file, or for the shared memory beside it, which is told in other words.
+fn is_full(failure: &ffi::Error) -> bool {
+    failure.code == ErrorCode::DiskFull || failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+}
+
+fn full() -> Error {
+    Error::new(ErrorKind::Full, "no space is left in this pool; delete messages or give it more")
 }
 
 /// Refused for now: too much waits already.

@@ -1,25 +1,33 @@
 //! Room in the log's file ahead of what is written into it.
 //!
 //! A commit that makes the file longer waits for the file system's own books too, about as long as
-//! for its data. So the file grows by chunks of zeros, which SQLite reads as the end of the log.
+//! for its data. So the file grows by chunks of zeros, which SQLite reads as the end of the log. It is
+//! never short, so that what must go on when the disk is full has a log to be written to.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-/// By so much the file grows, in bytes.
-const CHUNK: u64 = 1 << 20;
+/// By so much files grow, in bytes.
+pub const CHUNK: u64 = 1 << 20;
 /// It does once less than this is left.
 const LOW: u64 = CHUNK / 4;
+/// At least so long it is: the largest piece of work that is no post fits, unless it can wait.
+const LEAST: u64 = 4 * CHUNK;
+/// How long after the disk was found to be full it is asked again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// The log's file, as far as the writer has seen to its length.
 pub struct Headroom {
-    /// `None` where it cannot be made longer: SQLite does so, commit by commit.
+    /// `None` where it cannot be opened: SQLite makes it longer, commit by commit.
     file: Option<File>,
     length: u64,
     /// The file is not made longer than this.
     bound: u64,
+    /// Until then the disk is taken to be full.
+    full_until: Option<Instant>,
 }
 
 impl Headroom {
@@ -27,34 +35,52 @@ impl Headroom {
     pub fn of(database: &Path, bound: u64) -> Headroom {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        Headroom { file: File::options().write(true).open(path).ok(), length: 0, bound }
+        Headroom { file: File::options().write(true).open(path).ok(), length: 0, bound, full_until: None }
     }
 
     /// Sees to it that there is room behind the bytes used so far. To be called within a write
     /// transaction, which keeps everybody else from writing to the log: what lies behind its end is
     /// nobody's.
     pub fn keep(&mut self, used: u64) {
-        if used + LOW <= self.length || self.length >= self.bound {
+        let wanted = (used + LOW).max(LEAST).min(self.bound);
+        let Some(file) = &self.file else { return };
+        if wanted <= self.length || self.full_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        if let Some(file) = &self.file {
-            match extend(file, used) {
-                Ok(length) => self.length = length,
-                // A full disk, for instance: the commit itself will tell.
-                Err(_) => self.file = None,
-            }
-        }
+        let (length, outcome) = lengthen(file, wanted, wanted - LOW + CHUNK);
+        self.length = length;
+        self.full_until = outcome.err().map(|_| Instant::now() + TRY_AGAIN);
+    }
+
+    /// Whether the log is as long as it is to be at least.
+    pub fn is_whole(&self) -> bool {
+        self.file.is_none() || self.length >= LEAST.min(self.bound)
     }
 }
 
-/// Adds a chunk, unless the file is long enough; answers how long it is.
-fn extend(file: &File, used: u64) -> io::Result<u64> {
-    let length = file.metadata()?.len();
-    if used + LOW <= length {
-        return Ok(length);
+/// Sees to it that a file is so long at least, and if it is not, makes it so long, with zeros: the disk
+/// has given away the room for them then. Answers how long it is, whatever comes of that.
+pub fn lengthen(file: &File, least: u64, wanted: u64) -> (u64, io::Result<()>) {
+    let mut length = match file.metadata() {
+        Ok(metadata) => metadata.len(),
+        Err(error) => return (0, Err(error)),
+    };
+    if length >= least {
+        return (length, Ok(()));
     }
-    file.write_all_at(&vec![0; CHUNK as usize], length)?;
-    Ok(length + CHUNK)
+    let zeros = vec![0; CHUNK as usize];
+    while length < wanted {
+        let missing = usize::try_from(wanted - length).unwrap_or(usize::MAX);
+        match file.write_at(&zeros[..missing.min(zeros.len())], length) {
+            Ok(0) => break,
+            Ok(n_written) => length += n_written as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Enough, if not as much as was wanted.
+            Err(_) if length >= least => break,
+            Err(error) => return (length, Err(error)),
+        }
+    }
+    (length, Ok(()))
 }
 
 #[cfg(test)]
@@ -66,15 +92,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (database, log) = (dir.path().join("a.db"), dir.path().join("a.db-wal"));
         std::fs::write(&log, b"frames").unwrap();
-        let mut headroom = Headroom::of(&database, 2 * CHUNK);
+        let mut headroom = Headroom::of(&database, 6 * CHUNK);
         let length = || std::fs::metadata(&log).unwrap().len();
+        assert!(!headroom.is_whole());
         headroom.keep(6);
-        headroom.keep(CHUNK / 2);
-        assert_eq!(length(), 6 + CHUNK);
+        let first = length();
+        assert!(headroom.is_whole() && first >= LEAST, "{first}");
+        headroom.keep(first - LOW);
+        assert_eq!(length(), first);
         assert!(std::fs::read(&log).unwrap().starts_with(b"frames\0"));
-        headroom.keep(CHUNK);
-        headroom.keep(CHUNK * 2);
-        assert_eq!(length(), 6 + CHUNK * 2, "no longer than its bound");
+        headroom.keep(first);
+        assert_eq!(length(), first + CHUNK);
+        headroom.keep(6 * CHUNK);
+        headroom.keep(7 * CHUNK);
+        assert!(length() <= 7 * CHUNK, "{} is longer than its bound", length());
     }
 
     #[test]

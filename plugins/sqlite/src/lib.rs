@@ -9,6 +9,7 @@ mod headroom;
 mod lock;
 mod pool;
 mod reader;
+mod reserve;
 mod schema;
 mod settings;
 mod store;

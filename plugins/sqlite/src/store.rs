@@ -15,6 +15,7 @@ use crate::connection;
 use crate::error::{Fail, of_driver};
 use crate::lock::{FileLock, network_file_system};
 use crate::reader::Readers;
+use crate::reserve;
 use crate::schema::Schema;
 use crate::settings::{Settings, Synchronous};
 use crate::wal::Wal;
@@ -26,6 +27,7 @@ pub struct Store<L> {
     pub writer: Writer<L>,
     pub readers: Readers,
     _copier: Copier,
+    _file: Arc<File>,
     _lock: FileLock,
     /// The host that opened it.
     pub host: Host,
@@ -73,8 +75,10 @@ impl<L: Ledger> Store<L> {
     ) -> Result<Store<L>> {
         let path = resolve(path)?;
         let lock = FileLock::take(&path, schema.role)?;
+        // Before the connections, so that it is closed after them.
+        let file = reserve::open(&path).map_err(|error| cannot_open(&path, &error))?;
         let mut connection = connection::writer(&path, schema, &settings)?;
-        let wal = Wal::watch(&mut connection, &path, &settings).map_err(|error| of_driver(&error))?;
+        let wal = Wal::watch(&mut connection, &path, file.clone(), &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
         let ledger = ledger(connection)?;
@@ -83,7 +87,7 @@ impl<L: Ledger> Store<L> {
         for warning in &warnings {
             tracing::warn!(file = %path.display(), "{warning}");
         }
-        Ok(Store { writer, readers, _copier: copier, _lock: lock, host, settings, warnings })
+        Ok(Store { writer, readers, _copier: copier, _file: file, _lock: lock, host, settings, warnings })
     }
 
     /// What an operator should know of a store that answers.
@@ -141,6 +145,11 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     })
 }
 
+fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
+    Error::unavailable("the file of this store cannot be opened for writing; check its folder and permissions")
+        .detail(format_args!("{}: {error}", path.display()))
+}
+
 fn warnings(path: &Path, settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(kind) = network_file_system(path) {
@@ -180,6 +189,9 @@ pub fn size(connection: &Connection, settings: &Settings) -> rusqlite::Result<(u
     };
     let page_size = number("PRAGMA page_size")?;
     let used = (number("PRAGMA page_count")? - number("PRAGMA freelist_count")?) * page_size;
-    let free = (settings.max_mib > 0).then(|| (u64::from(settings.max_mib) << 20).saturating_sub(used));
+    let free = (settings.max_mib > 0).then(|| {
+        let bound = u64::from(settings.max_mib) << 20;
+        bound.saturating_sub(used + reserve::pages_held(page_size, bound / page_size.max(1)) * page_size)
+    });
     Ok((number("PRAGMA page_count")? * page_size, free))
 }

@@ -5,8 +5,9 @@
 //! constant load never happens by itself: so at eight times the threshold the writer keeps readers
 //! out for the moment that the rest takes.
 
+use std::fs::File;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -14,7 +15,9 @@ use rusqlite::Connection;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use crate::connection;
+use crate::error::{Fail, Outcome};
 use crate::headroom::Headroom;
+use crate::reserve::{Leaves, Reserve};
 use crate::settings::Settings;
 
 /// How many times the threshold the log may be long.
@@ -33,6 +36,11 @@ pub struct Wal {
     /// Bytes of a page in the log, with its head.
     frame: u64,
     headroom: Mutex<Headroom>,
+    reserve: Reserve,
+    /// Whether there is a commit since it was last begun anew.
+    written: Arc<AtomicBool>,
+    /// Whether that failed when it was tried last.
+    failed: AtomicBool,
     /// Readers hold it shared while they read.
     gate: Arc<RwLock<()>>,
     /// Held while the log is copied, by whoever does it.
@@ -52,15 +60,22 @@ impl Wal {
     ///
     /// # Errors
     /// The driver's.
-    pub fn watch(writer: &mut Connection, path: &Path, settings: &Settings) -> rusqlite::Result<Arc<Wal>> {
+    pub fn watch(
+        writer: &mut Connection,
+        path: &Path,
+        file: Arc<File>,
+        settings: &Settings,
+    ) -> rusqlite::Result<Arc<Wal>> {
         let page_size: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let page_size = usize::try_from(page_size).unwrap_or(4096).max(512);
         let threshold = (settings.checkpoint_mib as usize) * 1024 * 1024 / page_size;
         let frame = page_size as u64 + FRAME_HEAD;
         let pages = Arc::new(AtomicUsize::new(0));
-        let seen = pages.clone();
+        let written = Arc::new(AtomicBool::new(true));
+        let seen = (pages.clone(), written.clone());
         writer.wal_hook(Some(move |_: &'_ mut rusqlite::hooks::Wal, length| {
-            seen.store(usize::try_from(length).unwrap_or(0), Ordering::Relaxed);
+            seen.0.store(usize::try_from(length).unwrap_or(0), Ordering::Relaxed);
+            seen.1.store(true, Ordering::Relaxed);
             Ok(())
         }))?;
         Ok(Arc::new(Wal {
@@ -69,6 +84,9 @@ impl Wal {
             threshold,
             frame,
             headroom: Mutex::new(Headroom::of(path, (threshold * BOUND) as u64 * frame)),
+            reserve: Reserve::of(writer, file)?,
+            written,
+            failed: AtomicBool::new(false),
             gate: Arc::new(RwLock::new(())),
             copying: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
@@ -84,7 +102,36 @@ impl Wal {
     /// Called by the writer at the beginning of each transaction.
     pub fn begun(&self) {
         let used = LOG_HEAD + self.pages.load(Ordering::Relaxed) as u64 * self.frame;
-        self.headroom.lock().unwrap_or_else(PoisonError::into_inner).keep(used);
+        self.headroom().keep(used);
+    }
+
+    /// Called by the writer before each commit: sees to it that room is left for what must go on. While
+    /// the disk is full nobody copies until the guard goes: copying shortens the file to the pages that
+    /// were committed before, and the disk might not give what this commit adds again.
+    ///
+    /// # Errors
+    /// `Full`: too little would be left; the driver's.
+    pub fn hold(&self, writer: &Connection, leaves: Leaves) -> Outcome<Option<MutexGuard<'_, ()>>> {
+        let copying = || self.copying.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = self.reserve.is_tight().then(copying);
+        self.reserve.hold(writer, leaves)?;
+        if leaves == Leaves::All && !self.headroom().is_whole() {
+            return Err(Fail::Full);
+        }
+        Ok(still)
+    }
+
+    /// Copies all of the log, so that its room is used again; false if nothing comes of that.
+    pub fn make_room(&self, writer: &Connection) -> bool {
+        let made = self.written.load(Ordering::Relaxed) && self.restart(writer);
+        if made {
+            self.written.store(false, Ordering::Relaxed);
+        }
+        made
+    }
+
+    fn headroom(&self) -> MutexGuard<'_, Headroom> {
+        self.headroom.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Called by the writer after each commit.
@@ -94,7 +141,7 @@ impl Wal {
             // It was begun anew meanwhile.
             self.next.store(self.threshold, Ordering::Relaxed);
         } else if pages >= self.threshold * BOUND {
-            self.restart(writer);
+            let _ = self.restart(writer);
         } else if pages >= self.next.load(Ordering::Relaxed) {
             self.next.store(pages + self.threshold, Ordering::Relaxed);
             self.signal().wanted = true;
@@ -102,12 +149,22 @@ impl Wal {
         }
     }
 
-    fn restart(&self, writer: &Connection) {
+    /// Copies all; false if it could not be.
+    fn restart(&self, writer: &Connection) -> bool {
         let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
         let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = copy(writer, "PRAGMA wal_checkpoint(RESTART)") {
+        let copied = copy(writer, "PRAGMA wal_checkpoint(RESTART)");
+        let failed = copied.as_ref().err();
+        // Once, and not for every request that finds it so.
+        if let Some(error) = failed
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
             tracing::warn!(%error, "the write-ahead log could not be begun anew");
         }
+        self.failed.fetch_and(failed.is_some(), Ordering::Relaxed);
+        // The file is as long as its pages now. What it lacks the next commit asks for again.
+        let _ = self.reserve.hold(writer, Leaves::Nothing);
+        copied.unwrap_or(false)
     }
 
     /// Starts the thread that copies.
@@ -153,6 +210,7 @@ impl Wal {
     }
 }
 
-fn copy(connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(pragma)?.query_row([], |_| Ok(()))
+/// Copies the log; false if somebody who reads or writes kept some of it from being copied.
+fn copy(connection: &Connection, pragma: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached(pragma)?.query_row([], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

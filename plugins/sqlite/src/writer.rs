@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use sukkal_plugin_sdk::tokio::sync::oneshot;
 use sukkal_plugin_sdk::{Call, Error, Host, Result, Timestamp, tracing};
 
 use crate::backlog::{Backlog, Rejected};
 use crate::error::{Fail, Outcome, busy, closed, timed_out};
+use crate::reserve::Leaves;
 use crate::wal::Wal;
 
 /// At most so many pieces of work in one transaction.
@@ -34,9 +35,17 @@ pub trait Ledger: Send + 'static {
     fn flush(&mut self) -> Outcome<()>;
     /// The transaction is committed: others may be told.
     fn committed(&mut self);
+    /// How much of the room that is held back this transaction leaves.
+    fn leaves(&self) -> Leaves {
+        Leaves::Nothing
+    }
     /// The file is full: removes what nobody needs, in a bounded step; false if there is nothing.
     fn make_room(&mut self) -> Outcome<bool> {
         Ok(false)
+    }
+    /// It is full even so: the next transaction puts off what can wait; false if there is no such thing.
+    fn put_off(&mut self) -> bool {
+        false
     }
     /// The transaction is rolled back: what memory says of the file is void.
     fn forget(&mut self);
@@ -196,19 +205,37 @@ impl<L: Ledger> Worker<L> {
                 tracing::error!(%error, "no transaction can be begun");
                 jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
             }
-            Err((Stage::Work, fail)) if jobs.len() == 1 && is_full(&fail) && self.make_room() => self.commit(jobs),
             Err((stage, fail)) if jobs.len() == 1 => {
-                let error = Error::from(fail);
-                // Part of a commit that failed on the disk may be found there after a crash.
-                let error = if matches!(stage, Stage::Commit) { error.unknown() } else { error };
-                jobs.into_iter().for_each(|job| job.answer(Some(error.clone())));
+                let failed = self.with_more_room(&mut jobs, stage, fail).err();
+                jobs.into_iter().for_each(|job| job.answer(failed.clone()));
             }
             Err(_) => jobs.into_iter().for_each(|job| self.commit(vec![job])),
         }
     }
 
-    /// Makes room in a full file; false if there is none to be made.
-    fn make_room(&mut self) -> bool {
+    /// Runs a piece of work again as long as only room is missing and some can be made.
+    fn with_more_room(&mut self, jobs: &mut [Box<dyn Job<L>>], mut stage: Stage, mut fail: Fail) -> Result<()> {
+        let mut may_wait = true;
+        while fail.is_full() {
+            let stores = self.ledger.leaves() == Leaves::All;
+            if !self.wal.make_room(self.ledger.connection()) && !self.clean() {
+                if stores || !may_wait || !self.ledger.put_off() {
+                    break;
+                }
+                may_wait = false;
+            }
+            match self.attempt(jobs) {
+                Ok(()) => return Ok(()),
+                Err(failed) => (stage, fail) = failed,
+            }
+        }
+        let error = Error::from(fail);
+        // Part of a commit that failed on the disk may be found there after a crash.
+        Err(if matches!(stage, Stage::Commit) { error.unknown() } else { error })
+    }
+
+    /// Removes what nobody needs from a full file; false if there is nothing.
+    fn clean(&mut self) -> bool {
         let mut made = false;
         let outcome = self.transaction(|ledger| {
             made = ledger.make_room()?;
@@ -234,6 +261,7 @@ impl<L: Ledger> Worker<L> {
             stage = Stage::Work;
             work(ledger)?;
             ledger.flush()?;
+            let _still = wal.hold(ledger.connection(), ledger.leaves())?;
             stage = Stage::Commit;
             execute(ledger.connection(), "COMMIT")
         }));
@@ -259,10 +287,6 @@ impl<L: Ledger> Worker<L> {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
     }
-}
-
-fn is_full(fail: &Fail) -> bool {
-    matches!(fail, Fail::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
 }
 
 fn execute(connection: &Connection, sql: &str) -> Outcome<()> {
@@ -308,7 +332,8 @@ mod tests {
         let path = dir.path().join("n.db");
         let mut connection = Connection::open(&path).unwrap();
         connection.execute_batch("CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
-        let wal = Wal::watch(&mut connection, &path, &crate::settings::Settings::default()).unwrap();
+        let file = crate::reserve::open(&path).unwrap();
+        let wal = Wal::watch(&mut connection, &path, file, &crate::settings::Settings::default()).unwrap();
         (Writer::start(Numbers(connection), host(dir.path()).0, wal, "pool", waiting).unwrap(), dir)
     }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, RecordKey, Result, Timestamp, Write};
 
 use crate::error::Outcome;
+use crate::reserve::Leaves;
 use crate::writer;
 
 pub const GET_REVISION: &str = "SELECT revision, expires FROM record WHERE kind = ?1 AND project = ?2 AND name = ?3";
@@ -28,12 +29,13 @@ const MOST: usize = 100;
 pub struct Ledger {
     connection: Connection,
     now: Timestamp,
+    leaves: Leaves,
 }
 
 impl Ledger {
     /// The ledger of a file.
     pub fn new(connection: Connection) -> Ledger {
-        Ledger { connection, now: Timestamp(0) }
+        Ledger { connection, now: Timestamp(0), leaves: Leaves::Nothing }
     }
 }
 
@@ -44,6 +46,11 @@ impl writer::Ledger for Ledger {
 
     fn begun(&mut self, now: Timestamp) {
         self.now = now;
+        self.leaves = Leaves::Nothing;
+    }
+
+    fn leaves(&self) -> Leaves {
+        self.leaves
     }
 
     fn flush(&mut self) -> Outcome<()> {
@@ -102,6 +109,9 @@ pub fn commit(ledger: &mut Ledger, changes: &[Change]) -> Outcome<Commit> {
     }
     let mut revisions = Vec::with_capacity(changes.len());
     for (change, (known, live)) in changes.iter().zip(there) {
+        if !known && matches!(change.write, Write::Put { .. }) {
+            ledger.leaves = Leaves::All;
+        }
         revisions.push(apply(ledger, change, known, live)?);
     }
     Ok(Commit::Done(revisions))

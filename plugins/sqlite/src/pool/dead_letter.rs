@@ -9,12 +9,14 @@ use super::ledger::Ledger;
 use super::queue::{self, Queue};
 use super::settle::TRY_AGAIN;
 use crate::error::Outcome;
+use crate::reserve::Leaves;
 
-/// Moves the exhausted messages of a block, or puts the attempt off if their queue is gone.
+/// Moves the exhausted messages of a block, or puts the attempt off if their queue is gone, or the file
+/// has no room for both places of a body: who takes messages out must not wait for that.
 pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<()> {
     let Some(rule) = queue.rule.clone() else { return Ok(()) };
     // A queue that names itself is refused by the service; here it would be a loop.
-    let moved = if rule.queue.id() == queue.id {
+    let moved = if rule.queue.id() == queue.id || ledger.sparing {
         None
     } else {
         ledger.with_any(rule.queue.id(), |ledger, target| {
@@ -22,6 +24,7 @@ pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8]
             if target.dropping || !room {
                 return Ok(false);
             }
+            ledger.leave(Leaves::Half);
             for offset in offsets {
                 move_one(ledger, queue, target, id_in(key, *offset))?;
             }

@@ -12,6 +12,7 @@ use super::run::{Location, Part};
 use super::snapshot::Snapshot;
 use super::{claim_row, count, list};
 use crate::error::{Fail, Outcome};
+use crate::reserve::Leaves;
 
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
 
@@ -87,6 +88,7 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
         if page.messages.iter().any(past) || page.next_place.0 > END_OF_PLACES {
             return Err(Fail::Refused(Error::invalid("the page holds places that this pool cannot have")));
         }
+        ledger.leave(Leaves::All);
         for message in &page.messages {
             import_message(ledger, queue, message)?;
         }

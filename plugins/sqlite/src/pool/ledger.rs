@@ -20,6 +20,7 @@ use super::queue::{self, Queue, Tally};
 use super::runs::Runs;
 use super::watch::{Watch, Watched};
 use crate::error::{Outcome, of_driver};
+use crate::reserve::Leaves;
 use crate::writer;
 
 /// Queues kept in memory beyond a transaction.
@@ -46,6 +47,9 @@ pub struct Ledger {
     change: (i64, i64),
     totals: Arc<Totals>,
     watched: Watched,
+    leaves: Leaves,
+    /// The file is full: what can wait does.
+    pub sparing: bool,
 }
 
 impl Ledger {
@@ -67,6 +71,8 @@ impl Ledger {
             change: (0, 0),
             totals,
             watched: Watched::new(watch),
+            leaves: Leaves::Nothing,
+            sparing: false,
         })
     }
 
@@ -131,6 +137,11 @@ impl Ledger {
         self.change.1 += messages;
     }
 
+    /// Says how much of the room that is held back this transaction leaves, at the least.
+    pub fn leave(&mut self, leaves: Leaves) {
+        self.leaves = self.leaves.max(leaves);
+    }
+
     /// The queues that somebody waits for.
     pub fn watched(&mut self) -> &mut Watched {
         &mut self.watched
@@ -175,6 +186,7 @@ impl writer::Ledger for Ledger {
 
     fn begun(&mut self, now: Timestamp) {
         self.now = now;
+        self.leaves = Leaves::Nothing;
         self.blocks.begun(now);
     }
 
@@ -185,6 +197,7 @@ impl writer::Ledger for Ledger {
     }
 
     fn committed(&mut self) {
+        self.sparing = false;
         self.totals.add(std::mem::take(&mut self.change));
         self.due.committed();
         for id in self.changed.drain(..) {
@@ -201,11 +214,21 @@ impl writer::Ledger for Ledger {
         }
     }
 
+    fn leaves(&self) -> Leaves {
+        self.leaves
+    }
+
     fn make_room(&mut self) -> Outcome<bool> {
         garbage::make_room(self)
     }
 
+    fn put_off(&mut self) -> bool {
+        self.sparing = true;
+        true
+    }
+
     fn forget(&mut self) {
+        self.sparing = false;
         self.change = (0, 0);
         self.changed.clear();
         self.queues.clear();

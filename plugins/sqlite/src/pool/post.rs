@@ -9,6 +9,7 @@ use super::queue::{self, Queue};
 use super::run::{Location, Part};
 use super::{body, count, delete, key, lane};
 use crate::error::{Fail, Outcome};
+use crate::reserve::Leaves;
 
 /// Stores a batch, all or nothing; with it goes what it settles.
 pub fn post(ledger: &mut Ledger, queue: &QueueRef, post: &Post) -> Outcome<Posted> {
@@ -55,6 +56,10 @@ fn check_fence(ledger: &Ledger, queue: &Queue, post: &Post) -> Outcome<()> {
 }
 
 fn store(ledger: &mut Ledger, queue: &mut Queue, post: &Post, places: &[Place], lane: Lane) -> Outcome<()> {
+    // Without messages it only settles.
+    if !post.messages.is_empty() {
+        ledger.leave(Leaves::All);
+    }
     let keys = LaneKey::new(queue.slot, lane);
     for (message, place) in post.messages.iter().zip(places) {
         // Checked against the end of places by the caller.

@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::open;
 use super::settle::TRY_AGAIN;
 use crate::error::{Fail, Outcome};
+use crate::reserve::Leaves;
 
 pub const GET: &str = "SELECT slot, epoch, dropping, label, dead_queue, dead_epoch, dead_placement, dead_claims, \
     dead_ttl, extensions FROM queue WHERE id = ?1";
@@ -218,6 +219,7 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     };
     store(&ledger.connection, id, slot, header)?;
     let Some(mut queue) = known else {
+        ledger.leave(Leaves::All);
         ledger.connection.prepare_cached(PUT_TALLY)?.execute(params![slot, open::empty()])?;
         ledger.total(1, 0);
         return Ok(());

@@ -177,7 +177,8 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let forgotten = connection.prepare_cached(key::DELETE_EXPIRED)?.execute([ledger.now.0, ROWS as i64])?;
     swept.more |= ended >= ROWS || forgotten >= ROWS;
     swept.more |= garbage::sweep(ledger)?;
-    if !swept.more {
+    // Moving pages is written to the log, too.
+    if !swept.more && !ledger.sparing {
         shrink(&ledger.connection)?;
     }
     Ok(swept)
