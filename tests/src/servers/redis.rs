@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use super::{Server, bound, free_port};
 
 /// How long a server may take to start, and how long servers may take to agree on something.
-const AGREED: Duration = Duration::from_secs(30);
+pub(super) const AGREED: Duration = Duration::from_secs(30);
 /// What the Sentinels call the master.
 pub const MASTER: &str = "main";
 
 /// Waits until the answer is there. Servers are started by whoever runs, in a task or not.
-fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::redis::{Cluster, Redis};
+use super::redis::{AGREED, Cluster, Redis, until};
 
 /// How many keys one step of a move takes along.
 const STEP: usize = 100;
@@ -42,7 +42,10 @@ impl Cluster {
     /// Whether nobody is away or about to be replaced: slots can be moved then.
     pub fn is_calm(&self) -> bool {
         let calm = |node: &Redis| {
-            node.ask(&["CLUSTER", "NODES"]).is_ok_and(|said| !said.contains("fail") && !said.contains("handshake"))
+            node.ask(&["CLUSTER", "INFO"]).is_ok_and(|said| said.contains("cluster_state:ok"))
+                && node
+                    .ask(&["CLUSTER", "NODES"])
+                    .is_ok_and(|said| !said.contains("fail") && !said.contains("handshake"))
         };
         self.masters().len() == 3 && self.nodes.iter().all(calm)
     }
@@ -80,9 +83,13 @@ impl Cluster {
         for keys in keys.chunks(STEP) {
             let mut command = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
             command.extend(keys.iter().map(String::as_str));
-            let said = told(&self.nodes[moving.from], &command);
-            // They may have expired.
-            assert!(["OK", "NOKEY"].contains(&said.as_str()), "{said}");
+            until("keys are moved", AGREED, || {
+                let said = told(&self.nodes[moving.from], &command);
+                // They may have expired. A node that was away hears of the others a moment after they of it.
+                let away = said.starts_with("-CLUSTERDOWN");
+                assert!(away || ["OK", "NOKEY"].contains(&said.as_str()), "{said}");
+                (!away).then_some(())
+            });
         }
     }
 
