@@ -148,7 +148,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Pin::new(&mut self.stream).poll_next(context).map(|message| match message {
             Some(Ok(message)) => {
                 if matches!(message, Message::Ping(_)) {
-                    self.handed += MAX_PONG;
+                    // Whoever pings and does not read has something unread as well.
+                    self.hand(MAX_PONG);
                 }
                 Event::Message(message)
             }
@@ -179,10 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             ready!(Pin::new(&mut self.stream).poll_ready(context))?;
             let Some((piece, delivery)) = self.waiting.pop_front() else { break };
             self.n_waiting -= size(&piece);
-            if std::mem::take(&mut self.is_flushed) {
-                self.handed = self.taken() + MAX_PONG;
-            }
-            self.handed += size(&piece) as u64;
+            self.hand(size(&piece) as u64);
             if delivery.matters() {
                 self.undelivered.push_back((self.handed, delivery));
             }
@@ -194,6 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             self.undelivered.drain(..).for_each(|(_, delivery)| delivery.delivered());
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Counts what the stream is handed.
+    fn hand(&mut self, n_bytes: u64) {
+        if std::mem::take(&mut self.is_flushed) {
+            self.handed = self.taken() + MAX_PONG;
+        }
+        self.handed += n_bytes;
     }
 
     /// Tells the client why the connection ends, after what it has been given, and waits until it
