@@ -80,12 +80,16 @@ pub async fn import(pool: &BrokenPool, call: &Call, queue: &QueueRef, page: Expo
     pool.inner.import(call, queue, page).await
 }
 
-/// Loses the last message of each queue, as a store does that had not brought it to the disk.
+/// So many places at the end of a queue are lost: more than posts that nobody was answered to can have filled, so
+/// that something acknowledged is always among them.
+const LOST: u64 = 100;
+
+/// Loses the last messages of each queue, as a store does that had not brought them to the disk.
 pub async fn forget_the_last(pool: &impl Pool, call: &Call) -> Result<()> {
     for known in pool.queues(call, None, 100).await? {
         let queue = known.queue;
-        let newest = pool.stats(call, &queue).await?.newest;
-        let places = newest.map(|spot| spot.place).into_iter().collect();
+        let Some(newest) = pool.stats(call, &queue).await?.newest else { continue };
+        let places = (newest.place.0.saturating_sub(LOST)..=newest.place.0).map(Place).collect();
         pool.delete(call, &queue, Delete { places, ..Delete::default() }).await?;
     }
     Ok(())
