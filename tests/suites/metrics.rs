@@ -185,9 +185,9 @@ async fn the_depths_of_queues_are_told_on_request_page_by_page() {
     }
 }
 
-/// The table of metrics in `docs/operating.md`: name, kind and labels of each.
+/// The table of metrics in `docs/operating/watching.md`: name, kind and labels of each.
 fn documented() -> Vec<(String, String, Vec<String>)> {
-    let page = std::fs::read_to_string(programs::checkout("docs/operating.md")).expect("the page");
+    let page = std::fs::read_to_string(programs::checkout("docs/operating/watching.md")).expect("the page");
     let (_, table) = page.split_once("| metric | kind | labels |").expect("a table of metrics");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {

@@ -3,7 +3,7 @@
 //!
 //! What may be lost: a request that was not answered, or answered with 503; it took effect as a whole, or
 //! not at all, and may still do so later if its host only stood still. What may not: anything else. The
-//! promises are those of docs/clients.md, "What is promised", and docs/operating.md, "What is kept".
+//! promises are those of docs/clients.md, "What is promised", and docs/operating/many-hosts.md, "What is kept".
 
 pub mod audit;
 mod claims;
