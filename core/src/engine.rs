@@ -96,12 +96,14 @@ impl Engine {
         let wake = Arc::new(tokio::sync::Notify::new());
         let pools = Arc::new(Pools::new(parts.default_pool, parts.catalog.clone(), parts.pools));
         let (snapshot, filters) = Snapshot::new(parts.reloadable);
+        let current = Arc::new(ArcSwap::new(snapshot));
+        let (catalog, clock) = (parts.catalog.clone(), parts.clock.clone());
         let service = Arc::new(Service {
-            directory: Directory::new(parts.catalog.clone(), pools.clone(), parts.clock.clone(), wake.clone()),
+            directory: Directory::new(catalog, pools.clone(), clock, current.clone(), wake.clone()),
             pools,
             waits: Waits::new(parts.clock.clone()),
             catalog: parts.catalog,
-            current: ArcSwap::new(snapshot),
+            current,
             clock: parts.clock,
             probe: Probe::default(),
         });

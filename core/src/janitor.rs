@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::directory::{DROPPING, Dropping};
+use crate::directory::{DROPPING, Dropping, MOVED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pools::Member;
 use crate::service::Service;
@@ -21,6 +21,8 @@ use crate::service::Service;
 const PERIOD: RangeInclusive<Duration> = Duration::from_millis(800)..=Duration::from_millis(1_200);
 /// One step of a sweep or a drop: short, so that requests get their turn.
 const STEP: Budget = Budget { items: 1_000, time: Duration::from_millis(50) };
+/// How many records are read at once.
+const PAGE: u32 = 100;
 /// How long one step may take at the most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -86,6 +88,9 @@ async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watc
         if let Err(error) = drop_queues(&service, &mut drops).await {
             tracing::warn!(%error, "deleted queues could not be looked up");
         }
+        if let Err(error) = drop_moved(&service, &mut drops).await {
+            tracing::warn!(%error, "what moved queues have left could not be looked up");
+        }
         tokio::select! {
             () = wake.notified() => {}
             goes_on = pause(&mut ending) => if !goes_on { break },
@@ -126,7 +131,6 @@ async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
 
 /// Removes what deleted queues held, for each pool in a task of its own.
 async fn drop_queues(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<()> {
-    const PAGE: u32 = 100;
     let drops = &service.directory.drops;
     let (mut after, mut there) = (None, HashSet::new());
     let mut due: HashMap<String, Vec<Dropping>> = HashMap::new();
@@ -147,8 +151,41 @@ async fn drop_queues(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<
         }
     }
     drops.retain(&there);
+    begin_drops(service, due, tasks);
+    Ok(())
+}
+
+/// Removes what queues have left behind that moved, once it need not be kept any more: whichever host comes first.
+async fn drop_moved(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<()> {
+    let now = service.now();
+    let mut after = None;
+    let mut due: HashMap<String, Vec<Dropping>> = HashMap::new();
+    loop {
+        let call = service.own_call(PATIENCE);
+        let page = service.catalog.list(&call, MOVED.to_owned(), String::new(), after, PAGE).await?;
+        let mut goes_on = page.len() == PAGE as usize;
+        after = page.last().map(|record| record.key.name.clone());
+        for record in page {
+            let dropping = Dropping::from_bytes(&record.value)?;
+            // They come in the order in which they are due.
+            if dropping.kept_until.is_some_and(|until| until > now.0) {
+                goes_on = false;
+                break;
+            }
+            due.entry(dropping.pool.clone()).or_default().push(dropping);
+        }
+        if !goes_on {
+            break;
+        }
+    }
+    begin_drops(service, due, tasks);
+    Ok(())
+}
+
+/// Begins to remove queues, by pools.
+fn begin_drops(service: &Arc<Service>, due: HashMap<String, Vec<Dropping>>, tasks: &mut JoinSet<()>) {
     for (pool, queues) in due {
-        if let Some(busy) = drops.begin(&pool) {
+        if let Some(busy) = service.directory.drops.begin(&pool) {
             let service = service.clone();
             tasks.spawn(async move {
                 let _busy = busy;
@@ -156,7 +193,6 @@ async fn drop_queues(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<
             });
         }
     }
-    Ok(())
 }
 
 /// Removes what deleted queues of one pool held. Where it does not answer, the others have time as well.

@@ -22,7 +22,7 @@ pub struct Service {
     /// and the like.
     ///
     /// [`Context::limits`]: crate::engine::Context::limits
-    pub current: ArcSwap<Snapshot>,
+    pub current: Arc<ArcSwap<Snapshot>>,
     /// What the catalog's records mean.
     pub directory: Directory,
     /// The pools.

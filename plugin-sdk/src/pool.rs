@@ -32,7 +32,7 @@ use crate::{
 ///    on the store's clock; an older fence gets `Stale`.
 ///
 /// Every call whose queue has an older epoch than the header gets `Stale`; one without a header
-/// (or with one that is dropping) gets `Gone`. Neither changes anything.
+/// (or with one that is dropping) gets `Gone`, but for [`Pool::posted`]. Neither changes anything.
 ///
 /// # Not promised
 ///
@@ -65,6 +65,10 @@ pub trait Pool: Send + Sync + 'static {
     fn post(&self, call: &Call, queue: &QueueRef, post: Post) -> impl Future<Output = Result<Posted>> + Send;
 
     /// What a post under this key stored, if its window still runs.
+    ///
+    /// Also answered of a queue that is dropping, whatever the caller's epoch, until [`Pool::drop_queue`] has
+    /// removed it: it may have moved to another pool, whose keys of before are looked up here. A pool that
+    /// answers `Gone` there forgets them with the move.
     ///
     /// # Errors
     /// `Conflict`: the key is there with another fingerprint.

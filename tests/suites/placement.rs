@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, patch, pool, poolless, register};
+use sukkal_tests::queue::Queue;
 use sukkal_tests::{Answer, Host, Scrape, eventually};
 
 /// How many queues were made in each pool, as its calls tell.
@@ -89,6 +90,41 @@ async fn two_flavors(host: &Host) {
 async fn change_flavor(host: &Host, queue: &str, flavor: &str) -> Answer {
     let patch = json!([{ "op": "replace", "path": "/metadata/_flavor", "value": flavor }]);
     host.client().patch(&format!("/v2/queues/{queue}"), patch).await
+}
+
+/// Posts under an `Idempotency-Key`; the ids.
+async fn post_once(queue: &Queue, body: &str) -> Answer {
+    let body = json!({ "messages": [{ "ttl": 300, "body": body }] }).to_string();
+    let post = queue.client().request("POST", &queue.path("/messages")).header("idempotency-key", "k").body(body);
+    post.send().await
+}
+
+#[tokio::test]
+async fn a_post_under_a_key_is_not_stored_again_when_its_queue_has_moved() {
+    for (from, to) in [("sqlite:a.db", "memory:b"), ("sqlite:a.db", "sqlite:b.db"), ("memory:a", "sqlite:b.db")] {
+        let mut host = poolless().await;
+        for (flavor, uri) in [("a", from), ("b", to)] {
+            register(&host, flavor, json!({ "uri": uri, "weight": 1, "flavor": flavor })).await.expect(201);
+            host.client().put(&format!("/v2/flavors/{flavor}"), json!({ "pool_list": [flavor] })).await.expect(201);
+        }
+        let orders = host.queue("orders");
+        orders.create(json!({ "_flavor": "a" })).await;
+        let first = post_once(&orders, "x").await.expect(201).json()["resources"].clone();
+        assert_eq!(orders.pop(1).await.len(), 1);
+        for flavor in ["b", "a", "b"] {
+            change_flavor(&host, "orders", flavor).await.expect(200);
+            let again = post_once(&orders, "x").await.expect(201).json()["resources"].clone();
+            assert_eq!((again, orders.counts().await), (first.clone(), [0, 0, 0]), "{from} to {to}");
+            post_once(&orders, "y").await.expect(400);
+        }
+        if from.starts_with("sqlite:") {
+            host.kill();
+            host.start_again().await;
+            let orders = host.queue("orders");
+            let again = post_once(&orders, "x").await.expect(201).json()["resources"].clone();
+            assert_eq!((again, orders.counts().await), (first, [0, 0, 0]), "{from} to {to}, after a crash");
+        }
+    }
 }
 
 #[tokio::test]

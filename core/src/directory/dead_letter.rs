@@ -43,6 +43,7 @@ pub async fn ensure(
         subscribed: false,
         moving: None,
         unconnected: is_named(directory, call, Named::queue(&rule.queue)).await?,
+        former: Vec::new(),
     };
     let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
     // Whoever else makes it at this moment makes it as well as we do.

@@ -78,13 +78,27 @@ impl Directory {
 /// Removes a queue from a pool where it does not live. Where that fails, an empty header stays.
 /// The epoch is its own: a later one is that of a queue that lives there.
 pub(super) async fn abandon(call: &Call, member: &Member, reference: &QueueRef) {
-    let header = Header { epoch: reference.epoch(), dropping: true, ..Header::default() };
     let dropped = async {
         let pool = member.pool()?;
-        pool.configure(call, reference, header).await?;
-        pool.drop_queue(call, reference, Budget { items: 100, time: Duration::from_millis(50) }).await
+        pool.configure(call, reference, left(reference)).await?;
+        pool.drop_queue(call, reference, Budget { items: 100, time: Duration::from_millis(50) }).await?;
+        Ok(())
     };
-    match dropped.await {
+    warn(reference, dropped.await);
+}
+
+/// Says that a queue does not live in a pool, and leaves there what it has left behind.
+pub(super) async fn leave(call: &Call, member: &Member, reference: &QueueRef) {
+    let told = async { member.pool()?.configure(call, reference, left(reference)).await };
+    warn(reference, told.await);
+}
+
+fn left(reference: &QueueRef) -> Header {
+    Header { epoch: reference.epoch(), dropping: true, ..Header::default() }
+}
+
+fn warn(reference: &QueueRef, outcome: sdk::Result<()>) {
+    match outcome {
         Err(error) if error.kind != sdk::ErrorKind::Stale => {
             let queue_id = reference.id().text();
             tracing::warn!(%error, queue_id, "a queue could not be removed from a pool where it does not live");

@@ -8,6 +8,7 @@ mod cache;
 mod dead_letter;
 mod deletion;
 mod flavors;
+mod former;
 mod pools;
 mod queues;
 mod record;
@@ -17,6 +18,7 @@ mod subscriptions;
 use std::future::Future;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::OpenCatalog;
 use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
@@ -27,13 +29,14 @@ pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
 };
 pub use self::queues::Queue;
-pub use self::record::{DROPPING, Dropping};
+pub use self::record::{DROPPING, Dropping, MOVED};
 pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};
 use crate::drops::Drops;
 use crate::error::Result;
 use crate::pools::Pools;
 use crate::repeat::{self, Attempts};
 use crate::service::Clock;
+use crate::snapshot::Snapshot;
 
 /// What the catalog's records mean.
 pub struct Directory {
@@ -49,11 +52,19 @@ pub struct Directory {
     /// Held while queues are told of the dead letter queue that they name.
     connecting: tokio::sync::Mutex<()>,
     clock: Clock,
+    /// What is in force.
+    current: Arc<ArcSwap<Snapshot>>,
 }
 
 impl Directory {
     /// The directory of a catalog.
-    pub fn new(catalog: OpenCatalog, pools: Arc<Pools>, clock: Clock, wake: Arc<Notify>) -> Self {
+    pub fn new(
+        catalog: OpenCatalog,
+        pools: Arc<Pools>,
+        clock: Clock,
+        current: Arc<ArcSwap<Snapshot>>,
+        wake: Arc<Notify>,
+    ) -> Self {
         Directory {
             catalog,
             pools,
@@ -63,6 +74,7 @@ impl Directory {
             made: Notify::new(),
             connecting: tokio::sync::Mutex::default(),
             clock,
+            current,
         }
     }
 
@@ -84,7 +96,7 @@ impl Directory {
         repeat::until_known(call, &self.clock, operation).await
     }
 
-    /// Has the janitor remove what is left of a queue that this host has deleted, or moved.
+    /// Has the janitor remove what is left of a queue that this host has deleted.
     fn to_drop(&self, dropping: &Dropping) {
         self.drops.add(dropping.key().name);
         self.wake.notify_one();

@@ -11,6 +11,7 @@ use sukkal_plugin_sdk::{
 
 use super::cache::Known;
 use super::deletion::abandon;
+use super::former::Former;
 use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
 use super::{Directory, dead_letter};
 use crate::answer::Object;
@@ -39,6 +40,8 @@ pub struct Queue {
     pub moving: Option<Timestamp>,
     /// Whether pools of queues that name it as their dead letter queue are still to be told of it.
     pub unconnected: bool,
+    /// Where it was before, as long as posts may be repeated that were stored there.
+    pub former: Vec<Former>,
     /// The record's revision.
     pub revision: u64,
 }
@@ -82,6 +85,7 @@ impl Queue {
             subscribed: self.subscribed,
             moving: None,
             unconnected: self.unconnected,
+            former: self.former.iter().map(Former::record).collect(),
         })
     }
 
@@ -172,6 +176,7 @@ impl Directory {
                 subscribed: false,
                 moving: None,
                 unconnected: source.is_some(),
+                former: Vec::new(),
             };
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
@@ -248,6 +253,7 @@ impl Directory {
                 name: queue.name.clone(),
                 kind: queue.kind,
                 moved: false,
+                kept_until: None,
             };
             let mut changes = vec![
                 Change::delete(key(call, named), Expect::Revision(queue.revision)),
@@ -398,7 +404,11 @@ impl Directory {
     }
 
     async fn queue(&self, call: &Call, kind: Kind, record: Record) -> Result<Queue> {
-        let stored = QueueRecord::from_bytes(&record.value)?;
+        let mut stored = QueueRecord::from_bytes(&record.value)?;
+        let mut former = Vec::with_capacity(stored.former.len());
+        for place in std::mem::take(&mut stored.former) {
+            former.push(self.former(call, &stored.id, place).await?);
+        }
         Ok(Queue {
             reference: stored.reference()?,
             metadata: Metadata::of(kind, stored.object()?),
@@ -409,6 +419,7 @@ impl Directory {
             subscribed: stored.subscribed,
             moving: stored.moving.map(Timestamp),
             unconnected: stored.unconnected,
+            former,
             revision: record.revision,
         })
     }

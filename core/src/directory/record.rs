@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::{Bytes, Header, QueueId, QueueRef, RecordKey};
 
+use super::former::FormerRecord;
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Kind, Named};
@@ -19,6 +20,10 @@ pub fn kind_of(kind: Kind) -> &'static str {
 /// The kind of records of queues that are being dropped: no project, named by the queue's id, and the
 /// pool's name where it lives on in another pool.
 pub const DROPPING: &str = "dropping";
+
+/// The kind of records of places that queues have left, and where their keys are kept for a while: no
+/// project, named by the instant from which on they are removed, in hexadecimal, then by queue and place.
+pub const MOVED: &str = "moved";
 
 /// The kind of records that say which queues name a dead letter queue: the project is theirs, the
 /// name is the dead letter queue's, U+0000, and theirs.
@@ -46,6 +51,9 @@ pub struct QueueRecord {
     /// Whether queues name it as their dead letter queue whose pools were not told yet that it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconnected: bool,
+    /// Where it was before, as long as posts may be repeated that were stored there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerRecord>,
 }
 
 /// What is left to know of a queue that is being dropped.
@@ -69,6 +77,9 @@ pub struct Dropping {
     /// Whether it lives on in another place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
+    /// Until when it is kept all the same, in ms: the keys of its posts are looked up there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<i64>,
 }
 
 impl QueueRecord {
@@ -97,8 +108,13 @@ impl Dropping {
     /// The record's key.
     pub fn key(&self) -> RecordKey {
         // A queue that has moved may move again, or be deleted, before it is gone from where it was.
-        let name = if self.moved { format!("{}@{}:{}", self.id, self.pool, self.placement) } else { self.id.clone() };
-        RecordKey::new(DROPPING, "", name)
+        let place = || format!("{}@{}:{}", self.id, self.pool, self.placement);
+        match self.kept_until {
+            // In the order in which they are removed.
+            Some(until) => RecordKey::new(MOVED, "", format!("{until:016x}@{}", place())),
+            None if self.moved => RecordKey::new(DROPPING, "", place()),
+            None => RecordKey::new(DROPPING, "", self.id.clone()),
+        }
     }
 
     /// The key under which the last deleted queue of a name is found, as long as anything is left of it.
@@ -144,7 +160,8 @@ pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn reference(id: &str, epoch: u64, placement: &str) -> Result<QueueRef> {
+/// A queue's reference, of its stored parts.
+pub(super) fn reference(id: &str, epoch: u64, placement: &str) -> Result<QueueRef> {
     let id: QueueId = id.parse().map_err(|error| broken(&error))?;
     Ok(QueueRef::new(id, epoch, from_hex(placement)?))
 }

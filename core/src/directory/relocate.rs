@@ -5,14 +5,15 @@
 //! stored where nobody will look for it: (1) a commit says that the queue is moving, and its epoch
 //! is raised: whoever acts on an older record is refused, whoever reads this one waits; (2) it is looked
 //! whether the queue is empty; (3) it is made in its new place, with the next place; (4) a commit says
-//! that it lives there. Whoever finds that (4) never came takes (1) back.
+//! that it lives there. Whoever finds that (4) never came takes (1) back. The keys of its posts stay where it
+//! was, which is remembered (`former.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
 
-use super::deletion::abandon;
+use super::former::{self, FormerRecord};
 use super::queues::{Queue, raw};
 use super::record::{Dropping, QueueRecord, label, to_hex};
 use super::{Directory, dead_letter};
@@ -65,6 +66,9 @@ impl Directory {
         if dead_letter::is_named(self, call, queue.named()).await? {
             return Err(conflict("Other queues send it their dead letters."));
         }
+        if self.former_places(queue) >= former::MOST {
+            return Err(conflict("It has moved too often of late. Try again in some minutes."));
+        }
         // Before anything is changed: mostly this says it all.
         check_empty(&held(call, queue).await?)?;
         let moving = QueueRecord { moving: Some((self.clock)().0), ..queue.next_record()? };
@@ -99,13 +103,13 @@ impl Directory {
         pool.configure(call, &reference, header).await?;
         let page = Export { next_place, ..Export::default() };
         if let Err(error) = pool.import(call, &reference, page).await {
-            abandon(call, target, &reference).await;
+            self.give_up(call, queue, target, &reference).await;
             return Err(error.into());
         }
         // Where nobody knows whether the commit was made, the queue may live there.
         let moved = self.lives_in(call, queue, &metadata, target, &reference).await?;
         if !moved {
-            abandon(call, target, &reference).await;
+            self.give_up(call, queue, target, &reference).await;
         }
         Ok(moved)
     }
@@ -119,19 +123,29 @@ impl Directory {
         target: &Member,
         reference: &QueueRef,
     ) -> Result<bool> {
-        let record = QueueRecord {
-            pool: target.name().to_owned(),
-            placement: to_hex(reference.placement()),
-            metadata: raw(&metadata.object)?,
-            ..queue.next_record()?
-        };
         let same_pool = target.name() == queue.member.name();
-        let dropping = Dropping {
-            id: reference.id().text(),
+        let left = FormerRecord {
             // Should a pool not tell its placements apart, the queue is the one with the later epoch.
             epoch: if same_pool { queue.reference.epoch() } else { reference.epoch() },
             pool: queue.member.name().to_owned(),
             placement: to_hex(queue.reference.placement()),
+            until: self.keys_end().0,
+        };
+        let mut former = self.former_but(queue, target, reference.placement());
+        former.push(left.clone());
+        let record = QueueRecord {
+            pool: target.name().to_owned(),
+            placement: to_hex(reference.placement()),
+            metadata: raw(&metadata.object)?,
+            former,
+            ..queue.next_record()?
+        };
+        let dropping = Dropping {
+            id: reference.id().text(),
+            epoch: left.epoch,
+            kept_until: Some(left.kept_until().0),
+            pool: left.pool,
+            placement: left.placement,
             project: queue.project.clone(),
             name: queue.name.clone(),
             kind: queue.kind,
@@ -152,7 +166,6 @@ impl Directory {
             tracing::warn!(%error, queue = queue.name, project = queue.project, "a pool could not be told of a queue yet");
         }
         self.close(call, queue, &dropping).await;
-        self.to_drop(&dropping);
         Ok(true)
     }
 

@@ -53,10 +53,20 @@ impl ExamplePool {
         queue: &QueueRef,
         work: impl FnOnce(&mut Visit<'_>) -> Result<T>,
     ) -> Result<T> {
+        self.checked(queue, |store| store.check(queue), work).await
+    }
+
+    /// The same, for callers of whom something else is asked than [`Store::check`] does.
+    async fn checked<T>(
+        &self,
+        queue: &QueueRef,
+        check: impl Fn(&Store) -> Result<()>,
+        work: impl FnOnce(&mut Visit<'_>) -> Result<T>,
+    ) -> Result<T> {
         loop {
             {
                 let (mut store, now) = self.lock();
-                store.check(queue)?;
+                check(&store)?;
                 if store.settle(queue.id(), now, STEP, &mut Swept::default()) < STEP {
                     return store
                         .visit(queue.id(), now, work)
@@ -102,7 +112,12 @@ impl Pool for ExamplePool {
     }
 
     async fn posted(&self, _call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
-        self.on(queue, |visit| visit.posted(&key)).await
+        // Its keys are told while it is being dropped, too: it may live on in another pool.
+        let check = |store: &Store| match store.is_dropping(queue.id()) {
+            true => Ok(()),
+            false => store.check(queue),
+        };
+        self.checked(queue, check, |visit| visit.posted(&key)).await
     }
 
     async fn list(&self, _call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {

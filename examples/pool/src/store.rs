@@ -60,6 +60,12 @@ impl Store {
         }
     }
 
+    /// Whether a queue is being dropped.
+    pub fn is_dropping(&self, id: QueueId) -> bool {
+        let queue = self.queues.get(&id);
+        queue.is_some_and(|queue| queue.header.dropping)
+    }
+
     /// Does something in a queue, and brings what is known of it up to date. None without the queue.
     pub fn visit<T>(
         &mut self,

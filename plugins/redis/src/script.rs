@@ -65,7 +65,7 @@ pub static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
     Scripts {
         configure: Script::new(Writes, &[include_str!("scripts/configure.lua")]),
         post: Script::new(Writes, &[ADMIT, include_str!("scripts/post.lua")]),
-        posted: Script::new(Lasts, &[ADMIT, include_str!("scripts/posted.lua")]),
+        posted: Script::new(Lasts, &[include_str!("scripts/posted.lua")]),
         list: Script::new(Lasts, &[ADMIT, SETTLE, MERGE, include_str!("scripts/list.lua")]),
         get: Script::new(Reads, &[ADMIT, include_str!("scripts/get.lua")]),
         delete: Script::new(Writes, &[ADMIT, include_str!("scripts/delete.lua")]),

@@ -116,7 +116,10 @@ impl From<Unstored> for Error {
 async fn posted(context: &Context<'_>, queue: Arc<Queue>, key: &Key) -> Result<Option<Vec<MessageId>>> {
     let call = context.call;
     let found = context.service.directory.on(call, queue, |queue| async move {
-        let posted = queue.pool()?.posted(call, &queue.reference, key.clone()).await?;
+        let posted = match queue.pool()?.posted(call, &queue.reference, key.clone()).await? {
+            None => context.service.directory.posted_before(call, &queue, key).await?,
+            posted => posted,
+        };
         Ok(posted.map(|posted| ids(&queue, posted)))
     });
     Ok(found.await.map_err(idempotency::worded)?.flatten())
@@ -154,16 +157,21 @@ async fn store(
 }
 
 /// Stores at a queue's pool. Where a connection can break, and nobody knows then what came of the post, it
-/// gets a key, so that it can be repeated and is stored once.
+/// gets a key, so that it can be repeated and is stored once; also where the queue has moved meanwhile.
 async fn store_once(context: &Context<'_>, queue: &Queue, post: &Post, own_key: &OnceLock<Key>) -> sdk::Result<Posted> {
-    let (call, pool) = (context.call, queue.pool()?);
+    let (call, pool, directory) = (context.call, queue.pool()?, &context.service.directory);
+    if let Some(key) = post.key.as_ref().or(own_key.get())
+        && let Some(posted) = directory.posted_before(call, queue, key).await?
+    {
+        return Ok(posted);
+    }
     let key = match &post.key {
         None if pool.is_remote() => Some(own_key.get_or_init(|| idempotency::own_key(context)).clone()),
         key => key.clone(),
     };
     let stored = || pool.post(call, &queue.reference, Post { key: key.clone(), ..post.clone() });
     match &key {
-        Some(_) => context.service.directory.until_known(call, stored).await,
+        Some(_) => directory.until_known(call, stored).await,
         None => stored().await,
     }
 }

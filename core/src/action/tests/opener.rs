@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{Capabilities, Error};
 
-use super::stores::Messages;
+use super::stores::{Headers, Messages};
 use crate::pools::{Opening, PoolOpener, PoolSpec};
 
 /// All stores.
@@ -17,6 +17,7 @@ pub(super) struct Stores(Arc<Mutex<Held>>);
 struct Held {
     open: BTreeMap<String, OpenPool>,
     down: BTreeSet<String>,
+    headers: Headers,
 }
 
 impl Stores {
@@ -28,6 +29,11 @@ impl Stores {
         } else {
             held.down.remove(uri)
         };
+    }
+
+    /// What becomes of their headers.
+    pub(super) fn headers(&self) -> Headers {
+        self.lock().headers.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -43,8 +49,8 @@ impl PoolOpener for Stores {
             false => {
                 let durability = spec.uri.starts_with("durable:");
                 let stated = Capabilities { durability, ..Capabilities::default() };
-                let store =
-                    held.open.entry(spec.uri.clone()).or_insert_with(|| OpenPool::new(Messages::stating(stated)));
+                let messages = Messages::with(held.headers.clone()).stating(stated);
+                let store = held.open.entry(spec.uri.clone()).or_insert_with(|| OpenPool::new(messages));
                 Ok(store.clone())
             }
         };

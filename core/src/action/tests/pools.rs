@@ -5,6 +5,7 @@ use std::time::Duration;
 use sukkal_plugin_sdk::Action;
 
 use super::service::Service;
+use super::stores::Next;
 
 async fn register(service: &Service, name: &str, body: &str) -> String {
     service.ask(Action::PoolCreate).queue("").item(name).body(body).send().await
@@ -174,26 +175,29 @@ async fn a_pool_has_one_flavor_and_a_flavor_pools_of_a_kind() {
     assert_eq!(full, "Unavailable No pool of the flavor f can be chosen.");
 }
 
+/// Two flavors, of a pool each.
+async fn two_flavors(service: &Service) {
+    for (name, uri) in [("a", "a:"), ("b", "b:")] {
+        register(service, name, &format!("{{\"uri\":\"{uri}\",\"weight\":1,\"flavor\":\"{name}\"}}")).await;
+        let create = service.ask(Action::FlavorCreate).queue("").item(name);
+        create.body(&format!("{{\"pool_list\":[\"{name}\"]}}")).send().await;
+    }
+}
+
+async fn change_flavor(service: &Service, flavor: &str) -> String {
+    let body = format!("[{{\"op\":\"replace\",\"path\":\"/metadata/_flavor\",\"value\":\"{flavor}\"}}]");
+    let ask = service.ask(Action::QueueUpdate).queue("q").body(&body);
+    ask.header("content-type", "application/openstack-messaging-v2.0-json-patch").send().await
+}
+
 #[tokio::test]
 async fn an_empty_queue_goes_where_its_flavor_is() {
     let [one, other] = Service::poolless_pair();
-    for (name, uri) in [("a", "a:"), ("b", "b:")] {
-        register(&one, name, &format!("{{\"uri\":\"{uri}\",\"weight\":1,\"flavor\":\"{name}\"}}")).await;
-        one.ask(Action::FlavorCreate)
-            .queue("")
-            .item(name)
-            .body(&format!("{{\"pool_list\":[\"{name}\"]}}"))
-            .send()
-            .await;
-    }
+    two_flavors(&one).await;
     create(&one, "q", "{\"_flavor\":\"a\"}").await;
     post(&one, "q").await;
     assert_eq!(bodies(&other, "q").await, "1");
-    let patch = async |flavor: &str| {
-        let body = format!("[{{\"op\":\"replace\",\"path\":\"/metadata/_flavor\",\"value\":\"{flavor}\"}}]");
-        let ask = one.ask(Action::QueueUpdate).queue("q").body(&body);
-        ask.header("content-type", "application/openstack-messaging-v2.0-json-patch").send().await
-    };
+    let patch = async |flavor: &str| change_flavor(&one, flavor).await;
     assert_eq!(patch("b").await, "Conflict The flavor of the queue cannot be changed. It holds messages.");
     assert_eq!(patch("nosuch").await, "BadBody Flavor nosuch does not exist");
     assert_eq!(bodies(&one, "q").await, "1", "it is in use as before");
@@ -206,4 +210,48 @@ async fn an_empty_queue_goes_where_its_flavor_is() {
     post(&other, "q").await;
     assert_eq!(bodies(&one, "q").await, "1");
     assert!(delete(&one, "b", "").await.starts_with("PoolInUse"));
+}
+
+async fn post_under_key(service: &Service) -> String {
+    let post = service.ask(Action::MessagePost).header("idempotency-key", "k");
+    post.body("{\"messages\":[{\"body\":1}]}").send().await
+}
+
+#[tokio::test]
+async fn a_repeated_post_is_known_over_moves_by_every_host() {
+    let [one, other] = Service::poolless_pair();
+    two_flavors(&one).await;
+    create(&one, "q", "{\"_flavor\":\"a\"}").await;
+    let first = post_under_key(&one).await;
+    // The other host knows the queue where it was.
+    assert_eq!(bodies(&other, "q").await, "1");
+    one.ask(Action::MessageDeleteMany).queue("q").param("pop", "1").send().await;
+    for flavor in ["b", "a", "b"] {
+        assert!(change_flavor(&one, flavor).await.starts_with("Metadata("));
+        assert_eq!([post_under_key(&other).await, post_under_key(&one).await], [first.clone(), first.clone()]);
+        assert_eq!(bodies(&one, "q").await, "", "nothing is stored again");
+    }
+    one.advance(599);
+    assert_eq!(post_under_key(&one).await, first);
+    one.advance(2);
+    assert_ne!(post_under_key(&one).await, first, "its window is over");
+    assert_eq!(bodies(&other, "q").await, "1");
+    one.advance(60);
+    assert_eq!(until("", async || one.records.names("moved").join(" ")).await, "", "what was left is removed");
+    assert_eq!(bodies(&other, "q").await, "1", "and no more than that");
+}
+
+#[tokio::test]
+async fn a_repeated_post_is_known_though_the_pool_was_not_told_that_its_queue_has_left() {
+    let service = Service::poolless_pair().into_iter().next().unwrap();
+    two_flavors(&service).await;
+    create(&service, "q", "{\"_flavor\":\"a\"}").await;
+    let first = post_under_key(&service).await;
+    service.ask(Action::MessageDeleteMany).queue("q").param("pop", "1").send().await;
+    // That it is moving, that it is in the other pool, that it is used there, that it has left.
+    service.stores.headers().expect([Next::Taken, Next::Taken, Next::Taken, Next::Refused]);
+    assert!(change_flavor(&service, "b").await.starts_with("Metadata("));
+    assert!(service.stores.headers().have_come());
+    assert_eq!(post_under_key(&service).await, first);
+    assert_eq!(bodies(&service, "q").await, "");
 }

@@ -172,6 +172,7 @@ struct Queue {
     header: Header,
     messages: BTreeMap<Place, Message>,
     last: u64,
+    keys: BTreeMap<Bytes, Vec<Place>>,
 }
 
 impl Messages {
@@ -181,8 +182,8 @@ impl Messages {
     }
 
     /// One that states this of itself.
-    pub(super) fn stating(stated: Capabilities) -> Self {
-        Messages { stated, ..Messages::default() }
+    pub(super) fn stating(self, stated: Capabilities) -> Self {
+        Messages { stated, ..self }
     }
 
     fn on<T>(&self, queue: &QueueRef, operation: impl FnOnce(&mut Queue) -> T) -> Result<T> {
@@ -214,12 +215,20 @@ impl Pool for Messages {
         if let Some(rule) = &header.dead_letter {
             lock(&self.headers.0).rules.insert(header.label.clone(), rule.queue.id());
         }
-        lock(&self.queues).entry(queue.id()).or_default().header = header;
+        let mut queues = lock(&self.queues);
+        let known = queues.entry(queue.id()).or_default();
+        if header.epoch < known.header.epoch {
+            return Err(Error::new(ErrorKind::Stale, "an old record"));
+        }
+        known.header = header;
         Ok(())
     }
 
     async fn post(&self, _call: &Call, queue: &QueueRef, post: Post) -> Result<Posted> {
         self.on(queue, |queue| {
+            if let Some(places) = post.key.as_ref().and_then(|key| queue.keys.get(&key.key)) {
+                return Posted { places: places.clone(), repeated: true, ..Posted::default() };
+            }
             let mut places = Vec::new();
             for new in post.messages {
                 queue.last += 1;
@@ -242,12 +251,21 @@ impl Pool for Messages {
                 queue.messages.insert(place, message);
                 places.push(place);
             }
+            if let Some(key) = post.key {
+                queue.keys.insert(key.key, places.clone());
+            }
             Posted { places, ..Posted::default() }
         })
     }
 
-    async fn posted(&self, _call: &Call, _queue: &QueueRef, _key: Key) -> Result<Option<Posted>> {
-        Ok(None)
+    async fn posted(&self, _call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
+        let queues = lock(&self.queues);
+        let known = queues.get(&queue.id()).ok_or_else(|| Error::new(ErrorKind::Gone, "no such queue"))?;
+        if queue.epoch() > known.header.epoch {
+            return Err(Error::new(ErrorKind::Gone, "a newer record"));
+        }
+        let places = known.keys.get(&key.key).cloned();
+        Ok(places.map(|places| Posted { places, repeated: true, ..Posted::default() }))
     }
 
     async fn list(&self, _call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {
@@ -334,7 +352,8 @@ impl Pool for Messages {
         })
     }
 
-    async fn drop_queue(&self, _call: &Call, _queue: &QueueRef, _budget: Budget) -> Result<Progress> {
+    async fn drop_queue(&self, _call: &Call, queue: &QueueRef, _budget: Budget) -> Result<Progress> {
+        lock(&self.queues).retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
         Ok(Progress { done: true, count: 0 })
     }
 

@@ -3,7 +3,7 @@
 use crate::conformance::bench::{HOUR, MINUTE, Queue, kind, messages};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{ErrorKind, Key, Post};
+use crate::{ErrorKind, Header, Key, Post};
 use std::time::Duration;
 
 cases! { PoolBench:
@@ -12,6 +12,7 @@ cases! { PoolBench:
     "pool.key.apart" apart "keys of another scope or queue are other keys"
     "pool.key.window" window "a key is remembered for its window, from its first use"
     "pool.key.looked_up" looked_up "what a key stored can be looked up"
+    "pool.key.dropping" dropping "what a key stored can be looked up while its queue is being dropped"
     "pool.key.at_once" at_once "posts under one key at the same time store once"
 }
 
@@ -71,6 +72,24 @@ async fn looked_up(bench: PoolBench) -> Result<(), Failure> {
     let found = look(queue.clone(), key("k", "f")).await?.map(|posted| posted.places);
     ensure_eq!(found, Some(posted.places), "a used key");
     ensure_eq!(kind(look(queue.clone(), key("k", "g")).await), Some(ErrorKind::Conflict), "another fingerprint");
+    Ok(())
+}
+
+async fn dropping(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    let posted = queue.post_as(post(key("k", "f"), "a")).await?;
+    queue.pop(1).await?;
+    let left = queue.at_epoch(2);
+    left.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
+    let look = |queue: Queue, key: Key| async move { queue.pool().posted(&queue.call(), &queue.reference, key).await };
+    for caller in [queue, left.clone()] {
+        let found = look(caller, key("k", "f")).await?.map(|posted| posted.places);
+        ensure_eq!(found, Some(posted.places.clone()), "a used key");
+    }
+    ensure_eq!(look(left.clone(), key("none", "f")).await?, None, "an unused key");
+    ensure_eq!(kind(look(left.clone(), key("k", "g")).await), Some(ErrorKind::Conflict), "another fingerprint");
+    left.advance(11 * MINUTE);
+    ensure_eq!(look(left, key("k", "f")).await?, None, "a key whose window is over");
     Ok(())
 }
 

@@ -88,7 +88,7 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn posted(&self, _call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
-        self.shared.visit(queue, |visit| visit.posted(&key))
+        self.shared.visit_or_dropping(queue, |visit| visit.posted(&key))
     }
 
     async fn list(&self, _call: &Call, queue: &QueueRef, list: List) -> Result<Batch> {

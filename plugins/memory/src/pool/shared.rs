@@ -51,6 +51,20 @@ impl Shared {
         .unwrap_or_else(|| Err(error::gone()))
     }
 
+    /// The same, also on behalf of anybody where the queue is being dropped.
+    ///
+    /// # Errors
+    /// `Gone`, `Stale`; the work's own.
+    pub fn visit_or_dropping<T>(&self, queue: &QueueRef, work: impl FnOnce(&mut Visit<'_>) -> Result<T>) -> Result<T> {
+        self.visit_any(queue.id(), |visit| {
+            if !visit.contents.header.dropping {
+                visit.contents.admit(queue.epoch())?;
+            }
+            work(visit)
+        })
+        .unwrap_or_else(|| Err(error::gone()))
+    }
+
     /// Works in a queue, alone, whatever its header; none, if there is no such queue.
     pub fn visit_any<T>(&self, id: QueueId, work: impl FnOnce(&mut Visit<'_>) -> T) -> Option<T> {
         let queue = self.find(id)?;

@@ -14,7 +14,7 @@ use super::line::Ask;
 use super::message::messages;
 use super::post::posted;
 use super::serve::STEP;
-use super::shared::Shared;
+use super::shared::{Shared, admit};
 use super::state::{State, code};
 
 /// A moment of a queue: what is read in it agrees.
@@ -108,7 +108,11 @@ impl Shared {
     /// # Errors
     /// `Conflict`: it was another post.
     pub async fn posted(&self, queue: &QueueRef, key: &Key) -> Result<Option<Posted>> {
-        let Moment { mut session, now, .. } = self.moment(queue).await?;
+        let mut session = self.server.session(true).await?;
+        let (head, now) = self.any_head(&mut session, queue.id()).await?;
+        if !head.header.dropping {
+            admit(&head, queue)?;
+        }
         let find = Find::named(vec![id::key(queue.id(), key)]);
         let found = self.find(&mut session, queue.id(), find).await?.pop();
         found.map(|known| posted(known, key, now)).transpose().map(Option::flatten)

@@ -80,7 +80,17 @@ impl Shared {
     /// # Errors
     /// `Gone`, `Stale`: the caller acts on another record.
     pub async fn head(&self, session: &mut ClientSession, queue: &QueueRef) -> Result<(Head, i64)> {
-        let id = queue.id().text();
+        let (head, now) = self.any_head(session, queue.id()).await?;
+        admit(&head, queue)?;
+        Ok((head, now))
+    }
+
+    /// The same for whoever asks, dropping or not.
+    ///
+    /// # Errors
+    /// `Gone`: there is none.
+    pub async fn any_head(&self, session: &mut ClientSession, queue: QueueId) -> Result<(Head, i64)> {
+        let id = queue.text();
         let read = vec![doc! { "$match": { "_id": &id, "q": &id } }, doc! { "$set": { "now": "$$NOW" } }];
         let read = self.documents.aggregate(read).read_concern(ReadConcern::snapshot()).session(&mut *session);
         let mut cursor = read.await.map_err(|error| of_driver(&error))?;
@@ -88,7 +98,6 @@ impl Shared {
         let document = found.ok_or_else(gone)?;
         let now = document.get_datetime("now").map_err(unexpected)?.timestamp_millis();
         let head = Head::read(document)?;
-        admit(&head, queue)?;
         Ok((head, now + self.server.host().shift()))
     }
 

@@ -65,7 +65,7 @@ pub fn keep(connection: &Connection, queue: QueueId, key: &Key, places: &[Place]
 /// `Gone`, `Stale`, `Conflict`; the driver's.
 pub fn posted(snapshot: &Snapshot<'_>, queue: &QueueRef, key: &Key) -> Outcome<Option<Posted>> {
     let Snapshot { connection, now, .. } = *snapshot;
-    queue::slot(connection, queue)?;
+    queue::check_or_dropping(connection, queue)?;
     let places = find(connection, queue.id(), key, now)?;
     Ok(places.map(|places| Posted { places, repeated: true, ..Posted::default() }))
 }

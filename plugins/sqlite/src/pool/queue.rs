@@ -188,6 +188,17 @@ pub fn slot(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
     Ok(row.get(0)?)
 }
 
+/// Lets pass who may look into a queue, and everybody where it is being dropped.
+///
+/// # Errors
+/// `Gone`, `Stale`; the driver's.
+pub fn check_or_dropping(connection: &Connection, queue: &QueueRef) -> Outcome<()> {
+    let mut statement = connection.prepare_cached(CHECK)?;
+    let mut rows = statement.query([queue_key(queue.id())])?;
+    let row = rows.next()?.ok_or_else(gone)?;
+    if row.get(2)? { Ok(()) } else { admit(queue.epoch(), row.get::<_, i64>(1)?.cast_unsigned(), false) }
+}
+
 /// Says that all places before this one are given out; their messages are in their blocks by now.
 ///
 /// # Errors
