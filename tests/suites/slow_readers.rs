@@ -10,7 +10,7 @@ use sukkal_tests::queue::Queue;
 use sukkal_tests::stores::STORES;
 use sukkal_tests::wire::{head, request as rest};
 use sukkal_tests::ws::{Frame, Socket, request};
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, Scrape, eventually};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::either::Either;
@@ -115,6 +115,27 @@ async fn a_claim_whose_answer_waits_for_another_is_given_back_when_its_client_le
             assert_never_claimed(&orders).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_claim_in_line_is_given_back_while_who_broke_the_protocol_is_still_there() {
+    let host = Host::start().await;
+    let orders = host.queue("orders");
+    let mut others = Vec::new();
+    let given_back = async || {
+        orders.post(["a"]).await;
+        let mut socket = host.websocket().await;
+        ask_to_claim(&mut socket, 20, 0).await;
+        counts_become(&orders, [0, 1, 1]).await;
+        socket.wire().write_all(&[0x83, 0x80, 0, 0, 0, 0]).await.expect("the host reads");
+        assert_eq!(socket.closed().await, Some(1002));
+        counts_become(&orders, [1, 0, 1]).await;
+        let open = Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_connections", &[("transport", "websocket")]);
+        assert_never_claimed(&orders).await;
+        others.push(socket);
+        (open > 0.0).then_some(())
+    };
+    eventually("it is given back first", SOON, given_back).await;
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let ending = self.exchange(&mut stop).await;
         match ending {
             Ending::Gone => {
+                self.let_go();
                 let _ = tokio::time::timeout(PARTING, self.socket.flush()).await;
             }
             Ending::Stop => tokio::select! {
@@ -128,9 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             Ending::Told(code, reason) => self.close(code, reason).await,
         }
-        // What waits for something ends; what has begun to change something comes to its own end.
-        self.running.clear();
-        self.line = Line::default();
+        self.let_go();
         self.engine.disconnected(&self.session).await;
     }
 
@@ -291,9 +290,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         None
     }
 
+    /// Lets go of what the client is not told any more: its claims are given back. What waits for something
+    /// ends; what has begun to change something comes to its own end.
+    fn let_go(&mut self) {
+        self.running.clear();
+        self.line = Line::default();
+    }
+
     /// Tells the client what it did wrong, and nothing else any more.
     async fn close(&mut self, code: CloseCode, reason: &'static str) {
         tracing::debug!(%code, reason, "a websocket is closed");
+        self.let_go();
         self.socket.forget();
         self.part(code, reason).await;
     }
