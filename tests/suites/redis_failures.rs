@@ -7,9 +7,10 @@ use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::rest::OTHER;
 use sukkal_tests::servers::proxy::Proxy;
-use sukkal_tests::servers::redis::{Redis, Watched};
+use sukkal_tests::servers::redis::{Cluster, Redis, Watched};
 use sukkal_tests::stores::REDIS;
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Answer, Host, Queue, eventually};
+use tokio::task::JoinHandle;
 
 fn over(uri: &str) -> Setup {
     Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_messages_per_page = 1000")
@@ -281,4 +282,60 @@ async fn what_was_acknowledged_survives_kills_of_the_host_under_load() {
     let summary = crash::run(REDIS.host(), End::Kill, 3, 20_261_125).await;
     println!("{summary}");
     assert!(summary.violations.is_empty(), "{summary}");
+}
+
+/// Whether a queue of a node says that it is watched.
+fn is_marked(node: &Redis) -> bool {
+    let headers = node.ask(&["KEYS", "sukkal:{*}:?????????????"]).unwrap_or_default();
+    headers.lines().any(|header| node.ask(&["HEXISTS", header, "w"]).is_ok_and(|said| said == ":1"))
+}
+
+/// Waits for something to claim.
+fn wait_for_claim(queue: &Queue, seconds: u64) -> JoinHandle<Answer> {
+    let queue = queue.clone();
+    tokio::spawn(async move {
+        let path = queue.path(&format!("/claims?wait={seconds}"));
+        queue.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
+    })
+}
+
+/// Two queues of a cluster that lie on different nodes, each with the number of its node.
+async fn on_two_nodes(cluster: &Cluster, host: &Host) -> [(Queue, usize); 2] {
+    let headers = |node: &Redis| node.ask(&["KEYS", "sukkal:{*}:?????????????"]).expect("the node answers");
+    let mut first: Option<(Queue, usize)> = None;
+    for number in 0..100 {
+        let before: Vec<_> = cluster.nodes.iter().map(headers).collect();
+        let queue = host.queue(&format!("q{number}"));
+        queue.create(json!({})).await;
+        let mut nodes = cluster.nodes.iter().zip(before);
+        let node = nodes.position(|(node, before)| headers(node) != before).expect("one of them has it");
+        match first.take() {
+            Some((other, at)) if at != node => return [(other, at), (queue, node)],
+            earlier => first = earlier.or(Some((queue, node))),
+        }
+    }
+    panic!("a hundred queues lie on one node")
+}
+
+#[tokio::test]
+async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
+    let cluster = Cluster::start();
+    // The others go on without it, and no answer is given up while this lasts.
+    for node in &cluster.nodes {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).expect("the node answers");
+    }
+    let uri = format!("{}&timeout_ms=20000", cluster.uri());
+    let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
+    let [(stuck, node), (free, _)] = on_two_nodes(&cluster, &host).await;
+    stuck.post_messages(json!([{ "ttl": 300, "delay": 2, "body": "stuck" }])).await;
+    free.post_messages(json!([{ "ttl": 300, "delay": 5, "body": "free" }])).await;
+    let (stuck_waits, free_waits) = (wait_for_claim(&stuck, 18), wait_for_claim(&free, 18));
+    let marked = || cluster.nodes.iter().filter(|node| is_marked(node)).count();
+    eventually("both are watched", SOON, async || (marked() == 2).then_some(())).await;
+    cluster.nodes[node].freeze();
+    let claimed = free_waits.await.expect("no task panics").expect(201).json();
+    assert_eq!(claimed["messages"][0]["body"], "free");
+    cluster.nodes[node].thaw();
+    let claimed = stuck_waits.await.expect("no task panics").expect(201).json();
+    assert_eq!(claimed["messages"][0]["body"], "stuck");
 }

@@ -5,15 +5,17 @@
 //! to be told again, in the same step (`stir` and `arm` in `scripts/common.lua`). What falls due by
 //! itself is settled by an alarm of the watching host.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::PubSub;
 use sukkal_plugin_sdk::store::Watched;
 use sukkal_plugin_sdk::tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use sukkal_plugin_sdk::{Call, Hints, QueueRef, RequestId, Result, WatchChange, tokio, tracing};
+use sukkal_plugin_sdk::{Call, Hints, QueueId, QueueRef, RequestId, Result, WatchChange, tokio, tracing};
 
 use super::shared::Shared;
 use crate::error;
@@ -103,18 +105,34 @@ impl Watch {
         Ok(new == 1)
     }
 
-    /// Marks a queue again. Where its mark was gone, what became available meanwhile was not published.
-    async fn mark(&self, call: &Call, queue: &QueueRef) -> Result<()> {
-        match self.shared.server.step(call, &self.request(queue)?).await? {
-            Step::Done(reply) => {
-                if self.touched(queue, reply)? {
-                    self.watched.tell(queue.id());
-                }
+    /// Marks a queue again, in its own time: a server that stands still delays its own queues alone.
+    async fn mark(&self, queue: QueueRef) -> QueueId {
+        let id = queue.id();
+        match self.marked(&queue).await {
+            // What became available meanwhile was not published.
+            Ok(true) => self.watched.tell(id),
+            Ok(false) => {}
+            Err(_) => {
+                self.watched.tell(id);
+                sleep(PAUSE).await;
+                self.watched.falls_due(id, i64::MIN);
             }
-            // With the next look. Nobody has looked in vain meanwhile, and nothing has become available.
-            Step::Moving(_) | Step::Again => self.watched.falls_due(queue.id(), i64::MIN),
         }
-        Ok(())
+        id
+    }
+
+    /// Says again that a queue is watched. `true`: its mark was gone.
+    async fn marked(&self, queue: &QueueRef) -> Result<bool> {
+        let deadline = self.shared.server.host().now().after(PATIENCE);
+        let call = Call::new(RequestId(0), "", deadline);
+        match self.shared.server.step(&call, &self.request(queue)?).await? {
+            Step::Done(reply) => self.touched(queue, reply),
+            // With the next look. Nobody has looked in vain meanwhile, and nothing has become available.
+            Step::Moving(_) | Step::Again => {
+                self.watched.falls_due(queue.id(), i64::MIN);
+                Ok(false)
+            }
+        }
     }
 
     /// Hears the channel, and subscribes to it again when the connection breaks.
@@ -183,22 +201,27 @@ impl Watch {
     async fn keep_time(self: Arc<Self>) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut marked = Instant::now();
+        let mut all_marked = Instant::now();
+        // At the most one for each watched queue.
+        let (mut marks, mut under_way) = (FuturesUnordered::new(), HashSet::new());
         loop {
-            look.tick().await;
-            let all = marked.elapsed() >= AGAIN;
-            let due = self.watched.take_due(self.shared.server.host().now(), all);
-            if all {
-                marked = Instant::now();
+            tokio::select! {
+                Some(queue) = marks.next() => {
+                    under_way.remove(&queue);
+                    continue;
+                }
+                _ = look.tick() => {}
             }
-            let deadline = self.shared.server.host().now().after(PATIENCE);
-            let call = Call::new(RequestId(0), "", deadline);
-            let touched = join_all(due.iter().map(|queue| self.mark(&call, queue))).await;
-            if touched.iter().any(Result::is_err) {
-                self.watched.lose();
-                sleep(PAUSE).await;
-                // All are to be marked again: some may have missed their turn.
-                marked = marked.checked_sub(AGAIN).unwrap_or(marked);
+            let all = all_marked.elapsed() >= AGAIN;
+            if all {
+                all_marked = Instant::now();
+            }
+            for queue in self.watched.take_due(self.shared.server.host().now(), all) {
+                if under_way.insert(queue.id()) {
+                    marks.push(self.mark(queue));
+                } else {
+                    self.watched.falls_due(queue.id(), i64::MIN);
+                }
             }
         }
     }
