@@ -77,7 +77,7 @@ struct Conditions<'a> {
 /// What an action works with.
 pub struct Context<'a> {
     /// What every action may use.
-    pub service: &'a Service,
+    pub service: &'a Arc<Service>,
     /// The call that goes to the stores; its project is the request's.
     pub call: &'a Call,
     /// Whether the client still waits.
@@ -233,7 +233,7 @@ impl Engine {
         passage: &mut Passage,
     ) -> Result<Answer, Stop> {
         let Conditions { snapshot, deadline, .. } = under;
-        let (service, pipeline) = (&*self.service, snapshot.pipeline());
+        let (service, pipeline) = (&self.service, snapshot.pipeline());
         if let Some(refused) = &arrival.refused {
             return Err(refused.clone().into());
         }

@@ -8,7 +8,7 @@ use sukkal_plugin_sdk::Request;
 use crate::limits::{MAX_NAME, MAX_PROJECT};
 
 /// What a name stands for: queues and topics are two name spaces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Messages are claimed from it.

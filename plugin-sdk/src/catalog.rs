@@ -21,6 +21,19 @@ pub trait Catalog: Send + Sync + 'static {
     /// Reads one record.
     fn get(&self, call: &Call, key: RecordKey) -> impl Future<Output = Result<Option<Record>>> + Send;
 
+    /// Reads up to 100 records, as [`Catalog::get`] reads each; in any order, without those that are not there.
+    /// What it reads need not be of one moment. Hosts ask for queues so that somebody waits for and that are not
+    /// there, ten times a second: a catalog over a network answers it in one step. The default calls `get` for each.
+    fn get_many(&self, call: &Call, keys: Vec<RecordKey>) -> impl Future<Output = Result<Vec<Record>>> + Send {
+        async move {
+            let mut records = Vec::new();
+            for key in keys {
+                records.extend(self.get(call, key).await?);
+            }
+            Ok(records)
+        }
+    }
+
     /// Reads records of a kind and project in the order of their names, `after` excluded, which
     /// need not exist; fewer than `limit` means that there are no more.
     fn list(

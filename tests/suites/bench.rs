@@ -162,7 +162,7 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
 async fn messages_can_be_received_at_another_host() {
     let shared = Shared::postgresql_and_redis().await;
     let [here, there] = shared.pair().await;
-    for work in ["wait", "latency"] {
+    for work in ["wait", "wait-anew", "latency"] {
         let report = measured(&here, &format!("{work} --count 10 -c 2 --receive-at {}", there.base()));
         assert_whole(&report, 10);
     }
@@ -172,5 +172,5 @@ async fn messages_can_be_received_at_another_host() {
     assert!(!output.status.success());
     let output = bench(&here, &format!("post --count 1 --receive-at {}", there.base()));
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("only latency and wait receive"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only latency, wait and wait-anew receive"), "{output:?}");
 }

@@ -83,6 +83,57 @@ async fn who_waits_for_a_queue_that_is_not_there_hears_of_it_from_another_host()
     .await;
 }
 
+/// How often a host has called this method of its catalog.
+async fn catalog_calls(host: &Host, method: &str) -> f64 {
+    let calls = [("kind", "catalog"), ("method", method)];
+    Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+}
+
+/// Waits until a host has looked so many more times for the queues that are waited for and not there.
+async fn looks(host: &Host, more: f64) {
+    let before = catalog_calls(host, "get_many").await;
+    let looked = async || (catalog_calls(host, "get_many").await >= before + more).then_some(());
+    eventually("it looks for what is waited for", SOON, looked).await;
+}
+
+#[tokio::test]
+async fn queues_that_are_not_there_are_looked_for_all_at_once_whoever_waits_for_them() {
+    over_each(async |shared| {
+        let hosts = shared.pair().await;
+        let waits: Vec<_> = (0..80).map(|number| wait(&hosts[0].queue(&format!("q{}", number % 40)), false)).collect();
+        let all_wait = async || (catalog_calls(&hosts[0], "get").await >= 160.0).then_some(());
+        eventually("each has looked for its queue", SOON, all_wait).await;
+        let alone = catalog_calls(&hosts[0], "get").await;
+        looks(&hosts[0], 15.0).await;
+        assert_eq!(catalog_calls(&hosts[0], "get").await, alone, "nobody looks for a queue of its own");
+        for number in 0..40 {
+            hosts[1].queue(&format!("q{number}")).post([number]).await;
+        }
+        for (number, waiting) in waits.into_iter().enumerate() {
+            let read = waiting.await.expect("no task panics").expect(200).json();
+            assert_eq!(read["messages"][0]["body"], number % 40);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_next_look_finds_a_queue_that_another_host_has_made() {
+    over_each(async |shared| {
+        let hosts = shared.pair().await;
+        let [here, there] = seen_by_both(&hosts, "orders");
+        let waiting = wait(&here, true);
+        looks(&hosts[0], 1.0).await;
+        there.post(["first"]).await;
+        let before = catalog_calls(&hosts[0], "get_many").await;
+        waiting.await.expect("no task panics").expect(201);
+        // The one under way, the one that finds it, and one more while who waits is told.
+        let since = catalog_calls(&hosts[0], "get_many").await - before;
+        assert!(since <= 3.0, "{since} looks after it was there");
+    })
+    .await;
+}
+
 /// Holds two hosts to this: who waits on one goes on with the next queue of the name that the other makes.
 pub async fn a_wait_goes_on_with_another_queue(hosts: &[Host; 2]) {
     let [here, there] = seen_by_both(hosts, "orders");

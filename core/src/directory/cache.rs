@@ -33,11 +33,22 @@ pub enum Known {
     Nothing,
 }
 
-#[derive(Hash, PartialEq, Eq)]
-struct Name {
-    project: String,
-    kind: Kind,
-    name: String,
+/// Names a queue or topic of any project.
+#[derive(Hash, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// Its project.
+    pub project: String,
+    /// Whether it is a queue or a topic.
+    pub kind: Kind,
+    /// Its name there.
+    pub name: String,
+}
+
+impl Name {
+    /// What a project calls by this name.
+    pub fn of(project: &str, Named { kind, name }: Named<'_>) -> Name {
+        Name { project: project.to_owned(), kind, name: name.to_owned() }
+    }
 }
 
 #[derive(Hash)]
@@ -70,8 +81,7 @@ impl Cache {
 
     /// Remembers a queue as it was just read.
     pub fn put(&self, queue: Arc<Queue>) {
-        let name = Name { project: queue.project.clone(), kind: queue.kind, name: queue.name.clone() };
-        self.queues.insert(name, ((self.clock)(), queue));
+        self.queues.insert(Name::of(&queue.project, queue.named()), ((self.clock)(), queue));
     }
 
     /// Forgets a queue.

@@ -4,6 +4,7 @@
 //! pool, (3) the answer. A host that dies between (1) and (2) leaves a record that is newer than
 //! its header: the pool answers `Gone` to whoever acts on it, and [`Directory::on`] repairs it.
 
+mod awaited;
 mod cache;
 mod dead_letter;
 mod deletion;
@@ -22,8 +23,8 @@ use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::OpenCatalog;
 use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
+use self::awaited::Awaited;
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
@@ -47,8 +48,8 @@ pub struct Directory {
     pub(crate) drops: Drops,
     /// Wakes the janitor: a queue is to be dropped.
     wake: Arc<Notify>,
-    /// Told when this host makes a queue.
-    made: Notify,
+    /// The names of queues that are waited for.
+    pub(crate) awaited: Awaited,
     /// Held while queues are told of the dead letter queue that they name.
     connecting: tokio::sync::Mutex<()>,
     clock: Clock,
@@ -71,16 +72,11 @@ impl Directory {
             cache: cache::Cache::new(clock.clone()),
             drops: Drops::default(),
             wake,
-            made: Notify::new(),
+            awaited: Awaited::default(),
             connecting: tokio::sync::Mutex::default(),
             clock,
             current,
         }
-    }
-
-    /// Waits until this host makes a queue, whichever. Others' are found by looking.
-    pub fn queue_made(&self) -> Notified<'_> {
-        self.made.notified()
     }
 
     /// Attempts at what others may be quicker with.

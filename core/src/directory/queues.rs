@@ -185,7 +185,7 @@ impl Directory {
             if self.commit(call, changes).await?
                 && let Some(queue) = self.configured(call, named).await?
             {
-                self.made.notify_waiters();
+                self.awaited.tell(call.project(), named);
                 return Ok((self.connected(call, queue).await, true));
             }
             if member.name() != DEFAULT {

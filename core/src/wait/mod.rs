@@ -8,6 +8,7 @@
 //! Those that follow a queue by listing are all woken, and so is everybody once the queue is deleted or
 //! has moved: they go on with what has its name then.
 
+mod lookout;
 mod presence;
 mod returns;
 mod watcher;
@@ -23,11 +24,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::lookout::Lookout;
 pub use self::presence::Delivery;
 pub(crate) use self::presence::Presence;
 use self::returns::Returns;
-use self::watcher::Watcher;
 pub(crate) use self::watcher::What;
+use self::watcher::{Watcher, Word};
 use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::{Error, Result};
@@ -40,8 +42,6 @@ use crate::stop::Stop;
 /// The parameter by which a request asks to wait, in seconds.
 pub(crate) const WAIT: &str = "wait";
 
-/// How often a queue that is not there is looked for: another host may have made it.
-const LOOK_FOR_QUEUE: Duration = Duration::from_secs(1);
 /// The pause before a pool is looked for that takes the place of another.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,6 +51,7 @@ type Watchers = HashMap<String, (Arc<Watcher>, JoinHandle<()>)>;
 /// Who waits for what.
 pub struct Waits {
     watchers: Mutex<Watchers>,
+    lookout: Lookout,
     clock: Clock,
     ending: watch::Sender<bool>,
     returns: Returns,
@@ -59,7 +60,13 @@ pub struct Waits {
 impl Waits {
     /// Nobody waits yet.
     pub fn new(clock: Clock) -> Self {
-        Waits { watchers: Mutex::default(), clock, ending: watch::Sender::new(false), returns: Returns::default() }
+        Waits {
+            watchers: Mutex::default(),
+            lookout: Lookout::default(),
+            clock,
+            ending: watch::Sender::new(false),
+            returns: Returns::default(),
+        }
     }
 
     /// Ends every wait at once, and all that begin later.
@@ -72,12 +79,12 @@ impl Waits {
         self.returns.begin(service, queue, claim);
     }
 
-    /// Ends every wait, and waits until no pool is watched any more and no claim is on its way back.
+    /// Ends every wait, and waits until no pool is watched any more, no queue is looked for, and no claim is on its way back.
     pub async fn stop(&self) {
         self.end();
         self.returns.end().await;
         let watchers: Vec<_> = self.lock().drain().map(|(_, (_, task))| task).collect();
-        for task in watchers {
+        for task in watchers.into_iter().chain(self.lookout.take()) {
             let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
         }
     }
@@ -157,18 +164,7 @@ where
     let mut word = None;
     let mut ending = service.waits.ending.subscribe();
     while !*ending.borrow_and_update() && Instant::now() < end && context.presence.is_here() {
-        let mut queue_made = pin!(service.directory.queue_made());
-        queue_made.as_mut().enable();
-        let Some(queue) = service.directory.find(call, named).await? else {
-            drop(word.take());
-            tokio::select! {
-                () = queue_made => {}
-                () = tokio::time::sleep_until(end.min(Instant::now() + LOOK_FOR_QUEUE)) => {}
-                _ = ending.changed() => {}
-                () = context.presence.left() => {}
-            }
-            continue;
-        };
+        let Some(queue) = there_is_one(context, named, end, &mut word).await? else { continue };
         let seat = match service.waits.watcher(&queue).seat(call, &queue.reference).await {
             Ok(seat) => seat,
             // The pool was closed, and another may have taken its place.
@@ -198,6 +194,33 @@ where
             _ = ending.changed() => {}
             () = context.presence.left() => {}
         }
+    }
+    Ok(None)
+}
+
+/// The queue of this name. Where there is none this waits, until there may be one, or for as long as the
+/// request does; then whoever waits goes on from the beginning.
+async fn there_is_one(
+    context: &Context<'_>,
+    named: Named<'_>,
+    end: Instant,
+    word: &mut Option<Word>,
+) -> Result<Option<Arc<Queue>>> {
+    let (service, call) = (context.service, context.call);
+    let awaiting = service.directory.awaited.join(call.project(), named);
+    let mut made = pin!(awaiting.made());
+    made.as_mut().enable();
+    if let Some(queue) = service.directory.find(call, named).await? {
+        return Ok(Some(queue));
+    }
+    drop(word.take());
+    let mut ending = service.waits.ending.subscribe();
+    service.waits.lookout.begin(service, ending.clone());
+    tokio::select! {
+        () = made => {}
+        () = tokio::time::sleep_until(end) => {}
+        _ = ending.wait_for(|ending| *ending) => {}
+        () = context.presence.left() => {}
     }
     Ok(None)
 }

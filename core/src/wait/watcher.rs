@@ -15,6 +15,8 @@ use crate::service::Clock;
 /// How often queues that nobody waits for any more are looked for. Each stays watched for at least
 /// so long after its last wait, since who waited once mostly waits again.
 const TIDY: Duration = Duration::from_secs(15);
+/// How long a pool may take to watch queues no more.
+const TIDY_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a call of the watcher's own may take. Hints are waited for without end, piece by piece.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after a pool has failed to give hints.
@@ -79,21 +81,22 @@ impl Watcher {
     }
 
     /// Hears and tells until the service ends.
-    pub(super) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
-        let mut tidy = tokio::time::interval(TIDY);
+    pub(super) async fn run(self: Arc<Self>, ending: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.hear(ending) => {}
+            () = self.keep_tidy() => {}
+        }
+    }
+
+    async fn hear(&self, mut ending: watch::Receiver<bool>) {
         while !*ending.borrow_and_update() {
             let Some(pool) = self.pool(&mut ending).await else { return };
             let call = self.call();
-            // Never dropped half-way, since hints could be lost with it.
-            let mut hints = std::pin::pin!(pool.hints(&call));
-            let heard = loop {
-                tokio::select! {
-                    biased;
-                    heard = &mut hints => break heard,
-                    _ = ending.changed() => return,
-                    () = self.member.retired() => return self.tell(&Hints { lost: true, ..Hints::default() }),
-                    _ = tidy.tick() => self.tidy().await,
-                }
+            let heard = tokio::select! {
+                biased;
+                heard = pool.hints(&call) => heard,
+                _ = ending.changed() => return,
+                () = self.member.retired() => return self.tell(&Hints { lost: true, ..Hints::default() }),
             };
             match heard {
                 Ok(hints) => self.tell(&hints),
@@ -146,6 +149,15 @@ impl Watcher {
         self.tell(&Hints { lost: true, ..Hints::default() });
     }
 
+    /// Tidies again and again. Hints are heard meanwhile.
+    async fn keep_tidy(&self) {
+        let mut turns = tokio::time::interval(TIDY);
+        loop {
+            turns.tick().await;
+            self.tidy().await;
+        }
+    }
+
     /// Watches no more what nobody has waited for since the last time.
     async fn tidy(&self) {
         // While seats are taken, which may take long where a server hangs, it has time until the next turn.
@@ -153,9 +165,10 @@ impl Watcher {
         let remove: Vec<QueueId> =
             self.lock().extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect();
         if !remove.is_empty() {
-            // Hints of queues that nobody waits for are only superfluous.
+            // Hints of queues that nobody waits for are only superfluous, and seats cannot be taken meanwhile.
             if let Ok(pool) = self.member.pool() {
-                let _ = pool.watch(&self.call(), WatchChange { remove, ..WatchChange::default() }).await;
+                let (call, change) = (self.call(), WatchChange { remove, ..WatchChange::default() });
+                let _ = tokio::time::timeout(TIDY_PATIENCE, pool.watch(&call, change)).await;
             }
         }
     }

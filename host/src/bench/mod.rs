@@ -42,7 +42,7 @@ pub struct Options {
     /// The server: http(s)://… for REST, ws(s)://… for the websocket. Default: that of a host on this machine.
     #[arg(long, env = "SUKKAL_URL")]
     url: Option<String>,
-    /// The host at which messages are received (for latency and wait), where it is another one over the same
+    /// The host at which messages are received (for latency, wait and wait-anew), where it is another one over the same
     /// stores: http(s)://… or ws(s)://…
     #[arg(long, value_name = "URL")]
     receive_at: Option<String>,
@@ -154,7 +154,7 @@ impl Options {
     /// How many queues there are: where messages are received, each connection has one of its own.
     fn queues(&self) -> usize {
         match self.work {
-            Work::Latency | Work::Wait => self.connections(),
+            work if work.receives() => self.connections(),
             _ => self.queues as usize,
         }
     }

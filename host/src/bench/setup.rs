@@ -52,7 +52,7 @@ pub async fn fill(options: &Options, target: &Target) -> Result<(), Failure> {
     let wanted = options.fill.unwrap_or(match options.work {
         Work::Claim => TO_CLAIM,
         Work::List | Work::ListOthers => TO_LIST * options.queues() as u64,
-        Work::Post | Work::Cycle | Work::Latency | Work::Wait => 0,
+        Work::Post | Work::Cycle | Work::Latency | Work::Wait | Work::WaitAnew => 0,
     });
     if wanted == 0 {
         return Ok(());

@@ -100,7 +100,7 @@ impl Target {
     pub async fn receiver(options: &Options) -> Result<Option<Target>, Failure> {
         let Some(url) = &options.receive_at else { return Ok(None) };
         if !options.work.receives() {
-            return Err(Failure::usage("--receive-at: only latency and wait receive; leave it out"));
+            return Err(Failure::usage("--receive-at: only latency, wait and wait-anew receive; leave it out"));
         }
         Target::new(&Options { url: Some(url.clone()), ..options.clone() }).await.map(Some)
     }
@@ -129,10 +129,12 @@ fn fits(options: &Options, transport: Transport) -> Result<(), Failure> {
         _ if is_rest && options.format != Form::Json => {
             "--format: only websockets have another than JSON; give --url ws://…"
         }
-        (_, Work::Latency | Work::Wait) if options.in_flight > 1 => {
+        (_, work) if work.receives() && options.in_flight > 1 => {
             "--in-flight: answers keep their order, and would wait for each other's messages; give more --connections"
         }
-        (_, Work::Wait) if options.rate.is_some() => "--rate: what waits is not due at any time; leave it out",
+        (_, Work::Wait | Work::WaitAnew) if options.rate.is_some() => {
+            "--rate: what waits is not due at any time; leave it out"
+        }
         _ => return Ok(()),
     };
     Err(Failure::usage(mistake))

@@ -39,6 +39,9 @@ pub enum Work {
     /// Posts a message that a claim over a second connection waits for (`wait=`, which is Sukkal's
     /// own); the time from the one to the other counts.
     Wait,
+    /// The same in a queue that is not there until the message comes: it is deleted before the claim begins
+    /// to wait.
+    WaitAnew,
 }
 
 impl Work {
@@ -52,12 +55,13 @@ impl Work {
             Work::ListOthers => "list-others",
             Work::Latency => "latency",
             Work::Wait => "wait",
+            Work::WaitAnew => "wait-anew",
         }
     }
 
     /// Whether messages are received over connections of their own.
     pub fn receives(self) -> bool {
-        matches!(self, Work::Latency | Work::Wait)
+        matches!(self, Work::Latency | Work::Wait | Work::WaitAnew)
     }
 }
 
@@ -111,13 +115,17 @@ impl Worker {
         match self.work {
             Work::Latency => return self.send_and_receive(queue).await,
             Work::Wait => return self.send_to_waiting(queue).await,
+            Work::WaitAnew => {
+                self.session.expect(Operation::DeleteQueue, queue, &[204]).await?;
+                return self.send_to_waiting(queue).await;
+            }
             _ => self.queue = (queue + STRIDE) % self.n_queues,
         }
         match self.work {
             Work::Post => self.post(queue).await?,
             Work::List => self.list(queue, true).await?,
             Work::ListOthers => self.list(queue, false).await?,
-            Work::Claim | Work::Latency | Work::Wait => return self.claim_and_delete(queue).await,
+            Work::Claim | Work::Latency | Work::Wait | Work::WaitAnew => return self.claim_and_delete(queue).await,
             Work::Cycle => {
                 self.post(queue).await?;
                 return self.claim_and_delete(queue).await;

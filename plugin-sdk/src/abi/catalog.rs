@@ -1,6 +1,6 @@
 //! Catalogs over the boundary. The other way too: a plugin's records are a catalog of the host's.
 
-use super::contract::{contract, finish};
+use super::contract::{contract, finish, unsupported};
 use super::guard::{self, FutureForm};
 use super::object::{Object, This};
 use super::types::Ffi;
@@ -18,5 +18,7 @@ contract! {
         sweep(; limit: u32) -> bool;
         health(;) -> Health;
     }
-    later {}
+    later {
+        get_many(; keys: Vec<RecordKey>) -> Vec<Record>;
+    }
 }

@@ -4,7 +4,7 @@ use sukkal_plugin_sdk::{Applied, Call, Change, Commit, Error, Health, Open, Reco
 
 use crate::commit::{self, Changes, Probe, Sweep};
 use crate::durability::Warnings;
-use crate::read::{Count, Get, List};
+use crate::read::{Count, Get, GetMany, List};
 use crate::schema::Migration;
 use crate::server::Server;
 use crate::session::Engine;
@@ -46,6 +46,10 @@ impl Catalog {
 impl sukkal_plugin_sdk::Catalog for Catalog {
     async fn get(&self, call: &Call, key: RecordKey) -> Result<Option<Record>> {
         self.server.work(call, &Get { key }).await.map_err(read_only)
+    }
+
+    async fn get_many(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<Record>> {
+        self.server.work(call, &GetMany { keys }).await.map_err(read_only)
     }
 
     async fn list(

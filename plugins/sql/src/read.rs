@@ -28,6 +28,34 @@ impl Work for Get {
     }
 }
 
+/// Reads those of some records that are there.
+pub struct GetMany {
+    /// Which.
+    pub keys: Vec<RecordKey>,
+}
+
+impl Work for GetMany {
+    type Done = Vec<Record>;
+
+    async fn on(&self, session: &mut Session) -> Result<Vec<Record>, Fail> {
+        let Some(last) = self.keys.last() else { return Ok(Vec::new()) };
+        // A power of two, so that few statements are kept prepared: the last one is named again.
+        let count = self.keys.len().next_power_of_two();
+        let sql = format!(
+            "SELECT name, revision, expires, value, extensions, kind, project FROM sukkal_record \
+             WHERE (kind, project, name) IN ({}) AND (expires IS NULL OR expires > {})",
+            vec!["(?, ?, ?)"; count].join(", "),
+            session.now()
+        );
+        let keys = self.keys.iter().chain(std::iter::repeat(last)).take(count);
+        let values: Vec<_> =
+            keys.flat_map(|key| [&key.kind, &key.project, &key.name]).map(|part| bytes(part)).collect();
+        let rows = session.fetch(&sql, &values).await?;
+        let found = rows.iter().map(|row| record(row, &text(row, 5)?, &text(row, 6)?));
+        Ok(found.collect::<sqlx::Result<_>>()?)
+    }
+}
+
 /// Reads records of a kind and project in the order of their names, `after` excluded.
 pub struct List {
     /// Their kind.
@@ -88,9 +116,13 @@ pub fn bytes(text: &str) -> Value<'_> {
     Value::Bytes(text.as_bytes())
 }
 
+fn text(row: &Row, column: usize) -> sqlx::Result<String> {
+    Ok(String::from_utf8_lossy(&row.bytes(column)?).into_owned())
+}
+
 fn record(row: &Row, kind: &str, project: &str) -> sqlx::Result<Record> {
     Ok(Record {
-        key: RecordKey::new(kind, project, String::from_utf8_lossy(&row.bytes(0)?)),
+        key: RecordKey::new(kind, project, text(row, 0)?),
         revision: row.number(1)?.cast_unsigned(),
         expires: row.perhaps(2)?.map(Timestamp),
         value: row.bytes(3)?.into(),

@@ -1,14 +1,16 @@
 //! Listings and counts.
 
 use super::Project;
+use crate::conformance::bench::MINUTE;
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{CatalogBench, Failure};
-use crate::{Change, Expect, RecordKey};
+use crate::{Change, Expect, Extensions, RecordKey, Write};
 
 cases! { CatalogBench:
     "catalog.listing.order" order "records are listed in the bytewise order of their names"
     "catalog.listing.pages" pages "a listing goes on after a name, which need not exist"
     "catalog.listing.apart" apart "kinds and projects do not see each other"
+    "catalog.listing.many" many "records that are read together are those that are there, each by its own key"
     "catalog.listing.count" count "the count follows every change"
 }
 
@@ -48,6 +50,28 @@ async fn apart(bench: CatalogBench) -> Result<(), Failure> {
     // Parts of a key must not run into each other.
     let longer = Project { name: format!("{}x", one.name), bench: one.bench.clone() };
     ensure!(longer.names(None, 10).await?.is_empty(), "a project is taken for one whose name starts alike");
+    Ok(())
+}
+
+async fn many(bench: CatalogBench) -> Result<(), Failure> {
+    let (one, other) = (Project::of(bench.clone()), Project::of(bench.clone()));
+    for (project, name) in [(&one, "a"), (&one, "b"), (&other, "a"), (&other, "c")] {
+        project.put(name, "1").await?;
+    }
+    let ending = Write::Put { value: "1".into(), expires_in: Some(MINUTE), extensions: Extensions::new() };
+    one.commit(vec![Change { key: one.key("ended"), expect: Expect::Any, write: ending }]).await?;
+    bench.clock.advance(2 * MINUTE);
+    let mut keys = vec![one.key("a"), one.key("c"), one.key("ended"), other.key("a"), other.key("c")];
+    keys.extend((0..95).map(|number| other.key(&format!("none {number}"))));
+    let mut found: Vec<_> = bench.catalog.get_many(&bench.call(), keys).await?;
+    found.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut there = Vec::new();
+    for (project, name) in [(&one, "a"), (&other, "a"), (&other, "c")] {
+        there.extend(project.get(name).await?);
+    }
+    there.sort_by(|one, other| one.key.cmp(&other.key));
+    ensure_eq!(found, there, "what is read together");
+    ensure!(bench.catalog.get_many(&bench.call(), Vec::new()).await?.is_empty(), "no keys have records");
     Ok(())
 }
 

@@ -53,6 +53,10 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
         self.read(call, key).await
     }
 
+    async fn get_many(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<Record>> {
+        self.read_many(call, keys).await
+    }
+
     async fn list(
         &self,
         call: &Call,

@@ -1,6 +1,8 @@
 //! Reading records. Each read waits until a majority confirms that who answers is still the primary,
 //! so it sees every commit that was acknowledged before.
 
+use std::collections::HashMap;
+
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Hint, ReadConcern};
@@ -18,6 +20,21 @@ impl Catalog {
     pub async fn read(&self, call: &Call, key: RecordKey) -> Result<Option<Record>> {
         let found = self.ask(call, doc! { "_id": name::id(&key)? }, None).await?.pop();
         found.map(|found| record(found, key.kind, key.project)).transpose()
+    }
+
+    /// Reads those of some records that are there.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn read_many(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<Record>> {
+        let ids = keys.iter().map(name::id).collect::<Result<Vec<_>>>()?;
+        let found = self.ask(call, doc! { "_id": { "$in": &ids } }, None).await?;
+        let mut keys: HashMap<String, RecordKey> = ids.into_iter().zip(keys).collect();
+        let known = |found: Document| {
+            let key = found.get_str("_id").ok().and_then(|id| keys.remove(id))?;
+            Some(record(found, key.kind, key.project))
+        };
+        found.into_iter().filter_map(known).collect()
     }
 
     /// Reads records of a kind and project in the order of their names.

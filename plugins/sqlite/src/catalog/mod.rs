@@ -37,6 +37,11 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
         self.store.readers.submit(call, move |connection| read::get(connection, key, host.now())).await
     }
 
+    async fn get_many(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<Record>> {
+        let host = self.store.host.clone();
+        self.store.readers.submit(call, move |connection| read::get_many(connection, keys, host.now())).await
+    }
+
     async fn list(
         &self,
         call: &Call,

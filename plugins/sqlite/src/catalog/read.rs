@@ -23,6 +23,12 @@ pub fn get(connection: &Connection, key: RecordKey, now: Timestamp) -> Outcome<O
     Ok(statement.query_row(names, |row| record(row, key.clone())).optional()?)
 }
 
+/// Reads those of some records that are there.
+pub fn get_many(connection: &Connection, keys: Vec<RecordKey>, now: Timestamp) -> Outcome<Vec<Record>> {
+    let found = keys.into_iter().map(|key| get(connection, key, now));
+    found.filter_map(Result::transpose).collect()
+}
+
 /// Reads records in the order of their names.
 pub fn list(
     connection: &Connection,

@@ -81,6 +81,15 @@ impl Catalog for BrokenCatalog {
         self.inner.get(call, self.meant(key)).await
     }
 
+    async fn get_many(&self, call: &Call, mut keys: Vec<RecordKey>) -> Result<Vec<Record>> {
+        if self.case == "catalog.listing.many" {
+            // Whatever the first one's project is, it is that of all.
+            let project = keys.first().map(|key| key.project.clone()).unwrap_or_default();
+            keys.iter_mut().for_each(|key| key.project.clone_from(&project));
+        }
+        self.inner.get_many(call, keys).await
+    }
+
     async fn list(
         &self,
         call: &Call,

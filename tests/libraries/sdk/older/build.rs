@@ -5,6 +5,7 @@ mod derive;
 
 fn main() {
     derive::sdk(&[
+        ("abi/catalog.rs", "get_many(; keys: Vec<RecordKey>) -> Vec<Record>;", ""),
         ("abi/pool.rs", "usage(;) -> Usage;", ""),
         (
             "abi/root.rs",
