@@ -24,7 +24,8 @@ use crate::{
 /// 4. **Expired is gone.** An expired message is never returned, counted or claimed; its space is
 ///    given back in bounded steps.
 /// 5. **Dead letters.** A message whose last allowed claim has ended is neither claimed nor popped;
-///    the next claim or [`Pool::sweep`] moves it, in one atomic step.
+///    the next claim or [`Pool::sweep`] moves it, in one atomic step, also if its own end has come
+///    by then (see [`DeadLetterRule`](crate::DeadLetterRule)).
 /// 6. **Cost.** O(log n + k) amortised in the queue's depth and independent of the number of
 ///    queues: each message is settled (due, expired, freed) once, in bounded steps.
 /// 7. **Hints.** [`Pool::hints`] may be spurious but never silently missing: register, then look.

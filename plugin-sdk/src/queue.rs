@@ -27,13 +27,18 @@ pub struct Header {
 }
 
 /// When and where messages of a queue become dead letters (spec: semantics, Dead letters).
+///
+/// A message that has used up its claims is a dead letter, however late it is met: where its own end
+/// comes together with that of its last claim, or before it was moved, it is moved all the same, and
+/// not removed. Its queue shows it no more from its end on. Only where the dead letter queue is gone,
+/// or cannot take it, when that is due, does it expire as any other. Case: `pool.dead_letter.at_its_end`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetterRule {
     /// The dead letter queue: in the same pool, with a placement that allows an atomic move.
     pub queue: QueueRef,
     /// How many claims a message may have; at least 1.
     pub max_claims: u32,
-    /// The life of a dead letter, from the move; none: what is left of its own.
+    /// The life of a dead letter, from the move; none: what is left of its own, and at least a minute.
     pub ttl: Option<Duration>,
 }
 

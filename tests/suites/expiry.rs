@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sukkal_tests::stores::{MEMORY, SQLITE};
+use sukkal_tests::stores::{MEMORY, REDIS, SQLITE};
 use sukkal_tests::{Host, eventually};
 
 /// The shortest ttl, and a little.
@@ -12,8 +12,9 @@ const A_MINUTE: Duration = Duration::from_secs(70);
 
 /// Runs a test over every store at once.
 async fn over_all(test: impl AsyncFn(Host)) {
-    let (sqlite, memory) = (SQLITE.host().start().await, MEMORY.host().start().await);
-    tokio::join!(test(sqlite), test(memory));
+    let (sqlite, memory, redis) =
+        (SQLITE.host().start().await, MEMORY.host().start().await, REDIS.host().start().await);
+    tokio::join!(test(sqlite), test(memory), test(redis));
 }
 
 #[tokio::test]
@@ -80,6 +81,28 @@ async fn what_the_end_of_a_claim_exhausts_moves_though_nobody_asks() {
         // Under its old id it is not there any more.
         last.delete(0).await.expect(204);
         assert_eq!(dead.counts().await, [2, 0, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_end_of_its_last_claim_exhausts_moves_though_its_own_end_has_come() {
+    over_all(async |host| {
+        let (orders, dead) = (host.queue("orders"), host.queue("dead"));
+        orders.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
+        let twice = host.queue("twice");
+        twice.create(json!({ "_max_claim_count": 2, "_dead_letter_queue": "dead" })).await;
+        for (queue, body) in [(&orders, "used up"), (&twice, "not used up")] {
+            queue.post_messages(json!([{ "ttl": 60, "body": body }])).await;
+            queue.claim_for(1, 60).await.expect("there is something to claim");
+        }
+        let moved = async || (dead.counts().await == [1, 0, 1]).then_some(());
+        eventually("it is moved", A_MINUTE, moved).await;
+        assert_eq!(orders.counts().await, [0, 0, 0]);
+        assert_eq!(twice.counts().await, [0, 0, 0], "the other has expired");
+        let letters = dead.list("?echo=true").await;
+        assert_eq!(letters.bodies(), ["used up"]);
+        assert_eq!(letters.messages[0]["ttl"], 60);
     })
     .await;
 }

@@ -34,6 +34,9 @@ pub struct Entries {
     wakes: BTreeSet<(Timestamp, Place)>,
     /// Those that were claimed before and are free: a new bound on claims may concern them.
     used: BTreeSet<Place>,
+    /// Those that had used up their claims when their end came: they are here no more, and on their
+    /// way to the dead letter queue.
+    parting: Vec<Message>,
     max_claims: Option<u32>,
     bytes: u64,
 }
@@ -96,8 +99,11 @@ impl Entries {
         while done < limit
             && let Some(place) = first_due(&self.ends, now)
         {
-            self.take(place);
-            swept.expired += 1;
+            let ended = self.take(place);
+            let (worn, others): (Vec<_>, Vec<_>) =
+                ended.into_iter().partition(|message| self.is_worn(message));
+            self.parting.extend(worn);
+            swept.expired += others.len() as u64;
             done += 1;
         }
         while done < limit
@@ -109,6 +115,11 @@ impl Entries {
             done += 1;
         }
         done
+    }
+
+    /// Gives up those that are on their way to the dead letter queue.
+    pub fn take_parting(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.parting)
     }
 
     /// When the next thing falls due.
@@ -198,13 +209,15 @@ impl Entries {
         self.bytes
     }
 
+    fn is_worn(&self, message: &Message) -> bool {
+        self.max_claims
+            .is_some_and(|max_claims| message.claims >= max_claims)
+    }
+
     fn state_of(&self, message: &Message, now: Timestamp) -> State {
         if message.claim.is_some() {
             State::Claimed
-        } else if self
-            .max_claims
-            .is_some_and(|max_claims| message.claims >= max_claims)
-        {
+        } else if self.is_worn(message) {
             State::Exhausted
         } else if message.due > now {
             State::Delayed

@@ -17,6 +17,8 @@ use crate::visit::Visit;
 
 /// How long after messages could not move to their dead letter queue it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+/// A dead letter lives at least so long: its own end may have come.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
 
 /// All queues.
 pub struct Store {
@@ -154,6 +156,7 @@ impl Store {
         let done = self
             .visit(id, now, |visit| visit.queue.settle(now, limit, swept))
             .unwrap_or(0);
+        self.move_parting(id, now, swept);
         done + self.move_dead_letters(id, now, limit - done, swept)
     }
 
@@ -174,6 +177,32 @@ impl Store {
             .first()
             .filter(|(at, _)| *at <= now)
             .map(|(_, id)| *id)
+    }
+
+    /// Moves messages whose end came when they had used up their claims. Where that cannot be, they
+    /// expire as any other.
+    fn move_parting(&mut self, id: QueueId, now: Timestamp, swept: &mut Swept) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let parting = queue.lane_mut(Lane::Main).take_parting();
+        let rule = queue.header.dead_letter.clone();
+        let rule = rule.filter(|rule| !parting.is_empty() && self.takes_letters(rule.queue.id()));
+        let Some(rule) = rule else {
+            swept.expired += parting.len() as u64;
+            return;
+        };
+        swept.moved += parting.len() as u64;
+        for message in parting {
+            let letter = self.visit(id, now, |visit| letter(visit, message, rule.ttl));
+            let Some(letter) = letter else { return };
+            self.visit(rule.queue.id(), now, |visit| put_letter(visit, letter));
+        }
+    }
+
+    fn takes_letters(&self, target: QueueId) -> bool {
+        let target = self.queues.get(&target);
+        target.is_some_and(|target| !target.header.dropping && target.next_place < u64::MAX / 2)
     }
 
     /// Moves messages that have used up their claims, at most so many. Both queues are in this store
@@ -200,11 +229,7 @@ impl Store {
             return 0;
         }
         let target = rule.queue.id();
-        if !self
-            .queues
-            .get(&target)
-            .is_some_and(|target| !target.header.dropping && target.next_place < u64::MAX - 1)
-        {
+        if !self.takes_letters(target) {
             swept.stuck += queue.lane(Lane::Main).count(State::Exhausted) as u64;
             self.visit(id, now, |visit| {
                 visit.queue.move_again = now.after(TRY_AGAIN)
@@ -213,10 +238,11 @@ impl Store {
         }
         let mut moved = 0;
         for place in &places {
-            let letter = self
-                .visit(id, now, |visit| take_letter(visit, *place, rule.ttl))
-                .flatten();
-            if let Some(letter) = letter {
+            let letter = self.visit(id, now, |visit| {
+                let message = visit.queue.lane_mut(Lane::Main).take(*place)?;
+                Some(letter(visit, message, rule.ttl))
+            });
+            if let Some(letter) = letter.flatten() {
                 self.visit(target, now, |visit| put_letter(visit, letter));
                 moved += 1;
             }
@@ -258,34 +284,34 @@ impl Store {
     }
 }
 
-/// Takes a message out of its queue, as the letter that it becomes.
-fn take_letter(source: &mut Visit<'_>, place: Place, ttl: Option<Duration>) -> Option<Message> {
-    let message = source.queue.lane_mut(Lane::Main).take(place)?;
-    if message.expires <= source.now {
-        // Not settled yet: the rule's ttl must not bring it back.
-        return None;
-    }
+/// The letter that a message becomes which was taken out of its queue.
+fn letter(source: &Visit<'_>, message: Message, ttl: Option<Duration>) -> Message {
     let origin = Origin {
         label: source.queue.header.label.clone(),
         id: MessageId {
             queue: source.queue.id,
-            place,
+            place: message.place,
         },
         claims: message.claims,
         reason: Reason::ClaimsExhausted,
     };
     let now = source.now;
-    let expires = ttl.map_or(message.expires, |ttl| now.after(ttl));
+    let expires = match ttl {
+        Some(ttl) => now.after(ttl),
+        None => message.expires.max(now.after(LEAST_LIFE)),
+    };
     let ttl = expires.since(now);
-    Some(Message {
+    Message {
         posted: now,
         due: now,
         ttl,
         expires,
+        claim: None,
+        claimed_until: Timestamp(0),
         claims: 0,
         origin: Some(origin),
         ..message
-    })
+    }
 }
 
 /// Puts a letter at the end of its dead letter queue, also where the pool is full: it was there before.

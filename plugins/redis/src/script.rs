@@ -51,7 +51,7 @@ pub struct Scripts {
 
 const COMMON: &str = include_str!("scripts/common.lua");
 const ADMIT: &str = include_str!("scripts/admit.lua");
-const SETTLE: &str = include_str!("scripts/settle.lua");
+const SETTLE: &str = concat!(include_str!("scripts/letter.lua"), include_str!("scripts/settle.lua"));
 const HOLD: &str = include_str!("scripts/hold.lua");
 const BURY: &str = include_str!("scripts/bury.lua");
 const MERGE: &str = include_str!("scripts/merge.lua");

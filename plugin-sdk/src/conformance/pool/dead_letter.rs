@@ -6,15 +6,19 @@ use crate::conformance::{Failure, PoolBench};
 use crate::{Budget, DeadLetterRule, Header, NewClaim, QueueRef, Reason, Release};
 use std::time::Duration;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 cases! { PoolBench:
     "pool.dead_letter.by_claim" by_claim "the next claim moves what has used up its claims, and is not given it"
     "pool.dead_letter.by_sweep" by_sweep "a sweep moves it when nobody claims"
     "pool.dead_letter.new_message" new_message "a dead letter is a new message with its body, client and origin"
     "pool.dead_letter.ttl" ttl "a dead letter lives the rule's ttl from its move, or else its own end"
+    "pool.dead_letter.at_its_end" at_its_end "what has used up its claims when its own end comes is moved, not removed, and lives a minute"
     "pool.dead_letter.never_popped" never_popped "what has used up its claims is not popped"
     "pool.dead_letter.last_claim" last_claim "the last allowed claim still holds its message until it ends"
     "pool.dead_letter.gone" gone "without its dead letter queue a message stays, hidden and counted, and moves when that is there"
     "pool.dead_letter.later_rule" later_rule "a rule that comes later holds for messages that have been claimed before"
+    "pool.dead_letter.rule_lowered" rule_lowered "what a changed rule makes used up is moved by the next claim, or by a sweep when nobody claims"
 }
 
 /// A queue whose messages may be claimed `max_claims` times, and its dead letter queue.
@@ -27,7 +31,8 @@ async fn pair(bench: &PoolBench, max_claims: u32, ttl: Option<Duration>) -> Resu
 
 /// Claims one message, and releases it.
 async fn use_up(queue: &Queue) -> Result<(), Failure> {
-    let claim = new_claim(1);
+    // Shorter than any message's life: so that ends as it would have.
+    let claim = NewClaim { ttl: SECOND, ..new_claim(1) };
     let claimed = queue.claim_as(claim.clone()).await?.batch.messages;
     ensure_eq!(claimed.len(), 1, "messages that can still be claimed");
     Ok(queue.pool().claim_release(&queue.call(), &queue.reference, claim.id, Release::default()).await?)
@@ -92,6 +97,35 @@ async fn ttl(bench: PoolBench) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn at_its_end(bench: PoolBench) -> Result<(), Failure> {
+    for (rule, left) in [(Some(5 * MINUTE), 4 * MINUTE), (None, MINUTE / 2)] {
+        let (queue, target) = pair(&bench, 1, rule).await?;
+        // One ends as its claim does, the other, released, before anybody has moved it.
+        queue.post_with(&["held"], MINUTE, Duration::ZERO).await?;
+        queue.claim_as(NewClaim { ttl: MINUTE, ..new_claim(1) }).await?;
+        queue.post_with(&["released"], MINUTE, Duration::ZERO).await?;
+        use_up(&queue).await?;
+        queue.advance(MINUTE + SECOND);
+        ensure!(queue.bodies().await?.is_empty(), "a message is listed after its end");
+        ensure!(queue.claim(1).await?.batch.messages.is_empty(), "a message is claimed after its end");
+        queue.sweep().await?;
+        let mut letters = target.bodies().await?;
+        letters.sort();
+        ensure_eq!(letters, ["held", "released"], "the dead letters, with rule {rule:?}");
+        queue.advance(left);
+        ensure_eq!(target.bodies().await?.len(), 2, "letters before their end, with rule {rule:?}");
+        queue.advance(2 * MINUTE);
+        ensure_eq!(target.bodies().await?.len(), 0, "letters after their end, with rule {rule:?}");
+    }
+    let (queue, target) = pair(&bench, 2, None).await?;
+    queue.post_with(&["claimed once"], MINUTE, Duration::ZERO).await?;
+    queue.claim_as(NewClaim { ttl: MINUTE, ..new_claim(1) }).await?;
+    queue.advance(MINUTE + SECOND);
+    queue.sweep().await?;
+    ensure!(target.bodies().await?.is_empty(), "a message that could still be claimed when it ended was moved");
+    Ok(())
+}
+
 async fn never_popped(bench: PoolBench) -> Result<(), Failure> {
     let (queue, target) = pair(&bench, 1, None).await?;
     queue.post(&["bad"]).await?;
@@ -145,6 +179,27 @@ async fn later_rule(bench: PoolBench) -> Result<(), Failure> {
     ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed a third time");
     queue.sweep().await?;
     ensure_eq!(target.bodies().await?, ["bad"], "the dead letters");
+    Ok(())
+}
+
+async fn rule_lowered(bench: PoolBench) -> Result<(), Failure> {
+    for by_claim in [false, true] {
+        let (queue, target) = pair(&bench, 3, None).await?;
+        queue.post(&["bad"; 5]).await?;
+        queue.post(&["good"; 100]).await?;
+        let claim = new_claim(5);
+        queue.claim_as(claim.clone()).await?;
+        queue.pool().claim_release(&queue.call(), &queue.reference, claim.id, Release::default()).await?;
+        let queue = queue.at_epoch(2);
+        queue.configure(header_for(&target.reference, 2)).await?;
+        match by_claim {
+            true => ensure_eq!(texts(&queue.claim(1).await?.batch.messages), ["good"], "the claim after the change"),
+            false => queue.sweep().await?,
+        }
+        ensure_eq!(target.bodies().await?, ["bad"; 5], "the dead letters, by a claim: {by_claim}");
+        let stats = queue.pool().stats(&queue.call(), &queue.reference).await?;
+        ensure_eq!((stats.free + stats.claimed, stats.exhausted), (100, 0), "what is left, and of that exhausted");
+    }
     Ok(())
 }
 

@@ -78,6 +78,7 @@ impl Visit<'_> {
     /// Deletes messages of the main lane, then its claims, in a bounded step.
     pub fn purge(&mut self, budget: Budget) -> Progress {
         let limit = step(budget);
+        self.drop_parting();
         let count = self.clear(Lane::Main, limit);
         let claims = self.drop_claims(limit - count);
         // Fewer than allowed means that nothing is left.
@@ -91,6 +92,7 @@ impl Visit<'_> {
             return Progress { done: true, count: 0 };
         }
         let limit = step(budget);
+        self.drop_parting();
         let count = Lane::ALL.into_iter().fold(0, |done, lane| done + self.clear(lane, limit - done));
         let claims = self.drop_claims(limit - count);
         let keys = self.drop_keys(limit - count - claims);

@@ -6,6 +6,7 @@ use sukkal_plugin_sdk::{Bytes, DeadLetterRule, Header, KnownQueue, Lane, Place, 
 
 use super::agenda::Entered;
 use super::claims::Claims;
+use super::dead_letter::Parting;
 use super::entries::Entries;
 use super::entry::{Entry, State};
 use super::key::Keys;
@@ -47,6 +48,9 @@ pub struct Contents {
     pub leases: [Held; Lane::ALL.len()],
     pub claims: Claims,
     pub keys: Keys,
+    /// Messages that had used up their claims when their end came, on their way to the dead letter queue:
+    /// in no lane any more, but still in the pool's room.
+    pub parting: Vec<Parting>,
     /// From where on messages are still to be held against a rule that has changed.
     pub recheck: Option<Place>,
     /// When what could not move to the dead letter queue is tried again.
@@ -69,6 +73,7 @@ impl Contents {
             leases: Default::default(),
             claims: Claims::default(),
             keys: Keys::default(),
+            parting: Vec::new(),
             recheck: None,
             move_again: Timestamp(0),
             watched: false,

@@ -92,7 +92,7 @@ impl Visit<'_> {
 impl Contents {
     /// When something in the queue falls due by itself.
     fn next_settling(&self, now: Timestamp) -> Timestamp {
-        if self.recheck.is_some() {
+        if self.recheck.is_some() || !self.parting.is_empty() {
             return now;
         }
         let dates = self.lanes.iter().flat_map(|entries| [entries.first_expiry(), entries.first_wake()]);

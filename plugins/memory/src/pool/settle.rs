@@ -28,8 +28,10 @@ impl Visit<'_> {
         while done < limit
             && let Some((_, place)) = self.contents.lane(lane).first_expiry().filter(|first| first.0 <= self.now)
         {
-            self.remove(lane, place);
-            swept.expired += 1;
+            if !self.part(lane, place) {
+                self.remove(lane, place);
+                swept.expired += 1;
+            }
             done += 1;
         }
         done

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use sukkal_plugin_sdk::{Bytes, Header, Host, KnownQueue, Place, QueueId, QueueRef, Result, Swept, Timestamp, Usage};
 
 use super::agenda::Agenda;
+use super::dead_letter;
 use super::queue::{Queue, Visit, header_size};
 use super::settle::STEP;
 use super::watch::Watch;
@@ -108,12 +109,13 @@ impl Shared {
         loop {
             let done = self.visit(queue, |visit| {
                 let settled = visit.settle(STEP, &mut Swept::default()) < STEP;
-                if settled { work(visit).map(Some) } else { Ok(None) }
+                if settled && visit.contents.parting.is_empty() { work(visit).map(Some) } else { Ok(None) }
             })?;
-            match done {
-                Some(done) => return Ok(done),
-                None => pause().await,
+            if let Some(done) = done {
+                return Ok(done);
             }
+            dead_letter::move_parting(self, queue.id());
+            pause().await;
         }
     }
 

@@ -34,6 +34,9 @@ fn step(pool: &Shared, id: QueueId, limit: usize, swept: &mut Swept) -> usize {
         (done, visit.contents.has_dead_letters() && visit.contents.move_again <= visit.now)
     });
     let (done, moves) = settled.unwrap_or_default();
+    let (moved, expired) = dead_letter::move_parting(pool, id);
+    swept.moved += moved;
+    swept.expired += expired;
     if !moves {
         return done;
     }

@@ -15,6 +15,8 @@ use crate::error::Fail;
 
 /// How long after messages could not move it is tried again, in ms.
 const TRY_AGAIN: i64 = 5_000;
+/// A dead letter lives at least so long: its own end may have come.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
 
 impl Visit<'_> {
     /// Moves at most so many; how many.
@@ -33,22 +35,52 @@ impl Visit<'_> {
             swept.stuck += waiting.cast_unsigned();
             return Ok(0);
         };
-        let before = target.document();
         let exhausted = vec![code(Lane::Main, State::Exhausted)];
         let found = self.find(Find::by_place(exhausted, -1).limit(limit.into())).await?;
-        self.remove(&found)?;
         let count = found.len() as u32;
-        for letter in message::messages(found, self.now)? {
-            let letter = self.letter(letter, &mut target, rule.ttl);
+        self.move_to(&mut target, found, rule.ttl).await?;
+        swept.moved += u64::from(count);
+        self.head.due = self.first_due().await?;
+        Ok(count)
+    }
+
+    /// Moves messages, by name, that had used up their claims when their end came. Where that cannot be, they
+    /// expire as any other.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn part(&mut self, names: Vec<String>, swept: &mut Swept) -> Result<(), Fail> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let found = self.find(Find::named(names)).await?;
+        let rule = self.head.header.dead_letter.clone();
+        let target = match &rule {
+            Some(rule) => self.target(&rule.queue).await?,
+            None => None,
+        };
+        let (Some(rule), Some(mut target)) = (rule, target) else {
+            swept.expired += found.len() as u64;
+            self.remove(&found)?;
+            return Ok(());
+        };
+        swept.moved += found.len() as u64;
+        self.move_to(&mut target, found, rule.ttl).await
+    }
+
+    async fn move_to(&mut self, target: &mut Head, found: Vec<Document>, ttl: Option<Duration>) -> Result<(), Fail> {
+        let before = target.document();
+        self.remove(&found)?;
+        // As of no time: the end of some may have come.
+        for letter in message::messages(found, i64::MIN)? {
+            let letter = self.letter(letter, target, ttl);
             self.inserts.push(letter);
         }
         if let Some(change) = difference(&before, &target.document()) {
             let filter = doc! { "_id": target.id.text(), "q": target.id.text() };
             self.shared.documents.update_one(filter, change).session(&mut *self.session).await?;
         }
-        swept.moved += u64::from(count);
-        self.head.due = self.first_due().await?;
-        Ok(count)
+        Ok(())
     }
 
     /// The dead letter queue, locked too; none, if it is gone.
@@ -64,7 +96,7 @@ impl Visit<'_> {
     /// A new message that knows where it came from.
     fn letter(&self, old: Message, target: &mut Head, ttl: Option<Duration>) -> Document {
         let now = self.at();
-        let expires = ttl.map_or(old.expires, |ttl| now.after(ttl));
+        let expires = ttl.map_or_else(|| old.expires.max(now.after(LEAST_LIFE)), |ttl| now.after(ttl));
         target.last += 1;
         target.counts[(Lane::Main, State::Ready)] += 1;
         target.due = target.due.min(expires.0);

@@ -16,6 +16,14 @@ use crate::error::Fail;
 /// Messages that change their state, by what they were and what they become.
 type Moves = HashMap<((Lane, State), State), Vec<String>>;
 
+/// What has fallen due, by name.
+#[derive(Default)]
+struct Due {
+    moves: Moves,
+    /// Messages that had used up their claims when their end came.
+    parting: Vec<String>,
+}
+
 impl Visit<'_> {
     /// Settles what has fallen due, at most so much; how much it was. Less than that means that nothing
     /// is left.
@@ -29,12 +37,13 @@ impl Visit<'_> {
         let most = i64::from(limit.max(1));
         let find = Find::by_time(timed()).with("t", doc! { "$lte": self.now }).limit(most);
         let due = self.find(find.only(&["s", "x", "n", "t"])).await?;
-        let mut moves = Moves::new();
-        for document in &due {
-            self.settle_one(document, &mut moves, swept)?;
-        }
-        self.carry_out(moves).await?;
         let mut settled = due.len() as u32;
+        let mut sorted = Due::default();
+        for document in &due {
+            self.settle_one(document, &mut sorted, swept)?;
+        }
+        self.carry_out(sorted.moves).await?;
+        self.part(sorted.parting, swept).await?;
         if settled < limit {
             settled += self.recheck(limit - settled).await?;
         }
@@ -42,7 +51,7 @@ impl Visit<'_> {
         Ok(settled)
     }
 
-    fn settle_one(&mut self, document: &Document, moves: &mut Moves, swept: &mut Swept) -> Result<()> {
+    fn settle_one(&mut self, document: &Document, due: &mut Due, swept: &mut Swept) -> Result<()> {
         let name = name(document)?.to_owned();
         let Ok(of) = state(document) else {
             // A claim whose time is over.
@@ -51,16 +60,21 @@ impl Visit<'_> {
             self.deletes.push(name);
             return Ok(());
         };
-        if number(document, "x")? <= self.now {
+        let worn = of.0 == Lane::Main && self.head.is_worn(number(document, "n")?);
+        let ended = number(document, "x")? <= self.now;
+        if ended && worn {
+            due.parting.push(name);
+            return Ok(());
+        }
+        if ended {
             swept.expired += 1;
             self.head.counts[of] -= 1;
             self.deletes.push(name);
             return Ok(());
         }
         swept.freed += u64::from(of.1 == State::Claimed);
-        let worn = of.0 == Lane::Main && self.head.is_worn(number(document, "n")?);
         let to = if worn { State::Exhausted } else { State::Ready };
-        moves.entry((of, to)).or_default().push(name);
+        due.moves.entry((of, to)).or_default().push(name);
         Ok(())
     }
 

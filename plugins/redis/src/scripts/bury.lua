@@ -1,60 +1,23 @@
 
--- Moves messages that have used up their claims to their dead letter queue.
+-- Moving messages that have used up their claims to their dead letter queue.
 
 -- How long after messages could not move it is tried again, in ms.
 local TRY_AGAIN = 5000
-
--- The record of a letter: a new message that knows where it came from.
-local function letter(q, label, place, record, state)
-  local ends, _, _, _, claims = read(STATE, state)
-  if q.letter_ttl then ends = min(now + q.letter_ttl, NEVER) end
-  local client_length = read('>I2', record, 25)
-  local client = sub(record, 25, 26 + client_length)
-  local origin_length = read('>I4', record, 27 + client_length)
-  local rest = sub(record, 31 + client_length + origin_length)
-  local origin = pack('>I4I4', claims, 1) .. q.id .. pack('>I8', place) .. label
-  return pack('>I8I8I8', now, max(ends - now, 0), 0) .. client .. pack('>I4', #origin) .. origin .. rest, ends
-end
 
 -- Moves at most so many; answers how many, and how many cannot move.
 local function bury(q, limit)
   if not q.max or q.again > now then return 0, 0 end
   local places = call('ZRANGE', q.key .. ':0e', 0, limit - 1)
   if #places == 0 then return 0, 0 end
-  local target = load(T .. q.target)
-  if not target or target.dropping then
+  local target = target_of(q)
+  if not target then
     q.again = now + TRY_AGAIN
     write_whatever_memory(q)
     call('HSET', q.key, 'g', q.again)
     set_due(q, first_due(q))
     return 0, call('ZCARD', q.key .. ':0e')
   end
-  local records = call('HMGET', q.key .. ':0b', unpack(places))
-  local states = call('HMGET', q.key .. ':0s', unpack(places))
-  local label = call('HGET', q.key .. ':i', 'label') or ''
-  local letters, ready, ends, first = {}, {}, {}, NEVER
-  local last = target.last
-  for i, place in ipairs(places) do
-    if records[i] and states[i] then
-      last = last + 1
-      local record, at = letter(q, label, place, records[i], states[i])
-      letters[#letters + 1], letters[#letters + 2] = last, record
-      ready[#ready + 1], ready[#ready + 2] = last, last
-      ends[#ends + 1], ends[#ends + 2] = at, last
-      first = min(first, at)
-    end
-  end
-  take_out(q, '0', places, SETS)
-  if #letters > 0 then
-    local base = target.key .. ':0'
-    call('HSET', base .. 'b', unpack(letters))
-    call('ZADD', base .. 'r', unpack(ready))
-    call('ZADD', base .. 'x', unpack(ends))
-    call('HSET', target.key, 'n', last)
-    call('INCRBY', T .. 'n', last - target.last)
-    falls_due(target, first)
-    stir(target)
-  end
+  move(q, target, places)
   set_due(q, first_due(q))
   return #places, 0
 end

@@ -6,11 +6,32 @@ local function lanes_of(q)
   return q.lanes and { '0', '1', '2' } or { '0' }
 end
 
+-- Of messages whose end has come, those that have used up their claims, and the others.
+local function parted(q, places)
+  local worn, ended = {}, {}
+  local states = call('HMGET', q.key .. ':0s', unpack(places))
+  for i, place in ipairs(places) do
+    local to = ended
+    if states[i] then
+      local _, _, _, _, claims = read(STATE, states[i])
+      if claims >= q.max then to = worn end
+    end
+    to[#to + 1] = place
+  end
+  return worn, ended
+end
+
+-- Removes messages whose end has come, and moves those of them that are dead letters by then; answers how
+-- many there were, and how many were moved.
 local function expire(q, lane, limit)
   local places = call('ZRANGEBYSCORE', q.key .. ':' .. lane .. 'x', '-inf', now, 'LIMIT', 0, limit)
-  if #places == 0 then return 0 end
-  take_out(q, lane, places, SETS)
-  return #places
+  if #places == 0 then return 0, 0 end
+  local worn, ended = {}, places
+  local target = lane == '0' and target_of(q)
+  if target then worn, ended = parted(q, places) end
+  if #worn > 0 then move(q, target, worn) end
+  if #ended > 0 then take_out(q, lane, ended, SETS) end
+  return #places, #worn
 end
 
 -- Puts messages into the state that each has come to; `found` holds place and record of those
@@ -117,13 +138,14 @@ local function settle(q, limit, swept)
   write_whatever_memory(q)
   local done = 0
   for _, lane in ipairs(lanes_of(q)) do
-    local expired = expire(q, lane, limit - done)
-    done = done + expired
+    local ended, moved = expire(q, lane, limit - done)
+    done = done + ended
     local woken, freed = 0, 0
     if done < limit then woken, freed = wake(q, lane, limit - done) end
     done = done + woken
     if swept then
-      swept.expired = swept.expired + expired
+      swept.expired = swept.expired + ended - moved
+      swept.moved = swept.moved + moved
       swept.freed = swept.freed + freed
     end
     if done >= limit then break end

@@ -140,8 +140,7 @@ pub fn exhausted(queue: &Queue, entry: &Entry) -> bool {
     queue.rule.as_ref().is_some_and(|rule| entry.claims >= rule.max_claims)
 }
 
-/// The keys of the oldest ready messages. Those that have used up their claims, by a rule that came
-/// later than the claims, are marked so in passing.
+/// The keys of the oldest ready messages.
 fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64>> {
     let limit = limit as usize;
     let lane = LaneKey::new(queue.slot, Lane::Main);
@@ -153,38 +152,14 @@ fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64
     while let Some(key) = ledger.blocks.next_ready(&ledger.connection, from, queue.open_block())? {
         queue.head = key;
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { break };
-        let mut worn = Vec::new();
-        for entry in block.entries().iter().filter(|entry| entry.state == State::Ready) {
-            if exhausted(queue, entry) {
-                worn.push(entry.offset);
-            } else if ids.len() < limit {
-                ids.push(id_in(key, entry.offset));
-            }
-        }
-        wear_out(ledger, queue, key, &worn)?;
+        let ready = block.entries().iter().filter(|entry| entry.state == State::Ready);
+        ids.extend(ready.map(|entry| id_in(key, entry.offset)).take(limit - ids.len()));
         if ids.len() >= limit {
             return Ok(ids);
         }
         from = key + 1;
     }
     Ok(ids)
-}
-
-fn wear_out(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8]) -> Outcome<()> {
-    if offsets.is_empty() {
-        return Ok(());
-    }
-    let now = ledger.now;
-    let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
-    for offset in offsets {
-        if let Some(entry) = block.get_mut(*offset) {
-            entry.state = State::Exhausted;
-            entry.until = now;
-            count::turned(queue, Lane::Main, State::Ready, State::Exhausted);
-        }
-    }
-    queue.wake_by(now);
-    Ok(())
 }
 
 /// Marks messages as held, and prolongs the lives that are too short.

@@ -1,5 +1,7 @@
 //! Moving messages that have used up their claims to their dead letter queue.
 
+use std::time::Duration;
+
 use sukkal_plugin_sdk::{ClaimId, Lane, MessageId, Origin, Place, Reason, Swept, Timestamp};
 
 use super::block::{Entry, State};
@@ -11,32 +13,47 @@ use super::settle::TRY_AGAIN;
 use crate::error::Outcome;
 use crate::reserve::Leaves;
 
-/// Moves the exhausted messages of a block, or puts the attempt off if their queue is gone, or the file
-/// has no room for both places of a body: who takes messages out must not wait for that.
-pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<()> {
-    let Some(rule) = queue.rule.clone() else { return Ok(()) };
-    // A queue that names itself is refused by the service; here it would be a loop.
-    let moved = if rule.queue.id() == queue.id || ledger.sparing {
-        None
-    } else {
-        ledger.with_any(rule.queue.id(), |ledger, target| {
-            let room = target.tally.next_place + (offsets.len() as u64) < END_OF_PLACES;
-            if target.dropping || !room {
-                return Ok(false);
-            }
-            ledger.leave(Leaves::Half);
-            for offset in offsets {
-                move_one(ledger, queue, target, id_in(key, *offset))?;
-            }
-            Ok(true)
-        })?
-    };
-    if moved == Some(true) {
-        swept.moved += offsets.len() as u64;
-        return Ok(());
+/// A dead letter lives at least so long: its own end may have come.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
+
+/// Moves the exhausted messages of a block, or puts the attempt off.
+pub fn move_or_put_off(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    key: i64,
+    offsets: &[u8],
+    swept: &mut Swept,
+) -> Outcome<()> {
+    if !move_all(ledger, queue, key, offsets, swept)? {
+        swept.stuck += offsets.len() as u64;
+        put_off(ledger, key, offsets)?;
     }
-    swept.stuck += offsets.len() as u64;
-    put_off(ledger, key, offsets)
+    Ok(())
+}
+
+/// Moves messages of a block; false, if their queue is gone, or the file has no room for both places of
+/// a body: who takes messages out must not wait for that.
+pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<bool> {
+    let Some(rule) = queue.rule.as_ref().filter(|_| !offsets.is_empty()) else { return Ok(offsets.is_empty()) };
+    let target = rule.queue.id();
+    // A queue that names itself is refused by the service; here it would be a loop.
+    if target == queue.id || ledger.sparing {
+        return Ok(false);
+    }
+    let moved = ledger.with_any(target, |ledger, target| {
+        let room = target.tally.next_place + (offsets.len() as u64) < END_OF_PLACES;
+        if target.dropping || !room {
+            return Ok(false);
+        }
+        ledger.leave(Leaves::Half);
+        for offset in offsets {
+            move_one(ledger, queue, target, id_in(key, *offset))?;
+        }
+        Ok(true)
+    })?;
+    let moved = moved == Some(true);
+    swept.moved += if moved { offsets.len() as u64 } else { 0 };
+    Ok(moved)
 }
 
 fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> Outcome<()> {
@@ -59,7 +76,7 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
         state: State::Ready,
         client: 0,
         claims: 0,
-        expires: ttl.map_or(entry.expires, |ttl| now.after(ttl)),
+        expires: ttl.map_or_else(|| entry.expires.max(now.after(LEAST_LIFE)), |ttl| now.after(ttl)),
         ttl: None,
         until: Timestamp(0),
         claim: ClaimId(0),

@@ -116,6 +116,7 @@ pub fn drop_queue(ledger: &mut Ledger, queue: &QueueRef, budget: Budget) -> Outc
     ledger.connection.prepare_cached(DROP_TALLY)?.execute([known.slot])?;
     ledger.connection.prepare_cached(DROP_QUEUE)?.execute([queue_key(known.id)])?;
     ledger.connection.prepare_cached(GIVE_SLOT)?.execute([known.slot])?;
+    ledger.rechecks.end(known.id);
     ledger.due.drop(known.slot, known.known_wakes);
     ledger.total(-1, 0);
     Ok(Progress { done: true, count })

@@ -95,6 +95,11 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
         for claim in &page.claims {
             import_claim(ledger, queue, claim, &page.messages)?;
         }
+        if queue.rule.is_some() {
+            // Some may have had all the claims that it allows.
+            ledger.rechecks.begin(queue.id);
+            queue.wake_by(ledger.now);
+        }
         let after_last = page.messages.iter().map(|message| message.place.0 + 1).max().unwrap_or(0);
         let next = queue.tally.next_place.max(page.next_place.0).max(after_last);
         queue::give_places(ledger, queue, next)

@@ -17,6 +17,7 @@ use super::garbage::{self, Garbage};
 use super::id::slot_of;
 use super::open;
 use super::queue::{self, Queue, Tally};
+use super::recheck::Rechecks;
 use super::runs::Runs;
 use super::watch::{Watch, Watched};
 use crate::error::{Outcome, of_driver};
@@ -43,6 +44,8 @@ pub struct Ledger {
     changed: Vec<QueueId>,
     /// When which queues fall due.
     pub due: Due,
+    /// Whose messages are still to be held against a rule that has changed.
+    pub rechecks: Rechecks,
     /// By how much the file's totals change: queues, messages.
     change: (i64, i64),
     totals: Arc<Totals>,
@@ -57,9 +60,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The driver's.
-    pub fn new(connection: Connection, watch: Arc<Watch>, totals: Arc<Totals>, runs: Arc<Runs>) -> Result<Ledger> {
+    pub fn new(
+        connection: Connection,
+        watch: Arc<Watch>,
+        totals: Arc<Totals>,
+        runs: Arc<Runs>,
+        now: Timestamp,
+    ) -> Result<Ledger> {
         let due = count::load(&connection, &totals).map_err(|error| of_driver(&error))?;
         let garbage = Garbage::load(&connection).map_err(|error| of_driver(&error))?;
+        let rechecks = Rechecks::load(&connection, now).map_err(|error| of_driver(&error))?;
         Ok(Ledger {
             connection,
             blocks: Blocks::new(Bodies::new(garbage, runs)),
@@ -68,6 +78,7 @@ impl Ledger {
             queues: HashMap::new(),
             changed: Vec::new(),
             due,
+            rechecks,
             change: (0, 0),
             totals,
             watched: Watched::new(watch),
@@ -200,6 +211,7 @@ impl writer::Ledger for Ledger {
         self.sparing = false;
         self.totals.add(std::mem::take(&mut self.change));
         self.due.committed();
+        self.rechecks.committed();
         for id in self.changed.drain(..) {
             if let Some(queue) = self.queues.get_mut(&id) {
                 self.due.put(queue.slot, queue.known_wakes, queue.tally.wakes);
@@ -233,6 +245,7 @@ impl writer::Ledger for Ledger {
         self.changed.clear();
         self.queues.clear();
         self.due.forget();
+        self.rechecks.forget();
         self.blocks.forget();
         self.claims.forget();
         // Who was watched is no matter of the file; what they missed is not known.

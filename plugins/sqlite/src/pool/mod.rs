@@ -8,7 +8,7 @@
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count`, `due` | what the writing thread keeps in memory: headers and counts, when queues fall due |
 //! | `post`, `key`, `claim`, `claim_row`, `delete`, `lane` | what clients and hosts ask for |
-//! | `settle`, `dead_letter`, `garbage` | what happens by itself as time passes |
+//! | `settle`, `dead_letter`, `recheck`, `garbage` | what happens by itself as time passes; and when a rule has changed |
 //! | `snapshot`, `list`, `own_run`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
@@ -34,6 +34,7 @@ mod open;
 mod own_run;
 mod post;
 mod queue;
+mod recheck;
 mod run;
 mod runs;
 mod settle;
@@ -84,7 +85,8 @@ impl Pool {
         let (_, settings) = open.settings.clone().of_uri(&open.uri, open.host.data_dir())?;
         let runs = Arc::new(Runs::new(settings.body_cache_kib as usize * 1024));
         let known = (watch.clone(), totals.clone(), runs.clone());
-        let ledger = move |connection| Ledger::new(connection, known.0, known.1, known.2);
+        let now = open.host.now();
+        let ledger = move |connection| Ledger::new(connection, known.0, known.1, known.2, now);
         let store = Store::open(open, schema::POOL, ledger).await?;
         Ok(Pool { store, watch, totals, own: Arc::default(), runs })
     }

@@ -10,7 +10,6 @@ use super::blocks::Blocks;
 use super::id::{END_OF_SLOTS, queue_id, queue_key};
 use super::ledger::Ledger;
 use super::open;
-use super::settle::TRY_AGAIN;
 use crate::error::{Fail, Outcome};
 use crate::reserve::Leaves;
 
@@ -44,8 +43,6 @@ pub struct Queue {
     pub known_wakes: Timestamp,
     /// No ready message of the main lane lies in a block before this one.
     pub head: i64,
-    /// What is due by then is settled now: dead letters that wait to be tried again.
-    pub look_ahead: Timestamp,
     /// The tally differs from the table's.
     pub changed: bool,
     /// Something has become available in this transaction.
@@ -149,7 +146,6 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
         tally: Tally::NEW,
         known_wakes: Timestamp::MAX,
         head: 0,
-        look_ahead: Timestamp(0),
         changed: false,
         stirred: false,
     })
@@ -242,9 +238,9 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     queue.label = header.label.clone();
     if queue.rule != header.dead_letter {
         queue.rule = header.dead_letter.clone();
-        if queue.tally.exhausted > 0 {
-            // What could not move may do so now, or may be claimed again.
-            queue.look_ahead = ledger.now.after(TRY_AGAIN);
+        if queue.tally.total > 0 {
+            // What could not move may do so now, or may be claimed again; and others may have used up their claims.
+            ledger.rechecks.begin(id);
             queue.wake_by(ledger.now);
         }
     }

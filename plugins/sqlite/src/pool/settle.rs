@@ -11,7 +11,7 @@ use super::block::{Entry, State, View};
 use super::id::LaneKey;
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::{claim, claim_row, count, dead_letter, garbage, key};
+use super::{claim, claim_row, count, dead_letter, garbage, key, recheck};
 use crate::error::Outcome;
 
 // Counts no further than the bound.
@@ -76,10 +76,10 @@ fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut
     if queue.tally.wakes > ledger.now {
         return Ok(true);
     }
-    let due = ledger.now.max(queue.look_ahead);
+    let now = ledger.now;
     let mut left = limit;
     for lane in Lane::ALL {
-        let keys = ledger.blocks.waking(&ledger.connection, with_open(queue, lane), due, left)?;
+        let keys = ledger.blocks.waking(&ledger.connection, with_open(queue, lane), now, left)?;
         left -= keys.len().min(left);
         for key in keys {
             settle_block(ledger, queue, lane, key, swept)?;
@@ -88,12 +88,14 @@ fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut
             return Ok(false);
         }
     }
+    if !recheck::step(ledger, queue, left, swept)? {
+        return Ok(false);
+    }
     let mut next = Timestamp::MAX;
     for lane in Lane::ALL {
         next = next.min(ledger.blocks.first_wake(&ledger.connection, with_open(queue, lane))?);
     }
     queue.tally.wakes = next;
-    queue.look_ahead = Timestamp(0);
     queue.changed = true;
     Ok(true)
 }
@@ -103,16 +105,24 @@ fn with_open(queue: &Queue, lane: Lane) -> (LaneKey, Option<i64>) {
     (LaneKey::new(queue.slot, lane), (lane == Lane::Main).then(|| queue.open_block()))
 }
 
-fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
+/// Settles what is due in a block.
+///
+/// # Errors
+/// The driver's; `Corrupt`.
+pub fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
     let now = ledger.now;
     let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
-    let mut expired = 0;
+    let (mut expired, mut parting) = (0, Vec::new());
     let mut turned = Vec::new();
     let mut exhausted = Vec::new();
     for entry in block.entries_mut() {
         let before = entry.state;
         if entry.view(now) == View::Gone {
-            expired |= 1 << entry.offset;
+            if claim::exhausted(queue, entry) {
+                parting.push(entry.offset);
+            } else {
+                expired |= 1 << entry.offset;
+            }
             continue;
         }
         bring_up_to_date(queue, entry, now);
@@ -123,7 +133,6 @@ fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, sw
             exhausted.push(entry.offset);
         }
     }
-    let expired = block.remove(expired);
     for (before, after) in turned {
         count::turned(queue, lane, before, after);
         swept.freed += u64::from(before == State::Claimed);
@@ -131,20 +140,41 @@ fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, sw
             queue.stir(key);
         }
     }
+    // What has used up its claims is moved though its end has come; what cannot be, expires as any other.
+    if !dead_letter::move_all(ledger, queue, key, &parting, swept)? {
+        expired |= parting.iter().fold(0, |offsets, offset| offsets | 1 << offset);
+    }
+    expire(ledger, queue, lane, key, expired, swept)?;
+    if !exhausted.is_empty() {
+        dead_letter::move_or_put_off(ledger, queue, key, &exhausted, swept)?;
+    }
+    ledger.blocks.settled(key);
+    Ok(())
+}
+
+/// Takes the messages at some offsets of a block out, a bit each.
+fn expire(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    lane: Lane,
+    key: i64,
+    offsets: u64,
+    swept: &mut Swept,
+) -> Outcome<()> {
+    let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
+    let expired = block.remove(offsets);
     swept.expired += expired.len() as u64;
     for entry in expired {
         count::removed(ledger, queue, lane, entry.state);
     }
-    if !exhausted.is_empty() {
-        dead_letter::move_all(ledger, queue, key, &exhausted, swept)?;
-    }
-    ledger.blocks.settled(key);
     Ok(())
 }
 
 fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
     match entry.state {
         State::Claimed if entry.until <= now => claim::free(queue, entry, now),
+        // By a rule that has come, or allows less.
+        State::Ready | State::Delayed if claim::exhausted(queue, entry) => claim::free(queue, entry, now),
         // Its `until` stays: it says until when the delay hid it.
         State::Delayed if entry.until <= now => entry.state = State::Ready,
         // The rule has gone, or allows more.

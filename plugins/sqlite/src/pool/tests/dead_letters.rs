@@ -1,5 +1,7 @@
 //! Messages that have used up their claims.
 
+use std::time::Duration;
+
 use sukkal_plugin_sdk::{DeadLetterRule, Header, List, MessageId, NewMessage, Pool as _, QueueId, Reason, Release};
 
 use super::{ALL, QUEUE, Rig, bodies, call, message, queue, secs};
@@ -117,23 +119,56 @@ fn a_rule_that_comes_after_the_claims_holds_for_them_too() {
 }
 
 #[test]
-fn a_message_that_expires_before_it_can_move_stays_gone() {
+fn a_rule_that_is_lowered_just_before_a_restart_holds_after_it() {
+    let mut rig = rig(5);
+    // Over several blocks, of which the last is the open one.
+    let texts: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    rig.post(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    rig.claim(1, 200, 60);
+    rig.release(1, Release::default());
+    rig.configure(QUEUE, 2, Some(rule(1))).unwrap();
+    rig.restart();
+    let mut moved = 0;
+    for _ in 0..10 {
+        moved += rig.sweep().moved;
+    }
+    assert_eq!((moved, rig.stats(DEAD).free), (200, 200));
+    assert_eq!(bodies(&dead(&rig)), texts[..100]);
+}
+
+#[test]
+fn a_message_that_ends_with_its_last_claim_moves() {
+    let rig = rig(1);
+    for life in [60_000, 60_999] {
+        rig.post_message(NewMessage { ttl: Duration::from_millis(life), ..message("m") });
+        rig.claim(life.into(), 1, 60);
+        rig.clock.advance(secs(61));
+        assert_eq!(rig.stats(QUEUE).free, 0, "its end has come");
+        let swept = rig.sweep();
+        assert_eq!((swept.moved, swept.expired), (1, 0));
+        assert_eq!(rig.stats(QUEUE).claimed, 0);
+    }
+    assert_eq!(bodies(&dead(&rig)), ["m", "m"]);
+    rig.clock.advance(secs(3600));
+    rig.settle();
+    assert_eq!(rig.stats(DEAD).free, 0);
+}
+
+#[test]
+fn a_message_whose_end_comes_before_its_dead_letter_queue_stays_gone() {
     let rig = Rig::new();
     rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
-    rig.post_message(NewMessage { ttl: secs(120), ..message("m") });
-    rig.claim(1, 1, 60);
-    rig.release(1, Release::default());
-    assert_eq!(rig.sweep().stuck, 1);
+    for ttl in [secs(120), secs(60)] {
+        rig.post_message(NewMessage { ttl, ..message("m") });
+        rig.claim(ttl.as_secs().into(), 1, 60);
+        rig.clock.advance(secs(61));
+        assert_eq!(rig.sweep().moved, 0);
+    }
+    rig.clock.advance(secs(60));
+    assert_eq!(rig.sweep().moved, 0);
     rig.configure(DEAD, 1, None).unwrap();
-    rig.clock.advance(secs(121));
-    let swept = rig.sweep();
-    assert_eq!((swept.moved, swept.expired), (0, 1));
-    assert!(dead(&rig).messages.is_empty());
-    // Also when the claim ends at the same time as the message.
-    rig.post_message(NewMessage { ttl: secs(60), ..message("n") });
-    rig.claim(2, 1, 60);
-    rig.clock.advance(secs(61));
-    rig.settle();
+    rig.clock.advance(secs(6));
+    assert_eq!(rig.sweep().moved, 0);
     assert!(dead(&rig).messages.is_empty());
     assert_eq!(rig.stats(QUEUE).free, 0);
 }

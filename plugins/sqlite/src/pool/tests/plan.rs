@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::{
-    blocks, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, run, settle, stats,
+    blocks, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, recheck, run, settle, stats,
 };
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
@@ -78,6 +78,7 @@ fn the_pools_statements_use_their_indexes() {
             queue::CHECK,
             queue::PUT,
             queue::PUT_TALLY,
+            recheck::BLOCKS,
             queue::FREE_SLOT,
             queue::TAKE_SLOT,
             queue::IN_SLOT,
