@@ -12,6 +12,8 @@ use tokio::time::Instant;
 const THEIRS: Duration = Duration::from_secs(2);
 /// How much longer at most: left to chance.
 const SPREAD: Duration = Duration::from_secs(2);
+/// How long one that cannot be removed is left alone.
+const LATER: Duration = Duration::from_secs(60);
 /// How many are remembered, of each kind. What is more has its turn later.
 const REMEMBERED: usize = 10_000;
 
@@ -65,6 +67,13 @@ impl Drops {
                 false
             }
         }
+    }
+
+    /// One cannot be removed: it is not due for a while.
+    pub(crate) fn postpone(&self, name: &str, now: Instant) {
+        let mut known = self.lock();
+        known.own.remove(name);
+        known.theirs.insert(name.to_owned(), now + LATER);
     }
 
     /// Takes the right to remove queues of a pool, until it is dropped.

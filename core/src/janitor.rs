@@ -63,11 +63,12 @@ async fn keep_sweeping(service: Arc<Service>, mut ending: watch::Receiver<bool>)
     let mut sweeps = JoinSet::new();
     while pause(&mut ending).await {
         while sweeps.try_join_next().is_some() {}
-        for member in service.pools.all().into_iter().filter(|member| member.begin_sweep()) {
+        for member in service.pools.all() {
+            let Some(alone) = member.begin_sweep() else { continue };
             let service = service.clone();
             sweeps.spawn(async move {
+                let _alone = alone;
                 sweep_member(&service, &member).await;
-                member.end_sweep();
             });
         }
     }
@@ -76,17 +77,22 @@ async fn keep_sweeping(service: Arc<Service>, mut ending: watch::Receiver<bool>)
 
 /// Does what the catalog says that is to be done, and sweeps it.
 async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watch::Receiver<bool>) {
-    let mut drops = JoinSet::new();
+    let (mut drops, mut pass) = (JoinSet::new(), Pass::default());
+    let mut is_away = false;
     loop {
         while drops.try_join_next().is_some() {}
         if let Err(error) = service.pools.refresh_if_old(&service.own_call(PATIENCE)).await {
             tracing::debug!(%error, "the registered pools could not be looked up");
         }
-        if let Err(error) = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await {
-            tracing::warn!(%error, "a sweep of the catalog failed");
+        let swept = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await;
+        let was_away = std::mem::replace(&mut is_away, swept.is_err());
+        match swept {
+            // Once for as long as it lasts.
+            Err(error) if !was_away => tracing::warn!(%error, "a sweep of the catalog failed"),
+            _ => {}
         }
-        if let Err(error) = drop_queues(&service, &mut drops).await {
-            tracing::warn!(%error, "deleted queues could not be looked up");
+        if let Err(error) = drop_queues(&service, &mut pass, &mut drops).await {
+            tracing::debug!(%error, "deleted queues could not be looked up");
         }
         if let Err(error) = drop_moved(&service, &mut drops).await {
             tracing::warn!(%error, "what moved queues have left could not be looked up");
@@ -106,8 +112,11 @@ async fn sweep_member(service: &Service, member: &Member) {
     let swept = tokio::time::timeout(PATIENCE, sweep(service, &pool)).await.unwrap_or_else(late);
     let silent = |error: &sdk::Error| matches!(error.kind, sdk::ErrorKind::Unavailable | sdk::ErrorKind::TimedOut);
     member.set_well(!swept.as_ref().is_err_and(silent));
-    if let Err(error) = swept {
-        tracing::warn!(%error, pool = member.title(), "a sweep failed");
+    match swept {
+        // Once for as long as it lasts, and that was told.
+        Err(error) if silent(&error) => tracing::debug!(%error, pool = member.title(), "a sweep failed"),
+        Err(error) => tracing::warn!(%error, pool = member.title(), "a sweep failed"),
+        Ok(()) => {}
     }
 }
 
@@ -129,28 +138,38 @@ async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
     Ok(())
 }
 
+/// A pass through the records of deleted queues, which goes over several rounds where there are many.
+#[derive(Default)]
+struct Pass {
+    after: Option<String>,
+    there: HashSet<String>,
+}
+
 /// Removes what deleted queues held, for each pool in a task of its own.
-async fn drop_queues(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<()> {
+async fn drop_queues(service: &Arc<Service>, pass: &mut Pass, tasks: &mut JoinSet<()>) -> Result<()> {
+    const PAGES: usize = 10;
     let drops = &service.directory.drops;
-    let (mut after, mut there) = (None, HashSet::new());
     let mut due: HashMap<String, Vec<Dropping>> = HashMap::new();
-    loop {
+    for _ in 0..PAGES {
         let call = service.own_call(PATIENCE);
-        let page = service.catalog.list(&call, DROPPING.to_owned(), String::new(), after, PAGE).await?;
-        let full = page.len() == PAGE as usize;
-        after = page.last().map(|record| record.key.name.clone());
+        let page = service.catalog.list(&call, DROPPING.to_owned(), String::new(), pass.after.take(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        pass.after = page.last().map(|record| record.key.name.clone());
         for record in page {
             if drops.is_due(&record.key.name, Instant::now()) {
-                let dropping = Dropping::from_bytes(&record.value)?;
-                due.entry(dropping.pool.clone()).or_default().push(dropping);
+                match Dropping::from_bytes(&record.value) {
+                    Ok(dropping) => due.entry(dropping.pool.clone()).or_default().push(dropping),
+                    Err(error) => later(service, &record.key.name, &error),
+                }
             }
-            there.insert(record.key.name);
+            pass.there.insert(record.key.name);
         }
-        if !full {
+        if is_last {
+            drops.retain(&pass.there);
+            *pass = Pass::default();
             break;
         }
     }
-    drops.retain(&there);
     begin_drops(service, due, tasks);
     Ok(())
 }
@@ -166,7 +185,13 @@ async fn drop_moved(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<(
         let mut goes_on = page.len() == PAGE as usize;
         after = page.last().map(|record| record.key.name.clone());
         for record in page {
-            let dropping = Dropping::from_bytes(&record.value)?;
+            let dropping = match Dropping::from_bytes(&record.value) {
+                Ok(dropping) => dropping,
+                Err(error) => {
+                    tracing::warn!(%error, record = record.key.name, "what a moved queue has left cannot be dropped");
+                    continue;
+                }
+            };
             // They come in the order in which they are due.
             if dropping.kept_until.is_some_and(|until| until > now.0) {
                 goes_on = false;
@@ -200,11 +225,21 @@ async fn drop_queues_of(service: &Service, queues: Vec<Dropping>) {
     for dropping in queues {
         let late = |_| Err(Error::new(ErrorKind::TimedOut, "no answer in time"));
         let dropped = tokio::time::timeout(PATIENCE, drop_queue(service, &dropping)).await.unwrap_or_else(late);
-        if let Err(error) = dropped {
-            tracing::warn!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
-            return;
+        match dropped {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut) => {
+                tracing::debug!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
+                return;
+            }
+            Err(error) => later(service, &dropping.key().name, &error),
         }
     }
+}
+
+/// What cannot be done holds up nothing else, and is tried again after a while.
+fn later(service: &Service, name: &str, error: &Error) {
+    tracing::warn!(%error, record = name, "a deleted queue could not be dropped; tried again in a minute");
+    service.directory.drops.postpone(name, Instant::now());
 }
 
 /// Removes what a deleted queue held: some steps a round, the rest in the next. Where its pool has been

@@ -18,6 +18,8 @@ use crate::service::Service;
 const MAX_SUBSCRIPTIONS: usize = 1024;
 /// How long ending one subscription may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long ending all subscriptions of a connection may take: so long it counts among the connections still.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// One connection.
 pub struct Session {
@@ -102,10 +104,15 @@ impl fmt::Debug for Session {
 impl Engine {
     /// Ends what belongs to a connection that has ended. It is the service's own doing, which no
     /// filter is asked about: the client's identity may have ended before. Where a store fails, the
-    /// subscription ends by its life.
+    /// subscription ends by its life; so do those for which there is no time left.
     pub async fn disconnected(&self, session: &Session) {
-        for (queue, id) in session.end().into_values() {
-            unsubscribe(self.service(), &queue, &id).await;
+        let all = async {
+            for (queue, id) in session.end().into_values() {
+                unsubscribe(self.service(), &queue, &id).await;
+            }
+        };
+        if tokio::time::timeout(PARTING, all).await.is_err() {
+            tracing::warn!("subscriptions outlive their connection: the catalog is slow");
         }
     }
 }

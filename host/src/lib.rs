@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod log;
 pub mod metrics;
+mod open_files;
 mod percent;
 pub mod plugin;
 pub mod running;

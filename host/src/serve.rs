@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet, block_in_place};
 use crate::admin::Admin;
 use crate::config::{Config, Mistake, masked_uri};
 use crate::metrics::Metrics;
+use crate::open_files;
 use crate::plugin::{self, PoolPlugins, Registry, Services};
 use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
@@ -76,6 +77,7 @@ pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake
     let metrics = Metrics::new(config.admin.listen.is_some());
     let metrics = metrics.map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
+    open_files::raise();
     if let Err(wrong) = tls_client::check_trusted() {
         tracing::warn!("{wrong}");
     }
@@ -153,8 +155,10 @@ fn serve_clients(
 ) -> JoinSet<()> {
     let config = &running.started;
     let mut servers = JoinSet::new();
+    let websockets = if websocket.is_some() { config.websocket.max_connections } else { 0 };
+    let [max, websockets] = open_files::share([config.rest.max_connections, websockets]);
     if let Some(listener) = websocket {
-        serve_websocket(&mut servers, listener, running, stop.clone());
+        serve_websocket(&mut servers, listener, websockets, running, stop.clone());
     }
     let rest = Rest {
         engine: running.engine.clone(),
@@ -162,7 +166,7 @@ fn serve_clients(
         cors: Cors::new(Origins::new(&config.cors.allowed_origin)),
     };
     let connections = Connections {
-        max: limited(config.rest.max_connections),
+        max,
         setting: "rest.max_connections",
         meter: running.metrics.connections("rest"),
         tls: running.tls.rest.clone(),
@@ -173,13 +177,13 @@ fn serve_clients(
     servers
 }
 
-fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, running: &Arc<Running>, stop: Stop) {
+fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, max: u32, running: &Arc<Running>, stop: Stop) {
     let config = &running.started.websocket;
     if let Ok(address) = listener.local_addr() {
         tracing::info!("websockets at {}://{address}", if config.tls.is_some() { "wss" } else { "ws" });
     }
     let connections = Connections {
-        max: limited(config.max_connections),
+        max,
         setting: "websocket.max_connections",
         meter: running.metrics.connections("websocket"),
         tls: running.tls.websocket.clone(),
@@ -299,24 +303,6 @@ async fn start(
     let tls = TlsListeners::of(&started, &metrics);
     let last = ArcSwap::new(started.clone());
     Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, tls, last }))
-}
-
-/// Each connection is an open file; stores and plugins need some as well.
-fn limited(max: u32) -> u32 {
-    const OTHERS: u64 = 128;
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let files = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
-    let Some(room) = files.map(|files| u32::try_from(files.saturating_sub(OTHERS)).unwrap_or(u32::MAX).max(1)) else {
-        return max;
-    };
-    if room < max {
-        tracing::warn!(
-            max_connections = room,
-            "the system allows fewer open files than rest.max_connections asks for; raise `ulimit -n`"
-        );
-    }
-    max.min(room)
 }
 
 fn announce(config: &Config, address: SocketAddr) {

@@ -115,6 +115,37 @@ async fn claims_and_deletes_whose_answers_are_lost_are_made_once() {
     }
 }
 
+#[tokio::test]
+async fn a_pop_whose_answer_is_lost_takes_out_what_it_hands_out() {
+    let redis = Redis::start();
+    let (proxy, host) = over_a_wire(&redis).await;
+    let queue = host.queue("q");
+    queue.post(0..10).await;
+    for number in 0..10 {
+        proxy.lose_answers(1);
+        assert_eq!(queue.pop(1).await[0]["body"], number);
+        assert_eq!(queue.counts().await, [9 - number, 0, 9 - number]);
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_that_hangs_does_not_take_the_others_along() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.join();
+    let host = over(&cluster.uri()).start().await;
+    let queues: Vec<_> = (0..12).map(|number| host.queue(&format!("q{number}"))).collect();
+    for queue in &queues {
+        is_back(queue, "before").await;
+    }
+    cluster.nodes[0].freeze();
+    for queue in &queues {
+        is_back(queue, "after").await;
+    }
+    for queue in &queues {
+        whole(&everything(queue).await, &["before".to_owned(), "after".to_owned()]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn posts_over_a_wire_that_is_cut_again_and_again_are_stored_once() {
     let redis = Redis::start();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use equivalent::Equivalent;
+use quick_cache::Weighter;
 use sukkal_plugin_sdk::Timestamp;
 
 use super::queues::Queue;
@@ -14,13 +15,33 @@ use crate::service::Clock;
 /// this bounds how long metadata such as a default ttl may be seen late.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// How many queues are remembered.
-const CAPACITY: usize = 100_000;
+/// How many queues with short metadata are remembered.
+const QUEUES: usize = 100_000;
+
+/// Bytes that all of them may take: who makes queues chooses how long metadata are.
+const ROOM: u64 = 128 << 20;
 
 /// Queues' records, remembered.
 pub struct Cache {
-    queues: quick_cache::sync::Cache<Name, (Timestamp, Arc<Queue>)>,
+    queues: quick_cache::sync::Cache<Name, Read, Weight>,
     clock: Clock,
+}
+
+/// A queue, and when it was read.
+type Read = (Timestamp, Arc<Queue>);
+
+/// Roughly the bytes that a queue takes.
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Name, Read> for Weight {
+    fn weight(&self, name: &Name, (_, queue): &Read) -> u64 {
+        // Metadata as a tree take several times the bytes of their text; names are there twice.
+        const PARSED: usize = 4;
+        const NAMES: usize = 2;
+        let names = NAMES * (name.project.len() + name.name.len());
+        (size_of::<Queue>() + names + PARSED * queue.record_bytes) as u64
+    }
 }
 
 /// What is remembered of a queue.
@@ -67,7 +88,7 @@ impl Equivalent<Name> for NameRef<'_> {
 impl Cache {
     /// Nothing is remembered yet.
     pub fn new(clock: Clock) -> Self {
-        Cache { queues: quick_cache::sync::Cache::new(CAPACITY), clock }
+        Cache { queues: quick_cache::sync::Cache::with_weighter(QUEUES, ROOM, Weight), clock }
     }
 
     /// What is remembered of a queue.

@@ -44,6 +44,8 @@ pub struct Queue {
     pub former: Vec<Former>,
     /// The record's revision.
     pub revision: u64,
+    /// How long the record is.
+    pub record_bytes: usize,
 }
 
 /// A queue in a listing.
@@ -421,6 +423,7 @@ impl Directory {
             unconnected: stored.unconnected,
             former,
             revision: record.revision,
+            record_bytes: record.value.len(),
         })
     }
 }

@@ -126,7 +126,7 @@ impl Pipeline {
                 None => kept,
                 Some((verdict, messages)) => {
                     filter.obey(Moment::Ingress, verdict)?;
-                    filter.check(n_messages, messages.iter().map(|message| &message.body))?;
+                    filter.check(Moment::Ingress, n_messages, messages.iter().map(|message| &message.body))?;
                     messages
                 }
             };
@@ -150,7 +150,7 @@ impl Pipeline {
                 None => kept,
                 Some((verdict, messages)) => {
                     filter.obey(Moment::Egress, verdict)?;
-                    filter.check(n_messages, messages.iter().map(|message| &message.body))?;
+                    filter.check(Moment::Egress, n_messages, messages.iter().map(|message| &message.body))?;
                     messages
                 }
             };
@@ -230,13 +230,18 @@ impl FilterSpec {
     }
 
     /// A filter must keep the number of messages, and each body one JSON value.
-    fn check<'a>(&self, n_messages: usize, bodies: impl ExactSizeIterator<Item = &'a Bytes>) -> Result<(), Stop> {
+    fn check<'a>(
+        &self,
+        moment: Moment,
+        n_messages: usize,
+        bodies: impl ExactSizeIterator<Item = &'a Bytes>,
+    ) -> Result<(), Stop> {
         if bodies.len() != n_messages {
-            return Err(self.broken(Moment::Ingress, "it changed the number of messages").into());
+            return Err(self.broken(moment, "it changed the number of messages").into());
         }
         for body in bodies {
             if serde_json::from_slice::<&RawValue>(body).is_err() {
-                return Err(self.broken(Moment::Ingress, "it made a body that is not one JSON value").into());
+                return Err(self.broken(moment, "it made a body that is not one JSON value").into());
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{self as sdk, Call, Health};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
 use super::opener::{PoolOpener, PoolSpec};
 use crate::directory::StoredPool;
@@ -33,7 +33,7 @@ pub struct Member {
     state: watch::Sender<State>,
     /// Whether it answered when it was swept last.
     well: AtomicBool,
-    sweeping: AtomicBool,
+    sweeping: Arc<tokio::sync::Mutex<()>>,
     /// What its operator should know, as it was told last.
     warnings: ArcSwap<Vec<String>>,
 }
@@ -100,7 +100,7 @@ impl Member {
             unused: Mutex::default(),
             state: watch::Sender::new(state),
             well: AtomicBool::new(true),
-            sweeping: AtomicBool::new(false),
+            sweeping: Arc::default(),
             warnings: ArcSwap::default(),
         }
     }
@@ -198,14 +198,9 @@ impl Member {
         Ok(())
     }
 
-    /// Takes the right to sweep it, which one has at a time.
-    pub fn begin_sweep(&self) -> bool {
-        !self.sweeping.swap(true, Ordering::Relaxed)
-    }
-
-    /// Gives the right back.
-    pub fn end_sweep(&self) {
-        self.sweeping.store(false, Ordering::Relaxed);
+    /// The right to sweep it, which one has at a time, until it is dropped.
+    pub fn begin_sweep(&self) -> Option<OwnedMutexGuard<()>> {
+        self.sweeping.clone().try_lock_owned().ok()
     }
 
     /// As messages name it.

@@ -40,11 +40,14 @@ pub fn find(name: &str) -> Option<Kills> {
 /// # Errors
 /// See [`Lost`].
 pub fn ask(case: &OneCase) -> Result<Outcome, Lost> {
-    let mut after_kill = false;
+    let mut found = None;
     loop {
-        match case.ask_once(after_kill) {
-            // That is how a process ends that has noted down what the next is to find.
-            Err(Lost::Ended(_)) if noted(case).exists() => after_kill = true,
+        let outcome = case.ask_once(found.is_some());
+        let notes = std::fs::read(noted(case)).ok();
+        match outcome {
+            // That is how a process ends that has noted down what the next is to find. One that leaves the notes
+            // as it found them has died before it began.
+            Err(Lost::Ended(_)) if notes.is_some() && notes != found => found = notes,
             outcome => return outcome,
         }
     }

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::tokio::sync::mpsc::{Receiver, Sender, channel};
+use sukkal_plugin_sdk::tokio::sync::oneshot;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 /// At most so many lines in one write.
@@ -29,7 +29,8 @@ pub enum Written {
 /// The file.
 pub struct Trail {
     lines: Mutex<Option<Sender<Vec<u8>>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Told once everything is written.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Trail {
@@ -42,11 +43,15 @@ impl Trail {
             Error::unavailable(format!("the audit file {} cannot be written", path.display())).detail(error)
         })?;
         let (sender, receiver) = channel(backlog.max(1));
-        let writer = std::thread::Builder::new()
+        let (ends, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(path, file, receiver, counted))
+            .spawn(move || {
+                let _ends = ends;
+                write_all(path, file, receiver, counted);
+            })
             .map_err(|error| Error::unavailable("no thread is left for the audit").detail(error))?;
-        Ok(Trail { lines: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)) })
+        Ok(Trail { lines: Mutex::new(Some(sender)), ended: Mutex::new(Some(ended)) })
     }
 
     /// Hands a line over; waits while too many wait for the disk.
@@ -59,11 +64,13 @@ impl Trail {
         sender.ok_or_else(closed)?.send(line).await.map_err(|_| closed())
     }
 
-    /// Writes what waits, and closes the file.
+    /// Writes what waits, and closes the file. A disk that hangs is not waited for longer than the caller does.
     pub async fn close(&self) {
         lock(&self.lines).take();
-        if let Some(writer) = lock(&self.writer).take() {
-            let _ = writer.join();
+        let ended = lock(&self.ended).take();
+        if let Some(ended) = ended {
+            // Told by being dropped, also where the writer panics.
+            let _ = ended.await;
         }
     }
 }

@@ -14,13 +14,16 @@ use crate::error::{Error, ErrorKind};
 use crate::name::Named;
 use crate::stop::Stop;
 
-/// Pops up to `limit` messages: in one step of the pool where no filter has to see them first.
+/// Pops up to `limit` messages: in one step of the pool where no filter has to see them first, and no answer
+/// of the pool can be lost on its way.
 pub(super) async fn run(context: &mut Context<'_>, request: &Request, limit: u32) -> Result<Answer, Stop> {
     let Some(queue) = context.service.directory.find(context.call, Named::of(request)).await? else {
         return Ok(Answer::Popped(Vec::new()));
     };
-    let popped = match context.wants_egress(request) {
-        true => through_filters(context, request, queue, limit).await?,
+    // A pool that is not open is known to be neither; then either way tells why.
+    let is_remote = queue.pool().is_ok_and(|pool| pool.is_remote());
+    let popped = match is_remote || context.wants_egress(request) {
+        true => by_claim(context, request, queue, limit).await?,
         false => at_once(context, queue, limit).await?,
     };
     Ok(Answer::Popped(popped))
@@ -38,9 +41,9 @@ async fn at_once(context: &Context<'_>, queue: Arc<Queue>, limit: u32) -> Result
     })
 }
 
-/// A filter that fails must not cost the messages: they are claimed, without counting that, until
-/// they have passed, and only then deleted.
-async fn through_filters(
+/// Neither a filter that fails nor a connection that breaks must cost the messages: they are claimed, without
+/// counting that, until they are here and have passed, and only then deleted. Both steps can be repeated.
+async fn by_claim(
     context: &mut Context<'_>,
     request: &Request,
     queue: Arc<Queue>,
@@ -71,7 +74,7 @@ async fn through_filters(
     });
     if deleted.await?.is_some_and(|deleted| deleted.refused.is_some()) {
         // The claim has run out meanwhile: they may be somebody else's by now.
-        return Err(Error::new(ErrorKind::TimedOut, "The messages took too long to pass the filters.").into());
+        return Err(Error::new(ErrorKind::TimedOut, "The messages took too long to be handed out.").into());
     }
     Ok(views(context, &queue, batch.now, messages))
 }

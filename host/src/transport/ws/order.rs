@@ -40,7 +40,7 @@ impl Footprint {
     pub fn of(request: &Request) -> Footprint {
         let queue = Place::Queue(hash(request.queue()));
         let (place, does) = match request.action() {
-            _ if request.params().get("wait").is_some() => (queue, Does::Wait),
+            Action::ClaimCreate | Action::MessageList if request.params().get("wait").is_some() => (queue, Does::Wait),
             Action::QueueGet
             | Action::QueueStats
             | Action::MessageList

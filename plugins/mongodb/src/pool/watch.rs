@@ -123,7 +123,10 @@ impl Watch {
         *told = false;
         self.watched.set_heard(true);
         while stream.is_alive() {
-            if let Some(word) = stream.next_if_any().await.map_err(|error| of_driver(&error))? {
+            // The server says within a second that there is nothing: one that says nothing is gone, though its
+            // machine may have closed no connection.
+            let word = timeout(PATIENCE, stream.next_if_any()).await.map_err(|_| crate::error::timed_out())?;
+            if let Some(word) = word.map_err(|error| of_driver(&error))? {
                 self.take(&word);
             }
         }
@@ -152,13 +155,17 @@ impl Watch {
             look.tick().await;
             let due = self.watched.take_due(self.shared.server.host().now(), false);
             let settled = join_all(due.iter().map(|queue| self.settle(queue))).await;
-            for (queue, settled) in due.iter().zip(settled) {
-                if let Err(error) = settled {
-                    tracing::debug!(%error, "what fell due in a watched queue is not settled; tried again");
-                    self.watched.lose();
-                    self.watched.falls_due(queue.id(), 0);
-                    sleep(PAUSE).await;
-                }
+            let failed: Vec<_> =
+                due.iter().zip(settled).filter_map(|(queue, settled)| Some((queue, settled.err()?))).collect();
+            if failed.is_empty() {
+                continue;
+            }
+            sleep(PAUSE).await;
+            for (queue, error) in failed {
+                tracing::debug!(%error, "what fell due in a watched queue is not settled; tried again");
+                // Who waits there looks; that settles it as well.
+                self.watched.tell(queue.id());
+                self.watched.falls_due(queue.id(), 0);
             }
         }
     }

@@ -1,7 +1,5 @@
 //! Storing messages.
 
-use std::time::Duration;
-
 use sha2::{Digest, Sha256};
 use sukkal_plugin_sdk::{Call, Error, ErrorKind, Key, Post, Posted, QueueRef, Result};
 
@@ -9,11 +7,6 @@ use super::MAX_BATCH;
 use super::shared::Shared;
 use crate::record::{self, ms};
 use crate::script::{Reply, SCRIPTS};
-
-/// Scope of the keys that this plugin gives to posts without one.
-const OWN: &str = "redis";
-/// How long those are remembered: longer than anybody repeats a command by itself.
-const OWN_WINDOW: Duration = Duration::from_secs(60);
 
 impl Shared {
     /// Stores a batch, all or nothing.
@@ -25,9 +18,8 @@ impl Shared {
             let text = format!("a post has at most {MAX_BATCH} messages in this pool; send several");
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
-        let key = post.key.or_else(|| self.own_key());
         let mut request = self.on(&SCRIPTS.post, queue)?.arg(post.lane.code()).arg(if post.outbox { "1" } else { "" });
-        request = match &key {
+        request = match &post.key {
             Some(key) => request.arg(name(key)).arg(key.fingerprint.as_ref()).arg(ms(key.window).max(1)),
             None => request.arg("").arg("").arg(""),
         };
@@ -54,16 +46,6 @@ impl Shared {
         let request = self.on(&SCRIPTS.posted, queue)?.arg(name(key)).arg(key.fingerprint.as_ref());
         let mut reply = self.server.run(call, request).await?;
         if reply.is_empty() { Ok(None) } else { posted(&mut reply).map(Some) }
-    }
-
-    /// A key for a post that has none, where the driver repeats commands whose connection broke.
-    fn own_key(&self) -> Option<Key> {
-        self.server.connector().is_cluster().then(|| Key {
-            scope: OWN.to_owned(),
-            key: rand::random::<[u8; 16]>().to_vec().into(),
-            fingerprint: Default::default(),
-            window: OWN_WINDOW,
-        })
     }
 }
 

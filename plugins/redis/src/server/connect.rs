@@ -20,8 +20,9 @@ use crate::error::{self, Failure};
 use crate::settings::Settings;
 use crate::uri::{Address, Kind, Servers, User};
 
-/// How often the cluster's client follows a slot that has moved, or asks again.
-const CLUSTER_TRIES: u32 = 4;
+/// The part of the time to connect that the cluster's client has for one node. It asks the nodes that are
+/// named, and then all of the cluster, each time all at once: one that hangs must not use up the time of both.
+const NODES_PART: u32 = 3;
 
 /// How long nothing may be heard of a server before its machine is asked whether it is still there, and how
 /// often it is asked again.
@@ -180,12 +181,12 @@ impl Connector {
     async fn cluster(&self, nodes: &[Address]) -> Result<Link, RedisError> {
         let infos = nodes.iter().map(|node| self.info(node)).collect::<Result<Vec<_>, _>>()?;
         let mut builder = ClusterClientBuilder::new(infos)
-            .connection_timeout(self.patience)
+            .connection_timeout(self.patience / NODES_PART)
             .response_timeout(self.answer_within)
             .tcp_settings(self.tcp())
-            .retries(CLUSTER_TRIES)
-            .max_retry_wait(50)
-            .min_retry_wait(10);
+            // What broke may have taken effect: who called knows what may be done again. Where data are
+            // moved is learned all the same.
+            .retries(0);
         if let Some(name) = &self.servers.user.name {
             builder = builder.username(name);
         }

@@ -93,6 +93,18 @@ impl Server {
     /// # Errors
     /// `TimedOut`, `Unavailable`; the server's own.
     pub async fn send(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Answer> {
+        let mut sent = self.send_once(call, effect, command).await;
+        // A connection may have been broken for long: that is noticed when it is used, one after the other.
+        for _ in &self.lines {
+            if effect == Effect::Writes || !sent.as_ref().is_err_and(|failed| failed.is_broken) {
+                break;
+            }
+            sent = self.send_once(call, effect, command).await;
+        }
+        sent.map_err(|Failed { error, .. }| if effect == Effect::Writes { error } else { error::of_reading(error) })
+    }
+
+    async fn send_once(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Answer, Failed> {
         let patience = self.patience(call)?;
         let begun = Instant::now();
         let line = &self.lines[self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len()];
@@ -100,9 +112,9 @@ impl Server {
         let (mut link, number) = linked.map_err(|_| error::unreachable("connecting takes too long"))??;
         let left = patience.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
         let replicas = if effect == Effect::Reads { 0 } else { self.replicas };
-        let failed = match tokio::time::timeout(left, link.send(command, replicas, left)).await {
-            Ok(Ok((value, had))) if had >= replicas => return Ok(Answer::Value(value)),
-            Ok(Ok((_, had))) => error::too_few_replicas(had, replicas),
+        match tokio::time::timeout(left, link.send(command, replicas, left)).await {
+            Ok(Ok((value, had))) if had >= replicas => Ok(Answer::Value(value)),
+            Ok(Ok((_, had))) => Err(error::too_few_replicas(had, replicas).into()),
             Ok(Err(error)) => {
                 use redis::ErrorKind::Server;
                 match error.kind() {
@@ -112,17 +124,17 @@ impl Server {
                     }
                     _ => {}
                 }
-                if lines::breaks(&error) {
+                let is_broken = lines::breaks(&error);
+                if is_broken {
                     line.drop_link(number);
                 }
-                error::of_driver(&error)
+                Err(Failed { error: error::of_driver(&error), is_broken })
             }
             Err(_) => {
                 line.drop_link(number);
-                error::silent(left)
+                Err(error::silent(left).into())
             }
-        };
-        Err(if effect == Effect::Writes { failed } else { error::of_reading(failed) })
+        }
     }
 
     /// The same, of a command that is no script.
@@ -135,6 +147,19 @@ impl Server {
             Answer::Moving(error) => Err(error),
             Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
         }
+    }
+}
+
+/// Why a command has no answer.
+struct Failed {
+    error: Error,
+    /// The connection broke: there is a new one the next time.
+    is_broken: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed { error, is_broken: false }
     }
 }
 
