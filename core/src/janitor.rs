@@ -169,6 +169,7 @@ async fn drop_queues(service: &Arc<Service>, pass: &mut Pass, tasks: &mut JoinSe
             *pass = Pass::default();
             break;
         }
+        tokio::task::yield_now().await;
     }
     begin_drops(service, due, tasks);
     Ok(())
@@ -202,6 +203,7 @@ async fn drop_moved(service: &Arc<Service>, tasks: &mut JoinSet<()>) -> Result<(
         if !goes_on {
             break;
         }
+        tokio::task::yield_now().await;
     }
     begin_drops(service, due, tasks);
     Ok(())

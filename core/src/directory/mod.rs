@@ -29,7 +29,7 @@ pub use self::flavors::{Flavor, Unfit, flavor_exists};
 pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
 };
-pub use self::queues::Queue;
+pub use self::queues::{Listed, Queue};
 pub use self::record::{DROPPING, Dropping, MOVED};
 pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};
 use crate::drops::Drops;

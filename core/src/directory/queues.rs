@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use sukkal_plugin_sdk::{
-    self as sdk, Applied, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
+    self as sdk, Applied, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
 };
 
 use super::cache::Known;
@@ -52,8 +52,18 @@ pub struct Queue {
 pub struct Listed {
     /// Its name.
     pub name: String,
+    /// Its record.
+    record: Bytes,
+}
+
+impl Listed {
     /// Its metadata as stored.
-    pub metadata: Object,
+    ///
+    /// # Errors
+    /// `Internal`: the record cannot be read.
+    pub fn metadata(&self) -> Result<Object> {
+        QueueRecord::from_bytes(&self.record)?.object()
+    }
 }
 
 impl Queue {
@@ -292,13 +302,7 @@ impl Directory {
         let project = call.project().to_owned();
         let records =
             self.catalog.list(call, kind_of(kind).to_owned(), project, after.map(str::to_owned), limit).await?;
-        records
-            .into_iter()
-            .map(|record| {
-                let metadata = QueueRecord::from_bytes(&record.value)?.object()?;
-                Ok(Listed { name: record.key.name, metadata })
-            })
-            .collect()
+        Ok(records.into_iter().map(|record| Listed { name: record.key.name, record: record.value }).collect())
     }
 
     /// How many queues the call's project has.

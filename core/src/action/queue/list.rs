@@ -4,6 +4,7 @@ use serde_json::Value;
 use sukkal_plugin_sdk::{Params, Request};
 
 use crate::answer::{Answer, Object, Paging, QueuePage, QueueView};
+use crate::directory::Listed;
 use crate::engine::Context;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -65,12 +66,18 @@ async fn read(context: &Context<'_>, listing: &Listing) -> Result<Vec<QueueView>
         let listed = context.service.directory.list(context.call, listing.kind, after.as_deref(), batch).await?;
         let is_last = listed.len() < batch as usize;
         after = listed.last().map(|queue| queue.name.clone());
-        let wanted = listed.into_iter().filter(|queue| listing.filter.passes(&queue.name, &queue.metadata));
-        queues.extend(wanted.map(|queue| QueueView { name: queue.name, metadata: queue.metadata }));
+        for queue in listed {
+            if queues.len() < limit
+                && let Some(metadata) = listing.metadata(&queue)?
+            {
+                queues.push(QueueView { name: queue.name, metadata });
+            }
+        }
         if is_last || queues.len() >= limit {
-            queues.truncate(limit);
             return Ok(queues);
         }
+        // A catalog that answers at once would keep the thread to the end.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -114,10 +121,26 @@ fn metadata_filters(kind: Kind, params: &Params) -> Vec<(String, String)> {
     filters
 }
 
+impl Listing {
+    /// The metadata of a queue that is wanted, where anybody asks for them: mostly it is names that are listed.
+    fn metadata(&self, queue: &Listed) -> Result<Option<Object>> {
+        if !self.filter.passes_name(&queue.name) {
+            return Ok(None);
+        }
+        if !self.detailed && self.filter.metadata.is_empty() {
+            return Ok(Some(Object::new()));
+        }
+        Ok(Some(queue.metadata()?).filter(|metadata| self.filter.passes_metadata(metadata)))
+    }
+}
+
 impl Filter {
-    fn passes(&self, name: &str, metadata: &Object) -> bool {
+    fn passes_name(&self, name: &str) -> bool {
         self.name.as_deref().is_none_or(|part| name.contains(part))
-            && self.metadata.iter().all(|(key, wanted)| metadata.get(key).is_some_and(|value| equals(value, wanted)))
+    }
+
+    fn passes_metadata(&self, metadata: &Object) -> bool {
+        self.metadata.iter().all(|(key, wanted)| metadata.get(key).is_some_and(|value| equals(value, wanted)))
     }
 }
 
@@ -161,11 +184,11 @@ mod tests {
     fn filters_compare_text_as_text_and_integers_as_integers() {
         let metadata = crate::json::object(br#"{"node":2,"zone":"2","up":true,"x":2.0}"#).unwrap_or_default();
         let passes = |key: &str, value: &str| {
-            Filter { name: None, metadata: vec![(key.to_owned(), value.to_owned())] }.passes("orders", &metadata)
+            Filter { name: None, metadata: vec![(key.to_owned(), value.to_owned())] }.passes_metadata(&metadata)
         };
         assert!(passes("node", "2") && passes("node", "+2") && passes("zone", "2"));
         assert!(!passes("node", "3") && !passes("zone", "+2") && !passes("up", "true") && !passes("none", "2"));
-        assert!(Filter { name: Some("der".to_owned()), metadata: Vec::new() }.passes("orders", &metadata));
-        assert!(!Filter { name: Some("o.d".to_owned()), metadata: Vec::new() }.passes("orders", &metadata));
+        assert!(Filter { name: Some("der".to_owned()), metadata: Vec::new() }.passes_name("orders"));
+        assert!(!Filter { name: Some("o.d".to_owned()), metadata: Vec::new() }.passes_name("orders"));
     }
 }
