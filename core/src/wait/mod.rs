@@ -74,9 +74,9 @@ impl Waits {
         self.ending.send_replace(true);
     }
 
-    /// Gives back a claim whose client has left without it.
-    fn give_back(&self, service: Arc<Service>, queue: Arc<Queue>, claim: ClaimId) {
-        self.returns.begin(service, queue, claim);
+    /// Gives back a claim whose client has left without it; one that may be on its way to its pool, twice.
+    fn give_back(&self, service: Arc<Service>, queue: Arc<Queue>, claim: ClaimId, may_be_on_its_way: bool) {
+        self.returns.begin(service, queue, claim, may_be_on_its_way);
     }
 
     /// Ends every wait, and waits until no pool is watched any more, no queue is looked for, and no claim is on its way back.

@@ -25,17 +25,21 @@ struct Tie {
     leaving: Notify,
 }
 
-enum Client {
-    Here,
-    /// Here, and to get this claim.
-    Gets(Arc<Queue>, ClaimId),
-    Left,
+type Claim = (Arc<Queue>, ClaimId);
+
+#[derive(Default)]
+struct Client {
+    has_left: bool,
+    /// The claim that it is to get.
+    gets: Option<Claim>,
+    /// One that is being made for it: it may be there, or not, or soon.
+    tries: Option<Claim>,
 }
 
 impl Presence {
     /// A client that is here. Only where it is asked for does it cost anything.
     pub(crate) fn new(service: &Arc<Service>, asked: bool) -> (Delivery, Presence) {
-        let tie = || Tie { service: service.clone(), client: Mutex::new(Client::Here), leaving: Notify::new() };
+        let tie = || Tie { service: service.clone(), client: Mutex::default(), leaving: Notify::new() };
         let tie = asked.then(|| Arc::new(tie()));
         (Delivery(tie.clone()), Presence(tie))
     }
@@ -55,23 +59,41 @@ impl Presence {
         }
     }
 
+    /// Notes a claim that is about to be made: should the request end before it is known what came of it, it is
+    /// given back.
+    pub(crate) fn tries(&self, queue: &Arc<Queue>, claim: ClaimId) {
+        if let Some(tie) = &self.0 {
+            tie.client().tries = Some((queue.clone(), claim));
+        }
+    }
+
+    /// It is not there, or given back already.
+    pub(crate) fn has_tried(&self) {
+        if let Some(tie) = &self.0 {
+            tie.client().tries = None;
+        }
+    }
+
     /// Notes the claim that the client is to get: from now on it is given back if the client leaves
     /// without it. `false`: it has left already, and whoever made the claim gives it back.
     pub(crate) fn gets(&self, queue: &Arc<Queue>, claim: ClaimId) -> bool {
         let Some(tie) = &self.0 else { return true };
         let mut client = tie.client();
-        let here = !matches!(*client, Client::Left);
-        if here {
-            *client = Client::Gets(queue.clone(), claim);
+        if !client.has_left {
+            (client.gets, client.tries) = (Some((queue.clone(), claim)), None);
         }
-        here
+        !client.has_left
     }
 
     /// The client is told of a failure instead: it is not to get any claim.
     pub(crate) fn gets_nothing(&self) {
         if let Some(tie) = &self.0 {
-            let here = tie.client().instead(Client::Here);
-            tie.give_back(here);
+            let (made, tried) = {
+                let mut client = tie.client();
+                (client.gets.take(), client.tries.take())
+            };
+            tie.give_back(made, false);
+            tie.give_back(tried, true);
         }
     }
 }
@@ -89,7 +111,7 @@ impl Delivery {
 
     /// Once there is an answer: it is of no more interest where it tells of no claim.
     pub(crate) fn of_a_claim(self) -> Delivery {
-        let claims = self.0.as_ref().is_some_and(|tie| matches!(*tie.client(), Client::Gets(..)));
+        let claims = self.0.as_ref().is_some_and(|tie| tie.client().gets.is_some());
         if claims {
             return self;
         }
@@ -101,9 +123,14 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(tie) = self.0.take() {
-            let before = tie.client().instead(Client::Left);
+            let made = {
+                let mut client = tie.client();
+                client.has_left = true;
+                client.gets.take()
+            };
             tie.leaving.notify_waiters();
-            tie.give_back(before);
+            // One that is being made is the request's own to give back.
+            tie.give_back(made, false);
         }
     }
 }
@@ -115,18 +142,12 @@ impl Tie {
     }
 
     fn is_client_here(&self) -> bool {
-        !matches!(*self.client(), Client::Left)
+        !self.client().has_left
     }
 
-    fn give_back(&self, client: Client) {
-        if let Client::Gets(queue, claim) = client {
-            self.service.waits.give_back(self.service.clone(), queue, claim);
+    fn give_back(&self, claim: Option<Claim>, may_be_on_its_way: bool) {
+        if let Some((queue, claim)) = claim {
+            self.service.waits.give_back(self.service.clone(), queue, claim, may_be_on_its_way);
         }
-    }
-}
-
-impl Client {
-    fn instead(&mut self, other: Client) -> Client {
-        std::mem::replace(self, other)
     }
 }

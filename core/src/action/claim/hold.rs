@@ -30,6 +30,7 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
         let claim = claim.clone();
         async move {
             let pool = queue.pool()?;
+            context.presence.tries(&queue, claim.id);
             // Repeated with its id it is the same claim.
             let claimed = || pool.claim(call, &queue.reference, claim.clone());
             let claimed = directory.until_known(call, claimed).await?;
@@ -37,12 +38,19 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
         }
     });
     match claimed.await {
-        Ok(hold) => Ok(hold.filter(|hold| !hold.batch.messages.is_empty())),
+        Ok(hold) => {
+            let hold = hold.filter(|hold| !hold.batch.messages.is_empty());
+            if hold.is_none() {
+                context.presence.has_tried();
+            }
+            Ok(hold)
+        }
         Err(error) => {
             // The claim may be there, and nobody will ever learn its id.
             if error.applied == Applied::Unknown {
                 release(context.service, call, &queue, claim.id).await;
             }
+            context.presence.has_tried();
             Err(error.into())
         }
     }

@@ -87,6 +87,25 @@ async fn a_claim_that_fails_on_its_way_out_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_claim_that_takes_too_long_does_not_count_and_holds_nothing() {
+    let service = Service::hasty();
+    service.post(&["1"]).await;
+    service.headers.hang_claims(true);
+    let late = service.ask(Action::ClaimCreate).send().await;
+    assert!(late.starts_with("TimedOut"), "{late}");
+    service.headers.hang_claims(false);
+    let mut claimed = service.ask(Action::ClaimCreate).send().await;
+    for _ in 0..1_000 {
+        if claimed != "Claimed(None)" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        claimed = service.ask(Action::ClaimCreate).send().await;
+    }
+    assert!(claimed.ends_with(" count 1 1"), "{claimed}");
+}
+
+#[tokio::test]
 async fn a_claimed_message_is_deleted_with_its_claim_alone() {
     let service = Service::start();
     let id = service.post(&["1"]).await.remove(0);

@@ -83,6 +83,16 @@ impl Service {
         })
     }
 
+    /// One whose requests may take a second.
+    pub(super) fn hasty() -> Self {
+        let headers = Headers::default();
+        let pool = Some(OpenPool::new(Messages::with(headers.clone())));
+        let service = Service::with(Records::default(), pool, Stores::default(), Vec::new());
+        let limits = Limits { request_timeout: 1, ..Limits::default() };
+        service.engine.reload(Reloadable { limits, ..Reloadable::default() });
+        Service { headers, ..service }
+    }
+
     /// Two hosts on one catalog, without a default pool.
     pub(super) fn poolless_pair() -> [Self; 2] {
         let (records, stores) = (Records::default(), Stores::default());

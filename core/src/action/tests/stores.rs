@@ -140,6 +140,7 @@ pub(super) struct Headers(Arc<Mutex<HeadersState>>);
 struct HeadersState {
     next: VecDeque<Next>,
     rules: BTreeMap<Bytes, QueueId>,
+    claims_hang: bool,
 }
 
 /// What becomes of a header.
@@ -159,6 +160,11 @@ impl Headers {
     /// Whether all that was expected has come.
     pub(super) fn have_come(&self) -> bool {
         lock(&self.0).next.is_empty()
+    }
+
+    /// Whether the pool makes claims, and never says so.
+    pub(super) fn hang_claims(&self, hang: bool) {
+        lock(&self.0).claims_hang = hang;
     }
 
     /// The dead letter queues that headers name at last, where any is.
@@ -307,7 +313,7 @@ impl Pool for Messages {
     }
 
     async fn claim(&self, _call: &Call, queue: &QueueRef, claim: NewClaim) -> Result<Claimed> {
-        self.on(queue, |queue| {
+        let claimed = self.on(queue, |queue| {
             let free = queue.messages.values_mut().filter(|message| message.claim.is_none());
             let held = free.take(claim.limit as usize).map(|message| {
                 message.claim = Some(claim.id);
@@ -315,7 +321,11 @@ impl Pool for Messages {
                 message.clone()
             });
             Claimed { batch: batch(held), ..Claimed::default() }
-        })
+        });
+        if lock(&self.headers.0).claims_hang {
+            std::future::pending::<()>().await;
+        }
+        claimed
     }
 
     async fn claim_get(&self, _call: &Call, queue: &QueueRef, id: ClaimId) -> Result<Option<Claim>> {
