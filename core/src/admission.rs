@@ -19,6 +19,8 @@ pub struct Arrival {
     pub route: Route,
     /// The body is a form (spec: REST §1.6).
     pub form_body: bool,
+    /// The body is longer than [`Limits::max_body`], and was not kept.
+    pub body_too_long: bool,
     /// The client takes no JSON (spec: REST §1.7).
     pub not_acceptable: bool,
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents

@@ -84,6 +84,8 @@ pub struct Context<'a> {
     pub presence: &'a Presence,
     /// The connection on which the request came; see [`Arrival::connection`].
     pub connection: Option<&'a Session>,
+    /// Whether the request has a body that is too long; see [`Arrival::body_too_long`].
+    pub body_too_long: bool,
     /// The place of a post among others; see [`Arrival::turn`].
     pub turn: Option<&'a Turn>,
     snapshot: &'a Snapshot,
@@ -245,7 +247,9 @@ impl Engine {
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
         let (presence, connection, turn) = (under.presence, arrival.connection.as_deref(), arrival.turn.as_deref());
-        let mut context = Context { service, call: &call, presence, connection, turn, snapshot, passage };
+        let body_too_long = arrival.body_too_long;
+        let mut context =
+            Context { service, call: &call, presence, connection, body_too_long, turn, snapshot, passage };
         action::run(&mut context, request).await
     }
 

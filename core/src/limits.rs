@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sukkal_plugin_sdk::Action;
 
 /// Limits on what requests may ask for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
@@ -124,6 +125,20 @@ impl Limits {
     /// The largest body that any request may have: what a transport reads at the most.
     pub fn max_body(&self) -> u64 {
         self.max_messages_post_size.max(self.max_queue_metadata)
+    }
+
+    /// The largest body of an action, as far as it has a limit of its own.
+    pub fn max_body_of(&self, action: Action) -> u64 {
+        match action {
+            Action::MessagePost => self.max_messages_post_size,
+            Action::QueueCreate | Action::QueueUpdate | Action::TopicCreate | Action::TopicUpdate => {
+                self.max_queue_metadata
+            }
+            Action::PoolCreate | Action::PoolUpdate | Action::FlavorCreate | Action::FlavorUpdate => {
+                self.max_queue_metadata
+            }
+            _ => self.max_body(),
+        }
     }
 }
 

@@ -60,6 +60,11 @@ impl Wire {
         stream.try_write(bytes.as_ref()).is_ok_and(|n_sent| n_sent == bytes.as_ref().len())
     }
 
+    /// Closes the writing side: the host learns that nothing more comes.
+    pub async fn finish(&mut self) {
+        let _ = timeout(PATIENCE, self.stream.shutdown()).await;
+    }
+
     /// Reads one answer; none where the connection ended.
     pub async fn reply(&mut self) -> Option<Reply> {
         let head = loop {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::Host;
+use sukkal_tests::stores::STORES;
 use sukkal_tests::wire::{Wire, head, request};
 
 const MESSAGES: &str = "/v2/queues/orders/messages";
@@ -240,6 +241,113 @@ async fn what_is_no_http_does_no_harm() {
     wire.send(long).await;
     wire.rest().await;
     host.client().get("/v2/ping").await.expect(204);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_in_the_form_of_every_refusal() {
+    let host = Host::start().await;
+    let many: String = (0..101).map(|number| format!("X-{number}: x\r\n")).collect();
+    let cases: [(&[u8], u16); 5] = [
+        (b"GET /v2/queues/\x80 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /v2/ping HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+        (b"GET /v2/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (&head("GET", "/v2/ping", &many).into_bytes(), 431),
+        (&head("GET", &format!("/v2/{}", "a".repeat(500_000)), "").into_bytes(), 431),
+    ];
+    for (bytes, status) in cases {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(head("GET", "/v2/ping", "")).await;
+        assert_eq!(wire.reply().await.map(|reply| reply.status), Some(204));
+        wire.send(bytes).await;
+        let refused = wire.reply().await.unwrap_or_else(|| panic!("{shown}: no answer"));
+        assert_eq!(refused.status, status, "{shown}");
+        for part in ["x-openstack-request-id: req-", "content-type: application/json", "connection: close"] {
+            assert!(refused.head.contains(part), "{shown}: {}", refused.head);
+        }
+        let told: serde_json::Value = serde_json::from_str(&refused.body).expect("JSON");
+        assert!(told["title"].is_string() && told["description"].is_string(), "{told}");
+        assert!(wire.rest().await.is_empty(), "{shown}: the connection is closed");
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once_and_codes_its_body_in_one_way() {
+    let host = Host::start().await;
+    let chunked = format!("{}0\r\n\r\n", chunk(&message(1)));
+    let post = |headers: &str| format!("{}{chunked}", head("POST", MESSAGES, headers));
+    for (request, status) in [
+        ("GET /v2/ping HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (head("GET", "/v2/ping", "Host: other\r\n"), 400),
+        (post("Transfer-Encoding: gzip, chunked\r\n"), 501),
+        (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400),
+    ] {
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(&request).await;
+        let refused = wire.reply().await.expect("an answer");
+        assert_eq!(refused.status, status, "{request}: {}", refused.head);
+        assert!(
+            refused.head.contains("x-openstack-request-id: req-") && refused.body.contains("\"title\""),
+            "{request}"
+        );
+        wire.rest().await;
+    }
+    assert_eq!(host.queue("orders").counts().await, [0, 0, 0], "nothing was stored");
+}
+
+#[tokio::test]
+async fn a_client_that_has_said_all_gets_its_answer() {
+    for store in STORES {
+        let host = store.host().start().await;
+        for number in 0..20 {
+            let mut wire = Wire::connect(host.address()).await;
+            wire.send(request("POST", MESSAGES, "", &message(number * 5_000))).await;
+            wire.finish().await;
+            let reply = wire.reply().await.expect("an answer");
+            assert_eq!(reply.status, 201, "{}", reply.body);
+            assert!(wire.rest().await.is_empty(), "the connection is closed");
+        }
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(head("GET", "/v2/ping", "").repeat(3)).await;
+        wire.finish().await;
+        for _ in 0..3 {
+            assert_eq!(wire.reply().await.map(|reply| reply.status), Some(204));
+        }
+        // Of one that waits nobody can tell whether it is still there.
+        let empty = host.queue("empty");
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(request("POST", &empty.path("/claims?wait=20"), "", "{}")).await;
+        wire.finish().await;
+        assert!(wire.reply().await.is_none());
+        empty.post(["a"]).await;
+        assert_eq!(empty.claim(1).await.bodies(), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_as_such_whatever_it_is_for() {
+    let host = Host::start().await;
+    let long = format!("{{\"ttl\": 300, \"x\": \"{}\"}}", "x".repeat(300_000));
+    for (method, path, text) in [
+        ("PUT", "/v2/queues/orders", "Queue metadata is too large. Max size: 65536"),
+        ("POST", "/v2/queues/orders/claims", "The body is too large. Max size: 262144"),
+        ("POST", "/v2/queues/orders/share", "The body is too large. Max size: 262144"),
+        ("POST", "/v2/queues/orders/subscriptions", "The body is too large. Max size: 262144"),
+        ("POST", MESSAGES, "Message collection size is too large. Max size 262144"),
+    ] {
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(request(method, path, "", &long)).await;
+        let refused = wire.reply().await.expect("an answer");
+        assert!(refused.status == 400 && refused.body.contains(text), "{method} {path}: {}", refused.body);
+        // The same where it was only announced.
+        let mut wire = Wire::connect(host.address()).await;
+        wire.send(head(method, path, "Content-Length: 262145\r\nExpect: 100-continue\r\n")).await;
+        let refused = wire.reply().await.expect("an answer");
+        assert!(refused.status == 400 && refused.body.contains(text), "{method} {path}: {}", refused.body);
+    }
+    let mut wire = Wire::connect(host.address()).await;
+    wire.send(request("GET", "/v2/queues/orders/messages", "", &long)).await;
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(200), "it has no use for a body");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! Each reads the request first (`decode`, which refuses what is wrong and touches no store), then
 //! does what it asks.
 
+mod body;
 mod claim;
 mod flavor;
 mod health;
@@ -31,6 +32,11 @@ type Doing<'a> = Pin<Box<dyn Future<Output = Result<Answer, Stop>> + Send + 'a>>
 /// Does what a request asks for. Boxed, so that a request's task is no larger than what it does
 /// needs: every one of them is moved to the heap, and the largest action is ten times the smallest.
 pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) -> Doing<'a> {
+    if context.body_too_long
+        && let Some(refusal) = body::too_long(request, context.limits())
+    {
+        return Box::pin(ready(Err(refusal.into())));
+    }
     match request.action() {
         Action::Versions => answered(Answer::Versions),
         Action::Authenticate => answered(authenticated(context, request)),

@@ -84,7 +84,7 @@ pub struct Rest {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_apart")]
     #[schemars(with = "Tls")]
     pub tls: Option<Tls>,
-    /// How many connections there may be at once; others wait.
+    /// How many connections there may be at once; further ones are refused with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: u32,
     /// How long nothing may move on a connection, in seconds; then it is closed.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -37,6 +37,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(connections.max as usize));
+    let mut refusals = Refusals::default();
     loop {
         let stream = tokio::select! {
             biased;
@@ -51,7 +52,7 @@ where
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
             connections.meter.refused();
-            refuse(&stream, &connections);
+            refuse(&stream, &connections, &mut refusals);
             continue;
         };
         // Without it small answers wait for the client's acknowledgement of the last one.
@@ -99,9 +100,30 @@ async fn shaken(tls: &Tls, stream: TcpStream, mut stop: Stop, meter: &Meter) -> 
         .ok()
 }
 
+/// Connections that were refused and not told of yet.
+#[derive(Default)]
+struct Refusals {
+    n_untold: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// How many to tell of now, with this one: a flood of them gives a line a second.
+    fn one_more(&mut self, now: Instant) -> Option<u64> {
+        self.n_untold += 1;
+        if self.told.is_some_and(|told| now.duration_since(told) < Duration::from_secs(1)) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.n_untold))
+    }
+}
+
 /// Over TLS it would take a handshake to say why.
-fn refuse(stream: &TcpStream, connections: &Connections) {
-    tracing::warn!("a connection was refused: there are as many as `{}` allows", connections.setting);
+fn refuse(stream: &TcpStream, connections: &Connections, refusals: &mut Refusals) {
+    if let Some(refused) = refusals.one_more(Instant::now()) {
+        tracing::warn!(refused, "connections were refused: there are as many as `{}` allows", connections.setting);
+    }
     if connections.tls.is_some() {
         return;
     }
@@ -110,4 +132,17 @@ fn refuse(stream: &TcpStream, connections: &Connections) {
         refusal::answer("503 Service Unavailable", "retry-after: 5\r\n", "Service temporarily unavailable", why);
     // It fits the empty buffer of a new socket; a client that is gone needs no answer.
     let _ = stream.try_write(answer.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_connections_are_told_of_once_a_second_with_their_number() {
+        let (mut refusals, begin) = (Refusals::default(), Instant::now());
+        let told: Vec<_> = (0..25).map(|tenth| refusals.one_more(begin + Duration::from_millis(100) * tenth)).collect();
+        let told: Vec<_> = told.into_iter().enumerate().filter_map(|(index, told)| Some((index, told?))).collect();
+        assert_eq!(told, [(0, 1), (10, 10), (20, 10)]);
+    }
 }

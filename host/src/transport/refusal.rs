@@ -5,9 +5,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// How much of what a refused client sends is read, so that it hears why.
 const DRAIN: u64 = 64 * 1024;
 
+/// The body of a refusal.
+pub fn body(title: &str, description: &str) -> String {
+    serde_json::json!({ "title": title, "description": description }).to_string()
+}
+
 /// The answer in HTTP/1.1: the status with its reason, further lines of the head, and why.
 pub fn answer(status: &str, lines: &str, title: &str, description: &str) -> String {
-    let body = serde_json::json!({ "title": title, "description": description }).to_string();
+    let body = body(title, description);
     format!(
         "HTTP/1.1 {status}\r\nconnection: close\r\n{lines}content-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",

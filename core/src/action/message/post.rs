@@ -29,6 +29,9 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     let service = context.service;
     let queue = service.directory.find(context.call, Named::of(request)).await?;
     let body = request.has_body().then(|| request.take_body()).ok_or_else(no_body)?;
+    if context.body_too_long {
+        return Err(too_large(queue.as_ref().and_then(|queue| queue.metadata.max_post_size), context.limits()).into());
+    }
     let key = idempotency::key(request, &body, context.limits())?;
     if let (Some(queue), Some(key)) = (&queue, &key)
         && let Some(ids) = posted(context, queue.clone(), key).await?
@@ -210,11 +213,13 @@ fn decode(body: &Bytes, measured: Measured, queue: Option<&Metadata>, limits: &L
 }
 
 fn check_size(bytes: usize, of_queue: Option<u64>, limits: &Limits) -> Result<()> {
+    let max = of_queue.unwrap_or(u64::MAX).min(limits.max_messages_post_size);
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= max) { Ok(()) } else { Err(too_large(of_queue, limits)) }
+}
+
+fn too_large(of_queue: Option<u64>, limits: &Limits) -> Error {
     let of_service = limits.max_messages_post_size;
     let max = of_queue.map_or(of_service, |of_queue| of_queue.min(of_service));
-    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= max) {
-        return Ok(());
-    }
     let text = match of_queue {
         None => format!("Message collection size is too large. Max size {of_service}"),
         Some(of_queue) => format!(
@@ -222,7 +227,7 @@ fn check_size(bytes: usize, of_queue: Option<u64>, limits: &Limits) -> Result<()
              max size = min(max_messages_post_size_config: {of_service}, max_messages_post_size_queue: {of_queue})."
         ),
     };
-    Err(Error::value(text))
+    Error::value(text)
 }
 
 fn new_message(draft: Draft, default_ttl: u64, default_delay: u64, limits: &Limits) -> Result<NewMessage> {

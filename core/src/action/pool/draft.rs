@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sukkal_plugin_sdk::Request;
 
+use crate::action::body::too_large;
 use crate::answer::Object;
 use crate::error::{Error, Result};
 use crate::json::{self, Fault, Numbers};
@@ -28,7 +29,7 @@ pub(super) const FIELDS: [&str; 4] = ["uri", "weight", "flavor", "options"];
 pub(in crate::action) fn object(request: &Request, limits: &Limits) -> Result<Object> {
     let body = request.body();
     if u64::try_from(body.len()).is_ok_and(|length| length > limits.max_queue_metadata) {
-        return Err(Error::body(format!("The body is too large. Max size: {}", limits.max_queue_metadata)));
+        return Err(too_large(limits.max_queue_metadata));
     }
     let unparsed = || Error::body("JSON could not be parsed.");
     let text = json::text(body).map_err(|_| unparsed())?;

@@ -16,7 +16,7 @@ use crate::limits::Limits;
 use crate::name::Kind;
 
 /// The refusal of metadata that are too long.
-fn too_large(kind: Kind, limits: &Limits, refusal: ErrorKind) -> Error {
+pub(super) fn too_large(kind: Kind, limits: &Limits, refusal: ErrorKind) -> Error {
     let title = kind.title();
     Error::new(refusal, format!("{title} metadata is too large. Max size: {}", limits.max_queue_metadata))
 }

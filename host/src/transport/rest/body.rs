@@ -19,13 +19,23 @@ pub enum Unread {
     Broken,
 }
 
-/// Reads a body, of which the client says that it has so many bytes; 0 where it does not say. A
-/// longer one than `max` comes cut to `max` + 1 bytes, which is what tells core that it is too long;
-/// what is left of it is read and dropped, up to a bound, while the answer is on its way.
+/// A body as it came.
+#[derive(Debug, PartialEq)]
+pub enum Body {
+    /// None was sent.
+    None,
+    /// It may be empty.
+    Whole(Bytes),
+    /// Longer than it may be: nothing of it is kept.
+    TooLong,
+}
+
+/// Reads a body, of which the client says that it has so many bytes; 0 where it does not say. What is left of
+/// one that is longer than `max` is read and dropped, up to a bound, while the answer is on its way.
 ///
 /// # Errors
 /// See [`Unread`].
-pub async fn read<S, B, E>(stream: S, announced: u64, max: u64, time: Duration) -> Result<Bytes, Unread>
+pub async fn read<S, B, E>(stream: S, announced: u64, max: u64, time: Duration) -> Result<Body, Unread>
 where
     S: Stream<Item = Result<B, E>> + Send + 'static,
     B: Buf,
@@ -36,16 +46,11 @@ where
     let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(most);
     let read = collect(&mut stream, announced, most);
     let (body, whole) = tokio::time::timeout(time, read).await.map_err(|_| Unread::Slow)??;
-    if !whole {
-        tokio::spawn(async move { tokio::time::timeout(DRAIN_TIME, drain(&mut stream)).await });
+    if whole {
+        return Ok(Body::Whole(body));
     }
-    Ok(body)
-}
-
-/// Stands for a body that is not asked for, as it would be longer than `max`: what is that long is
-/// refused for its length alone.
-pub fn too_long(max: u64) -> Bytes {
-    vec![0; usize::try_from(max.saturating_add(1)).unwrap_or(usize::MAX)].into()
+    tokio::spawn(async move { tokio::time::timeout(DRAIN_TIME, drain(&mut stream)).await });
+    Ok(Body::TooLong)
 }
 
 /// Up to so many bytes, and whether that was all.
@@ -117,15 +122,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bodies_are_joined_and_cut_one_beyond_the_limit() {
+    async fn bodies_are_joined_and_none_beyond_the_limit_is_kept() {
         let time = Duration::from_secs(5);
-        assert_eq!(read(chunks(&[]), 0, 4, time).await.unwrap(), "");
-        assert_eq!(read(chunks(&["ab", "", "cd"]), 0, 4, time).await.unwrap(), "abcd");
-        assert_eq!(read(chunks(&["abcdefgh"]), 0, 4, time).await.unwrap(), "abcde");
-        assert_eq!(read(chunks(&["abc", "def", "ghi"]), 0, 4, time).await.unwrap(), "abcde");
+        let whole = |text: &'static str| Ok(Body::Whole(Bytes::from_static(text.as_bytes())));
+        assert_eq!(read(chunks(&[]), 0, 4, time).await, whole(""));
+        assert_eq!(read(chunks(&["ab", "", "cd"]), 0, 4, time).await, whole("abcd"));
+        assert_eq!(read(chunks(&["abcdefgh"]), 0, 4, time).await, Ok(Body::TooLong));
         // What the client announces is its word alone.
-        for announced in [1, 9, u64::MAX] {
-            assert_eq!(read(chunks(&["abc", "def", "ghi"]), announced, 4, time).await.unwrap(), "abcde");
+        for announced in [0, 1, 9, u64::MAX] {
+            assert_eq!(read(chunks(&["abc", "d"]), announced, 4, time).await, whole("abcd"));
+            assert_eq!(read(chunks(&["abc", "def", "ghi"]), announced, 4, time).await, Ok(Body::TooLong));
         }
     }
 

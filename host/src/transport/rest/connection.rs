@@ -15,8 +15,10 @@ use hyper_util::rt::TokioIo;
 use warp::http::{Request, Uri};
 use warp::reply::Response;
 
-use super::exchange;
+use super::received::Received;
 use super::traffic::{Answering, Traffic};
+use super::wire::Wire;
+use super::{exchange, unsound};
 use crate::shutdown::Stop;
 use crate::transport::accept::Stream;
 use crate::transport::tally::Tallied;
@@ -25,16 +27,27 @@ use crate::transport::tally::Tallied;
 /// stops: then a request that is under way is answered first, and its answer read.
 pub async fn serve<S>(stream: Stream, service: S, idle: Duration, mut stop: Stop)
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S: Service<Request<Received<Incoming>>, Response = Response, Error = Infallible>,
 {
     let traffic = Arc::new(Traffic::default());
-    let counted = service_fn(|request| {
-        let (answer, answering) = (service.call(with_path(request)), Answering::begin(&traffic));
-        async move { Ok::<_, Infallible>(answering.with(caught(answer).await)) }
+    let counted = service_fn(|request: Request<Incoming>| {
+        let answering = Answering::begin(&traffic);
+        let answer = match unsound::refusal(&request) {
+            Some(refusal) => Err(exchange::unsound(refusal)),
+            None => Ok(service.call(Received::of(with_path(request), &traffic))),
+        };
+        async move {
+            let answer = match answer {
+                Ok(answer) => caught(answer).await,
+                Err(refused) => refused,
+            };
+            Ok::<_, Infallible>(answering.with(answer))
+        }
     });
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(READ_BUFFER);
-    let connection = http.serve_connection(TokioIo::new(Tallied::new(stream, traffic.clone())), counted);
+    let stream = Tallied::new(Wire::new(stream, traffic.clone()), traffic.clone());
+    let connection = http.serve_connection(TokioIo::new(stream), counted);
     let mut connection = pin!(connection);
     let mut quiet = pin!(quiet(&traffic, idle));
     tokio::select! {

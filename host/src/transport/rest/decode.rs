@@ -8,6 +8,7 @@ use sukkal_plugin_sdk::{Action, Params, Request, RequestId, Transport};
 use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
 
+use super::body::Body;
 use super::route::Resolved;
 use crate::percent;
 
@@ -45,10 +46,11 @@ impl Head {
 }
 
 /// The request and what was found about it.
-pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Bytes>) -> (Request, Arrival) {
+pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Body) -> (Request, Arrival) {
     let arrival = Arrival {
         route: resolved.route,
-        form_body: body.is_some() && is_form(&head.headers),
+        form_body: body != Body::None && is_form(&head.headers),
+        body_too_long: body == Body::TooLong,
         not_acceptable: !accepts_json(&head.headers),
         signed: head.headers.contains_key(SIGNATURE).then(|| Box::new(presented(head))),
         ..Arrival::default()
@@ -70,8 +72,10 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Option<Byte
     for (name, value) in &head.headers {
         request.headers_mut().add(name.as_str(), &text(value));
     }
-    if let Some(body) = body {
-        request.set_body(body);
+    match body {
+        Body::None => {}
+        Body::Whole(body) => request.set_body(body),
+        Body::TooLong => request.set_body(Bytes::new()),
     }
     (request, arrival)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use sukkal_core::{Engine, Error, Limits, Route};
+use sukkal_core::{Engine, Error, Route};
 use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::RequestId;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -15,11 +15,11 @@ use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
-use super::body::{self, Unread};
+use super::body::{self, Body, Unread};
 use super::cors::{self, Cors};
 use super::decode::{self, Head};
-use super::{encode, route};
-use crate::transport::new_request_id;
+use super::{encode, route, unsound};
+use crate::transport::{new_request_id, refusal};
 
 /// The REST API of an engine.
 pub struct Rest {
@@ -83,7 +83,8 @@ impl Rest {
         if head.method == Method::OPTIONS && resolved.route != Route::UnknownPath {
             return with_id(id, allowed(resolved.allow));
         }
-        let body = match self.body(&snapshot.limits, &head, body).await {
+        let max = snapshot.limits.max_body_of(resolved.action);
+        let body = match self.body(max, &head, body).await {
             Ok(body) => body,
             Err(unread) => return with_id(id, closing(&unread)),
         };
@@ -97,19 +98,19 @@ impl Rest {
         with_id(id, response)
     }
 
-    async fn body<S, B, E>(&self, limits: &Limits, head: &Head, body: S) -> Result<Option<Bytes>, Unread>
+    async fn body<S, B, E>(&self, max: u64, head: &Head, body: S) -> Result<Body, Unread>
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
         B: Buf,
         E: Send,
     {
         if !head.has_body() {
-            return Ok(None);
+            return Ok(Body::None);
         }
-        if head.asks_before_body() && head.announced() > limits.max_body() {
-            return Ok(Some(body::too_long(limits.max_body())));
+        if head.asks_before_body() && head.announced() > max {
+            return Ok(Body::TooLong);
         }
-        body::read(body, head.announced(), limits.max_body(), self.body_timeout).await.map(Some)
+        body::read(body, head.announced(), max, self.body_timeout).await
     }
 }
 
@@ -121,6 +122,13 @@ fn query() -> impl Filter<Extract = (String,), Error = Infallible> + Copy {
 pub fn panicked() -> Response {
     let error = Error::new(sukkal_core::ErrorKind::Internal, "Unexpected error.");
     with_id(new_request_id(), http(encode::failure(&error)))
+}
+
+/// The answer to a request that HTTP itself forbids; then the connection is closed.
+pub fn unsound((status, title, why): unsound::Refusal) -> Response {
+    let mut response = http(sdk::Response::json(status, refusal::body(title, why)));
+    response.headers_mut().insert(warp::http::header::CONNECTION, HeaderValue::from_static("close"));
+    with_id(new_request_id(), response)
 }
 
 /// `OPTIONS` asks for nothing and needs nothing (spec: REST §1.2).

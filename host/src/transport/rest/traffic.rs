@@ -1,7 +1,7 @@
 //! What passes on a connection.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -25,6 +25,8 @@ pub struct Traffic {
     /// Those whose answers are written.
     written: AtomicU64,
     n_bytes: AtomicU64,
+    /// Whether a client that sends no more is still waited for.
+    hides_end: AtomicBool,
     /// Of those that have ended and are not written.
     undelivered: Mutex<Vec<Delivery>>,
 }
@@ -48,6 +50,21 @@ impl Traffic {
     /// Whether a request is being answered, or its answer not written yet.
     pub fn is_under_way(&self) -> bool {
         get(&self.started) != get(&self.written)
+    }
+
+    /// Says whether the client of the request that is under way is waited for though it sends no more.
+    pub fn hide_end(&self, hides: bool) {
+        self.hides_end.store(hides, Ordering::Relaxed);
+    }
+
+    /// Whether it is, and the answer is not on its way yet.
+    pub fn hides_end(&self) -> bool {
+        self.hides_end.load(Ordering::Relaxed) && self.is_answering()
+    }
+
+    /// Whether there is a request whose answer HTTP has not taken as a whole yet.
+    pub fn is_answering(&self) -> bool {
+        get(&self.started) != get(&self.ended)
     }
 
     fn undelivered(&self) -> MutexGuard<'_, Vec<Delivery>> {
