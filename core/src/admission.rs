@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::{Action, Identity, Request, Timestamp, Transport};
+use sukkal_plugin_sdk::{Action, Identity, Request, Subject, Timestamp, Transport};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Api, ClientIds, Limits};
@@ -83,7 +83,7 @@ pub fn check(request: &mut Request, arrival: &Arrival, terms: &Terms<'_>) -> Res
     if let Route::WrongMethod(methods) = arrival.route {
         return Err(Error::new(ErrorKind::WrongMethod(methods), ""));
     }
-    if is_for_administrators(request.action()) && !is_administrator(request) {
+    if needs_admin_role(request.action()) && !is_administrator(request) {
         return Err(Error::new(ErrorKind::Forbidden, "You are not authorized to complete this action."));
     }
     Ok(())
@@ -155,16 +155,21 @@ fn project(request: &mut Request) -> Result<()> {
 }
 
 fn names(request: &Request) -> Result<()> {
-    let kind = match request.action().code() {
-        61..=69 => Some((ErrorKind::BadPoolName, "pool")),
-        71..=79 => Some((ErrorKind::BadFlavorName, "flavor")),
+    let lists =
+        matches!(request.action(), Action::QueueList | Action::TopicList | Action::PoolList | Action::FlavorList);
+    let named = request.action().subject().filter(|_| !lists);
+    let item = match named {
+        Some(Subject::Pool) => Some((ErrorKind::BadPoolName, "pool")),
+        Some(Subject::Flavor) => Some((ErrorKind::BadFlavorName, "flavor")),
         _ => None,
     };
-    if let Some((kind, what)) = kind.filter(|_| !name::is_queue_name(request.item())) {
+    if let Some((kind, what)) = item.filter(|_| !name::is_queue_name(request.item())) {
         return Err(Error::new(kind, format!("The format of the submitted {what} name is not valid.")));
     }
-    let named = !request.queue().is_empty() || names_a_queue(request.action());
-    if named && !name::is_queue_name(request.queue()) { Err(bad_name(request)) } else { Ok(()) }
+    // What is about no queue may name one all the same.
+    let is_of_queue = !matches!(named, None | Some(Subject::Service | Subject::Pool | Subject::Flavor));
+    let is_named = is_of_queue || !request.queue().is_empty();
+    if is_named && !name::is_queue_name(request.queue()) { Err(bad_name(request)) } else { Ok(()) }
 }
 
 fn bad_name(request: &Request) -> Error {
@@ -180,11 +185,6 @@ fn is_for_everybody(action: Action) -> bool {
     matches!(action, Action::Versions | Action::Document)
 }
 
-/// Whether an action is about one queue or topic, so that an empty name is a bad one.
-fn names_a_queue(action: Action) -> bool {
-    matches!(action.code(), 11..=49 | 51..=59)
-}
-
 /// Whether a request acts in the role `admin`. Without an identity it says so itself, and is taken
 /// to where it names no roles at all: else no client could use the administrators' paths (spec: auth
 /// and policy, Identity).
@@ -196,12 +196,8 @@ fn is_administrator(request: &Request) -> bool {
     }
 }
 
-/// Whether an action is one that only administrators have (spec: auth and policy, Policy).
-fn is_for_administrators(action: Action) -> bool {
-    match action {
-        // Whoever makes a queue may look for its flavor.
-        Action::FlavorList | Action::FlavorGet => false,
-        Action::Health => true,
-        _ => matches!(action.code(), 60..=79),
-    }
+/// Whether an action is one that only administrators have (spec: auth and policy, Policy). Whoever makes a queue
+/// may look for its flavor.
+fn needs_admin_role(action: Action) -> bool {
+    action.needs_admin_mode() && !matches!(action, Action::FlavorList | Action::FlavorGet)
 }

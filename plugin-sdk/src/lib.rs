@@ -100,7 +100,7 @@ pub mod store;
 pub mod testing;
 mod time;
 
-pub use action::Action;
+pub use action::{Action, Subject};
 pub use bytes::Bytes;
 pub use capability::{Capabilities, Health};
 pub use catalog::Catalog;

@@ -1,6 +1,6 @@
 //! Families of actions: what one bucket counts together.
 
-use sukkal_plugin_sdk::Action;
+use sukkal_plugin_sdk::{Action, Subject};
 
 /// A family of actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,10 @@ impl Family {
             Action::MessageList | Action::MessageGet | Action::MessageGetMany => Some(Family::Read),
             Action::ClaimCreate | Action::ClaimGet | Action::ClaimUpdate => Some(Family::Claim),
             Action::MessageDelete | Action::MessageDeleteMany | Action::ClaimDelete => Some(Family::Delete),
-            action if is_managing(action.name()) => Some(Family::Manage),
-            _ => None,
+            _ => match action.subject()? {
+                Subject::Queue | Subject::Topic | Subject::Subscription => Some(Family::Manage),
+                _ => None,
+            },
         }
     }
 
@@ -48,8 +50,4 @@ impl Family {
     pub fn actions(self) -> impl Iterator<Item = Action> {
         Action::ALL.iter().copied().filter(move |action| Family::of(*action) == Some(self))
     }
-}
-
-fn is_managing(name: &str) -> bool {
-    ["queue_", "topic_", "subscription_"].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -27,52 +27,55 @@ struct Resource {
     actions: &'static [(&'static str, Action)],
     methods: &'static [&'static str],
     allow: &'static str,
-    /// Served to administrators only.
-    admin: bool,
+}
+
+impl Resource {
+    fn needs_admin_mode(&self) -> bool {
+        self.actions.iter().any(|(_, action)| action.needs_admin_mode())
+    }
 }
 
 /// Makes three lists of one, which could not drift apart.
 macro_rules! resource {
-    ($name:ident $admin:literal $($method:literal $action:ident),*) => {
+    ($name:ident $($method:literal $action:ident),*) => {
         static $name: Resource = Resource {
             actions: &[$(($method, Action::$action)),*],
             methods: &[$($method,)* "OPTIONS"],
             allow: concat!($($method, ", ",)* "OPTIONS"),
-            admin: $admin,
         };
     };
 }
 
-resource!(VERSIONS false "GET" Versions, "HEAD" Versions);
-resource!(HOME false "GET" Home);
-resource!(PING false "GET" Ping, "HEAD" Ping);
-resource!(HEALTH true "GET" Health);
-resource!(DOCUMENT false "GET" Document);
-resource!(QUEUES false "GET" QueueList);
-resource!(QUEUE false "GET" QueueGet, "PUT" QueueCreate, "PATCH" QueueUpdate, "DELETE" QueueDelete, "HEAD" QueueExists);
-resource!(STATS false "GET" QueueStats);
-resource!(PURGE false "POST" QueuePurge);
-resource!(SHARE false "POST" QueueShare);
-resource!(MESSAGES false "GET" MessageList, "POST" MessagePost, "DELETE" MessageDeleteMany);
-resource!(MESSAGE false "GET" MessageGet, "DELETE" MessageDelete);
-resource!(CLAIMS false "POST" ClaimCreate);
-resource!(CLAIM false "GET" ClaimGet, "PATCH" ClaimUpdate, "DELETE" ClaimDelete);
+resource!(VERSIONS "GET" Versions, "HEAD" Versions);
+resource!(HOME "GET" Home);
+resource!(PING "GET" Ping, "HEAD" Ping);
+resource!(HEALTH "GET" Health);
+resource!(DOCUMENT "GET" Document);
+resource!(QUEUES "GET" QueueList);
+resource!(QUEUE "GET" QueueGet, "PUT" QueueCreate, "PATCH" QueueUpdate, "DELETE" QueueDelete, "HEAD" QueueExists);
+resource!(STATS "GET" QueueStats);
+resource!(PURGE "POST" QueuePurge);
+resource!(SHARE "POST" QueueShare);
+resource!(MESSAGES "GET" MessageList, "POST" MessagePost, "DELETE" MessageDeleteMany);
+resource!(MESSAGE "GET" MessageGet, "DELETE" MessageDelete);
+resource!(CLAIMS "POST" ClaimCreate);
+resource!(CLAIM "GET" ClaimGet, "PATCH" ClaimUpdate, "DELETE" ClaimDelete);
 
-resource!(SUBSCRIPTIONS false "GET" SubscriptionList, "POST" SubscriptionCreate);
-resource!(SUBSCRIPTION false "GET" SubscriptionGet, "PATCH" SubscriptionUpdate, "DELETE" SubscriptionDelete);
-resource!(CONFIRM false "PUT" SubscriptionConfirm);
-resource!(POOLS true "GET" PoolList);
-resource!(POOL true "GET" PoolGet, "PUT" PoolCreate, "PATCH" PoolUpdate, "DELETE" PoolDelete);
-resource!(FLAVORS true "GET" FlavorList);
-resource!(FLAVOR true "GET" FlavorGet, "PUT" FlavorCreate, "PATCH" FlavorUpdate, "DELETE" FlavorDelete);
-resource!(TOPICS false "GET" TopicList);
-resource!(TOPIC false "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
-resource!(TOPIC_STATS false "GET" TopicStats);
-resource!(TOPIC_PURGE false "POST" TopicPurge);
+resource!(SUBSCRIPTIONS "GET" SubscriptionList, "POST" SubscriptionCreate);
+resource!(SUBSCRIPTION "GET" SubscriptionGet, "PATCH" SubscriptionUpdate, "DELETE" SubscriptionDelete);
+resource!(CONFIRM "PUT" SubscriptionConfirm);
+resource!(POOLS "GET" PoolList);
+resource!(POOL "GET" PoolGet, "PUT" PoolCreate, "PATCH" PoolUpdate, "DELETE" PoolDelete);
+resource!(FLAVORS "GET" FlavorList);
+resource!(FLAVOR "GET" FlavorGet, "PUT" FlavorCreate, "PATCH" FlavorUpdate, "DELETE" FlavorDelete);
+resource!(TOPICS "GET" TopicList);
+resource!(TOPIC "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
+resource!(TOPIC_STATS "GET" TopicStats);
+resource!(TOPIC_PURGE "POST" TopicPurge);
 
 /// Finds what a method and a path, as they were sent, ask for.
 pub fn resolve(method: &str, path: &str, admin_mode: bool) -> Resolved {
-    let Some((resource, target)) = find(path).filter(|(resource, _)| !resource.admin || admin_mode) else {
+    let Some((resource, target)) = find(path).filter(|(resource, _)| admin_mode || !resource.needs_admin_mode()) else {
         return Resolved { action: NONE, target: Target::default(), route: Route::UnknownPath, allow: "" };
     };
     let action = resource.actions.iter().find(|(name, _)| *name == method).map(|(_, action)| *action);

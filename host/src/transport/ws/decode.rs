@@ -71,7 +71,7 @@ fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connec
     }
     let mut request = Request::new(id, action, Transport::Websocket);
     let mut arrival = Arrival::default();
-    if is_for_administrators(action) && !connection.admin_mode {
+    if action.needs_admin_mode() && !connection.admin_mode {
         arrival.route = Route::UnknownPath;
     }
     let names_none = |body: &Part<'_>| body.get("subscriber").is_none_or(|subscriber| subscriber.raw() == "\"\"");
@@ -105,10 +105,6 @@ fn named(action: Option<Value<'_>>) -> String {
             (_, raw) => raw.replace('"', "'"),
         },
     }
-}
-
-fn is_for_administrators(action: Action) -> bool {
-    action == Action::Health || action.name().starts_with("pool_") || action.name().starts_with("flavor_")
 }
 
 /// Every header that is a text. The token is the connection's: it was checked when that was given.
