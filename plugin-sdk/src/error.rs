@@ -71,8 +71,8 @@ pub enum Applied {
     Unknown,
 }
 
-/// How the detail of an error begins that stands for a panic.
-pub(crate) const PANIC: &str = "panic: ";
+/// The tag among an error's extensions that says it stands for a panic.
+const PANIC: u32 = 1;
 
 impl Error {
     /// An error that has changed nothing.
@@ -116,7 +116,14 @@ impl Error {
 
     /// Whether it stands for a panic of the plugin.
     pub fn is_panic(&self) -> bool {
-        self.kind == ErrorKind::Internal && self.detail.starts_with(PANIC)
+        self.extensions.get(PANIC).is_some()
+    }
+
+    /// The error that a panic becomes: its text is for the log, not for clients.
+    pub(crate) fn of_panic(text: &str) -> Self {
+        let mut error = Error::internal("the plugin failed").detail(format_args!("panic: {text}")).unknown();
+        error.extensions.set(PANIC, "");
+        error
     }
 
     /// Says that the call may have taken effect.

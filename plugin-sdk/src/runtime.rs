@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::{EnterGuard, Runtime};
 use tracing::field::{Field, Visit};
@@ -17,6 +17,8 @@ use crate::abi::host::LibraryHost;
 static HOST: OnceLock<LibraryHost> = OnceLock::new();
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+/// Held while the runtime is made: of two that are made at once one would end, on a thread of the host's.
+static STARTING: Mutex<()> = Mutex::new(());
 
 thread_local! {
     static CURRENT: Cell<RequestId> = const { Cell::new(RequestId(0)) };
@@ -61,6 +63,7 @@ pub(crate) fn set_log_level(level: LevelFilter) {
 
 /// Called when something of the library is opened: one worker thread, unless the author opted out.
 pub(crate) fn start_runtime(wanted: bool, plugin: &str) -> std::io::Result<()> {
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if RUNTIME.get().is_some() {
         return Ok(());
     }

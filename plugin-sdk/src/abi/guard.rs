@@ -12,7 +12,6 @@ use abi_stable::std_types::RResult;
 use async_ffi::{BorrowingFfiFuture, FutureExt};
 
 use super::types::{ErrorForm, Ffi};
-use crate::error::PANIC;
 use crate::{Error, RequestId, Result, runtime};
 
 /// How long a call may keep the host's thread between two awaits before its plugin is named.
@@ -92,12 +91,9 @@ impl<F> Drop for Guarded<F> {
     }
 }
 
-/// The error that a panic becomes: its text is for the log, not for clients.
+/// The error that a panic becomes.
 pub fn from_panic(panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned());
-    Error::internal("the plugin failed").detail(format_args!("{PANIC}{text}")).unknown()
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::of_panic(text.unwrap_or("a panic without text"))
 }
