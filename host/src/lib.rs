@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod bench;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod log;
 pub mod metrics;

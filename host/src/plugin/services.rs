@@ -4,23 +4,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use sukkal_core::AddressRule;
+use sukkal_plugin_sdk::Timestamp;
 use sukkal_plugin_sdk::load::{HostServices, Library, LogLine, Metric};
 use sukkal_plugin_sdk::tracing::Level;
-use sukkal_plugin_sdk::{Timestamp, millis};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::metrics::Metrics;
 
 /// The host's side of what plugins get. Lives as long as the process, as the libraries do.
 pub struct Services {
-    /// Wall time when the host started; from then on the clock is monotonic.
-    started: Timestamp,
-    since: Instant,
+    clock: Clock,
     levels: ArcSwap<Levels>,
     /// Where plugins may connect to.
     addresses: ArcSwap<AddressRule>,
@@ -44,10 +42,8 @@ impl Levels {
 impl Services {
     /// Starts the clock.
     pub fn start(config: &Config, metrics: Option<Arc<Metrics>>) -> &'static Services {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Box::leak(Box::new(Services {
-            started: Timestamp(millis(wall)),
-            since: Instant::now(),
+            clock: Clock::start(),
             levels: ArcSwap::from_pointee(Levels::new(&config.log)),
             addresses: ArcSwap::from_pointee(config.notifications.allow_addresses.clone()),
             metrics,
@@ -71,7 +67,7 @@ impl Services {
 
     /// Now, by the host's clock.
     pub fn now(&self) -> Timestamp {
-        self.started.after(self.since.elapsed())
+        self.clock.now()
     }
 }
 
