@@ -1,15 +1,13 @@
 //! The records, and how a commit changes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
+use sukkal_plugin_sdk::store::check_changes;
 use sukkal_plugin_sdk::{
     Bytes, Change, Commit, Error, ErrorKind, Expect, Extensions, Record, RecordKey, Result,
     Timestamp, Write,
 };
-
-/// Changes that one commit may hold.
-const MOST: usize = 100;
 
 /// Bytes that a record takes beside what it holds: an estimate of keys and indexes.
 const OVERHEAD: u64 = 512;
@@ -90,7 +88,7 @@ impl Records {
     /// # Errors
     /// `TooLarge`: more than 100 changes. `Invalid`: two of one record. `Full`: no room.
     pub fn commit(&mut self, changes: Vec<Change>, now: Timestamp) -> Result<Commit> {
-        check(&changes)?;
+        check_changes(&changes)?;
         if let Some(index) = changes.iter().position(|change| !self.holds(change)) {
             return Ok(Commit::Failed(index as u32));
         }
@@ -188,21 +186,6 @@ impl Records {
         }
         self.bytes -= size(&record);
         Some(record)
-    }
-}
-
-/// Whether changes may be committed together at all.
-fn check(changes: &[Change]) -> Result<()> {
-    if changes.len() > MOST {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("a commit holds at most {MOST} changes; split it"),
-        ));
-    }
-    let mut seen = HashSet::new();
-    match changes.iter().all(|change| seen.insert(&change.key)) {
-        true => Ok(()),
-        false => Err(Error::invalid("a commit changes each record once")),
     }
 }
 

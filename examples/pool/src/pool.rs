@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::tokio::task::yield_now;
 use sukkal_plugin_sdk::{
     Batch, Budget, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Export,
@@ -70,7 +71,7 @@ impl ExamplePool {
                 if store.settle(queue.id(), now, STEP, &mut Swept::default()) < STEP {
                     return store
                         .visit(queue.id(), now, work)
-                        .unwrap_or_else(|| Err(crate::error::gone()));
+                        .unwrap_or_else(|| Err(refusal::gone()));
                 }
             }
             yield_now().await;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{
     Bytes, Error, ErrorKind, Extensions, Key, Lane, Message, NewMessage, Place, Post, Posted,
     Result, Timestamp,
@@ -75,7 +76,7 @@ impl Visit<'_> {
     pub fn posted(&self, key: &Key) -> Result<Option<Posted>> {
         match self.queue.keys.get(&name(key)) {
             None => Ok(None),
-            Some(used) if used.fingerprint != key.fingerprint => Err(error::other_fingerprint()),
+            Some(used) if used.fingerprint != key.fingerprint => Err(refusal::other_fingerprint()),
             Some(used) => {
                 let places = used.places.clone().map(Place).collect();
                 Ok(Some(Posted {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{
     Budget, Header, KnownQueue, Lane, Message, MessageId, Origin, Place, Progress, QueueId,
     QueueRef, Reason, Result, Swept, Timestamp, Usage,
@@ -50,16 +51,8 @@ impl Store {
     /// # Errors
     /// `Gone`, `Stale`.
     pub fn check(&self, queue: &QueueRef) -> Result<()> {
-        let header = self.queues.get(&queue.id()).map(|queue| &queue.header);
-        let header = header
-            .filter(|header| !header.dropping)
-            .ok_or_else(error::gone)?;
-        match queue.epoch().cmp(&header.epoch) {
-            std::cmp::Ordering::Less => Err(error::old_epoch()),
-            std::cmp::Ordering::Equal => Ok(()),
-            // The caller knows of a change that the pool has not been told of yet.
-            std::cmp::Ordering::Greater => Err(error::gone()),
-        }
+        let known = self.queues.get(&queue.id()).ok_or_else(refusal::gone)?;
+        refusal::admit(queue, known.header.epoch, known.header.dropping)
     }
 
     /// Whether a queue is being dropped.
@@ -106,7 +99,7 @@ impl Store {
     /// `Stale`: the header there is newer. `Full`: no room for a new queue.
     pub fn configure(&mut self, queue: &QueueRef, header: Header, now: Timestamp) -> Result<()> {
         match self.queues.get(&queue.id()) {
-            Some(there) if there.header.epoch > header.epoch => return Err(error::old_epoch()),
+            Some(there) if there.header.epoch > header.epoch => return Err(refusal::old_epoch()),
             Some(_) => {}
             None => {
                 let new = Queue::new(queue.id());

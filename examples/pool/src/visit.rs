@@ -1,9 +1,9 @@
 //! A call's stay in a queue: nobody else is in the store meanwhile, and no time passes.
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Batch, Lane, Message, Place, Result, Timestamp};
 
 use crate::entries::Entries;
-use crate::error;
 use crate::queue::Queue;
 
 /// A queue, as a call finds it.
@@ -44,9 +44,9 @@ impl Visit<'_> {
         let held = &self.queue.leases[lane as usize];
         match fence {
             _ if lane == Lane::Main => Ok(()),
-            None => Err(error::no_fence()),
+            None => Err(refusal::no_fence()),
             Some(fence) if fence == held.fence && !held.holder.is_empty() => Ok(()),
-            Some(_) => Err(error::old_fence()),
+            Some(_) => Err(refusal::old_fence()),
         }
     }
 }

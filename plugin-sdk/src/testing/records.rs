@@ -1,10 +1,11 @@
 //! The records of a filter under test: a catalog in memory, for few records.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::clock::TestClock;
-use crate::{Call, Catalog, Change, Commit, Error, ErrorKind, Expect, Health, Record, RecordKey, Result, Write};
+use crate::store::check_changes;
+use crate::{Call, Catalog, Change, Commit, Expect, Health, Record, RecordKey, Result, Write};
 
 /// Records in memory. Each call looks at all of them for what has expired.
 pub(super) struct TestRecords {
@@ -88,13 +89,7 @@ impl Catalog for TestRecords {
     }
 
     async fn commit(&self, _call: &Call, changes: Vec<Change>) -> Result<Commit> {
-        if changes.len() > 100 {
-            return Err(Error::new(ErrorKind::TooLarge, "a commit holds at most 100 changes; split it"));
-        }
-        let mut seen = HashSet::new();
-        if !changes.iter().all(|change| seen.insert(&change.key)) {
-            return Err(Error::invalid("a commit changes each record once"));
-        }
+        check_changes(&changes)?;
         let mut kept = self.kept();
         if let Some(index) = changes.iter().position(|change| !kept.holds(change)) {
             return Ok(Commit::Failed(index as u32));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result};
+use sukkal_plugin_sdk::store::within;
+use sukkal_plugin_sdk::{Deserialize, JsonSchema, Result};
 
 /// Settings of catalogs and pools in MongoDB. Where the servers are, who one is and how TLS is used
 /// stand in the URI: `mongodb://USER:PASSWORD@HOST,HOST/DATABASE?tls=true`.
@@ -30,13 +31,9 @@ impl Settings {
     /// # Errors
     /// `Invalid`: a value out of its range.
     pub fn check(&self) -> Result<()> {
-        let within = |name: &str, value: u32, low: u32, high: u32| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::invalid(format!("{name} must be from {low} to {high}, it is {value}"))),
-        };
-        within("connections", self.connections, 2, 1_000)?;
-        within("connect_timeout_ms", self.connect_timeout_ms, 50, 60_000)?;
-        within("timeout_ms", self.timeout_ms, 50, 60_000)
+        within("connections", self.connections, 2..=1_000)?;
+        within("connect_timeout_ms", self.connect_timeout_ms, 50..=60_000)?;
+        within("timeout_ms", self.timeout_ms, 50..=60_000)
     }
 
     /// How long a connection may take to be made.

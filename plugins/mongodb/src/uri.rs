@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mongodb::options::{ClientOptions, ConnectionString, ReadConcern, Tls};
+use sukkal_plugin_sdk::store::tellable;
 use sukkal_plugin_sdk::{Error, Result};
 
 use crate::error::of_driver;
@@ -76,14 +77,6 @@ fn wrong_parameter(uri: &str) -> Option<&str> {
     let wrong = query[..end].rsplit('&').next()?;
     let name = wrong.split_once('=').map_or(wrong, |(name, _)| name);
     tellable(query, name).then_some(name)
-}
-
-/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
-/// of a password that should have been written with `%3F` or `%26`.
-fn tellable(query: &str, name: &str) -> bool {
-    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
-    let query = query.to_ascii_lowercase();
-    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
 }
 
 /// The certificates that the system trusts, as other programs find them.

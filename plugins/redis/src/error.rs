@@ -174,31 +174,6 @@ pub fn unexpected(what: &str) -> Error {
     Error::internal("the store of this pool gave an answer that makes no sense; see the log").detail(what).unknown()
 }
 
-/// There is no header of such a queue.
-pub fn gone() -> Error {
-    Error::new(ErrorKind::Gone, "the pool has no such queue")
-}
-
-/// The caller acts on an old record of the queue.
-pub fn old_epoch() -> Error {
-    Error::new(ErrorKind::Stale, "the queue has changed; read its record again")
-}
-
-/// The caller acts under a lease that is no longer its own.
-pub fn old_fence() -> Error {
-    Error::new(ErrorKind::Stale, "the lease of the lane has changed hands; take it again")
-}
-
-/// A lane is worked without a lease.
-pub fn no_fence() -> Error {
-    Error::invalid("this lane is worked under a lease; name its fence")
-}
-
-/// A key was used for another post.
-pub fn other_fingerprint() -> Error {
-    Error::new(ErrorKind::Conflict, "the key was used for another post; use a new one")
-}
-
 /// A queue has come to the end of the numbers.
 pub fn no_more_places() -> Error {
     Error::new(ErrorKind::Full, "the queue has given out all of its places; delete it and make it anew")

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::vec::IntoIter;
 
 use redis::{Cmd, ToRedisArgs, Value};
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::tokio::time::sleep;
 use sukkal_plugin_sdk::{Bytes, Call, Error, Place, Result};
 
@@ -180,11 +181,11 @@ impl Server {
         match reply.int()? {
             0 => Ok(Step::Done(reply)),
             1 => Ok(Step::Again),
-            2 => Err(error::gone()),
-            3 => Err(error::old_epoch()),
-            4 => Err(error::old_fence()),
-            5 => Err(error::no_fence()),
-            6 => Err(error::other_fingerprint()),
+            2 => Err(refusal::gone()),
+            3 => Err(refusal::old_epoch()),
+            4 => Err(refusal::old_fence()),
+            5 => Err(refusal::no_fence()),
+            6 => Err(refusal::other_fingerprint()),
             7 => Err(error::no_more_places()),
             _ => Err(error::unexpected("an unknown refusal")),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sukkal_plugin_sdk::store::within;
 use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result};
 
 /// Settings of pools in Redis. A URI can override each of them for one pool:
@@ -86,14 +87,10 @@ impl Settings {
         if !(1..=64).contains(&self.prefix.len()) || !self.prefix.chars().all(sound) {
             return Err(Error::invalid("prefix must be of 1 to 64 letters, digits, `.`, `_` and `-`"));
         }
-        let within = |name: &str, value: u32, low: u32, high: u32| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::invalid(format!("{name} must be from {low} to {high}, it is {value}"))),
-        };
-        within("connections", self.connections, 1, 64)?;
-        within("connect_timeout_ms", self.connect_timeout_ms, 50, 60_000)?;
-        within("timeout_ms", self.timeout_ms, 50, 60_000)?;
-        within("replicas", self.replicas, 0, 8)?;
+        within("connections", self.connections, 1..=64)?;
+        within("connect_timeout_ms", self.connect_timeout_ms, 50..=60_000)?;
+        within("timeout_ms", self.timeout_ms, 50..=60_000)?;
+        within("replicas", self.replicas, 0..=8)?;
         if self.cert_file.is_empty() != self.key_file.is_empty() {
             return Err(Error::invalid("cert_file and key_file go together"));
         }

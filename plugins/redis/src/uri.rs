@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use sukkal_plugin_sdk::store::tellable;
 use sukkal_plugin_sdk::{Error, Result};
 
 use crate::settings::{KNOWN, Settings};
@@ -200,14 +201,6 @@ fn parameters(query: &str, settings: &mut Settings) -> Result<Parameters> {
         }
     }
     Ok(parameters)
-}
-
-/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
-/// of a password that should have been written with `%3F` or `%26`.
-fn tellable(query: &str, name: &str) -> bool {
-    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
-    let query = query.to_ascii_lowercase();
-    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {

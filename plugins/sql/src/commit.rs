@@ -1,17 +1,15 @@
 //! Changing records: all of a commit, or nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use sukkal_plugin_sdk::store::{stripe, stripes};
-use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, RecordKey, Result, Timestamp, Write};
+use sukkal_plugin_sdk::store::{MAX_CHANGES, check_changes, stripe, stripes};
+use sukkal_plugin_sdk::{Change, Commit, Error, Expect, RecordKey, Result, Timestamp, Write};
 
 use crate::error::Fail;
 use crate::read::bytes;
 use crate::server::Work;
 use crate::session::{Engine, Row, Session, Value};
 
-/// Changes that one commit may hold.
-const MOST: usize = 100;
 /// The longest kind, and the longest project or name, in bytes: what the engines' indexes take.
 const LONGEST_KIND: usize = 64;
 const LONGEST: usize = 1024;
@@ -19,24 +17,18 @@ const LONGEST: usize = 1024;
 /// Whether changes may be committed together at all.
 ///
 /// # Errors
-/// `TooLarge`: more than 100. `Invalid`: two of one record, or a name that is too long.
+/// `TooLarge`: too many. `Invalid`: two of one record, or a name that is too long.
 pub fn check(changes: &[Change]) -> Result<()> {
-    if changes.len() > MOST {
-        let message = format!("a commit holds at most {MOST} changes; split it");
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
-    let mut seen = HashSet::with_capacity(changes.len());
-    for RecordKey { kind, project, name } in changes.iter().map(|change| &change.key) {
-        if kind.len() > LONGEST_KIND || project.len() > LONGEST || name.len() > LONGEST {
-            return Err(Error::invalid(format!(
-                "a kind has at most {LONGEST_KIND} bytes, a project or name at most {LONGEST}"
-            )));
+    check_changes(changes)?;
+    let too_long = |RecordKey { kind, project, name }: &RecordKey| {
+        kind.len() > LONGEST_KIND || project.len() > LONGEST || name.len() > LONGEST
+    };
+    match changes.iter().any(|change| too_long(&change.key)) {
+        true => {
+            Err(Error::invalid(format!("a kind has at most {LONGEST_KIND} bytes, a project or name at most {LONGEST}")))
         }
-        if !seen.insert((kind, project, name)) {
-            return Err(Error::invalid("a commit changes each record once"));
-        }
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Makes all changes, or none.
@@ -74,7 +66,7 @@ impl Work for Sweep {
     type Done = bool;
 
     async fn on(&self, session: &mut Session) -> Result<bool, Fail> {
-        let limit = self.limit.clamp(1, MOST as u32);
+        let limit = self.limit.clamp(1, MAX_CHANGES as u32);
         let sql = format!(
             "SELECT kind, project, name FROM sukkal_record WHERE expires IS NOT NULL AND expires <= {} \
              ORDER BY expires LIMIT ?",

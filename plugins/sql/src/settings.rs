@@ -1,6 +1,7 @@
 //! What an operator can set.
 
-use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result};
+use sukkal_plugin_sdk::store::within;
+use sukkal_plugin_sdk::{Deserialize, JsonSchema, Result};
 
 /// Settings of SQL catalogs. Where the database is, who one is and how TLS is used stand in the URI:
 /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`.
@@ -25,11 +26,7 @@ impl Settings {
     /// # Errors
     /// `Invalid`: a value out of its range.
     pub fn check(&self) -> Result<()> {
-        let within = |name: &str, value: u32, low: u32, high: u32| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::invalid(format!("{name} must be from {low} to {high}, it is {value}"))),
-        };
-        within("connections", self.connections, 1, 1_000)?;
-        within("timeout", self.timeout, 1, 60)
+        within("connections", self.connections, 1..=1_000)?;
+        within("timeout", self.timeout, 1..=60)
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+use sukkal_plugin_sdk::store::tellable;
 use sukkal_plugin_sdk::{Error, Result};
 
 use crate::settings::Settings;
@@ -103,14 +104,6 @@ fn known(query: &str, names: &[&str]) -> Result<()> {
             Err(Error::invalid(format!("the uri has {which}; it knows {known}; {ENCODE}")))
         }
     }
-}
-
-/// Whether a parameter may be named to whoever reads the log. What stands behind a `?` or `&` may be the rest
-/// of a password that should have been written with `%3F` or `%26`.
-fn tellable(query: &str, name: &str) -> bool {
-    let letters = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter));
-    let query = query.to_ascii_lowercase();
-    letters(name) && !["@", "password", "token", "secret"].iter().any(|sign| query.contains(sign))
 }
 
 /// What becomes of signs in a password that mean something in a URI.

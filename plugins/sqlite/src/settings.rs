@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sukkal_plugin_sdk::store::within;
 use sukkal_plugin_sdk::{Deserialize, Error, JsonSchema, Result, Serialize};
 
 /// Settings of SQLite catalogs and pools. A URI can override each of them for one file:
@@ -124,18 +125,14 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
-        let within = |name: &str, value: u32, low: u32, high: u32| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::invalid(format!("{name} must be from {low} to {high}, it is {value}"))),
-        };
-        within("readers", self.readers, 1, 64)?;
-        within("cache_kib", self.cache_kib, 64, 4_194_304)?;
-        within("reader_cache_kib", self.reader_cache_kib, 64, 4_194_304)?;
-        within("body_cache_kib", self.body_cache_kib, 64, 4_194_304)?;
-        within("page_size", self.page_size, 1024, 65_536)?;
-        within("max_mib", self.max_mib, 0, 16_777_216)?;
-        within("checkpoint_mib", self.checkpoint_mib, 1, 1024)?;
-        within("waiting", self.waiting, 16, 1_000_000)?;
+        within("readers", self.readers, 1..=64)?;
+        within("cache_kib", self.cache_kib, 64..=4_194_304)?;
+        within("reader_cache_kib", self.reader_cache_kib, 64..=4_194_304)?;
+        within("body_cache_kib", self.body_cache_kib, 64..=4_194_304)?;
+        within("page_size", self.page_size, 1024..=65_536)?;
+        within("max_mib", self.max_mib, 0..=16_777_216)?;
+        within("checkpoint_mib", self.checkpoint_mib, 1..=1024)?;
+        within("waiting", self.waiting, 16..=1_000_000)?;
         if !self.page_size.is_power_of_two() {
             return Err(Error::invalid("page_size must be a power of two"));
         }

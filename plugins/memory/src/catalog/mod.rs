@@ -6,6 +6,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sukkal_plugin_sdk::store::check_changes;
 use sukkal_plugin_sdk::{Call, Change, Commit, Health, Host, Open, Record, RecordKey, Result};
 
 use self::records::Records;
@@ -81,7 +82,7 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
     }
 
     async fn commit(&self, _call: &Call, changes: Vec<Change>) -> Result<Commit> {
-        records::check(&changes)?;
+        check_changes(&changes)?;
         let mut records = self.lock();
         records.commit(&self.room, changes, self.host.now())
     }

@@ -1,17 +1,13 @@
 //! The records, and how a commit changes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use sukkal_plugin_sdk::{
-    Bytes, Change, Commit, Error, ErrorKind, Expect, Extensions, Record, RecordKey, Result, Timestamp, Write,
-};
+use sukkal_plugin_sdk::store::MAX_CHANGES;
+use sukkal_plugin_sdk::{Bytes, Change, Commit, Expect, Extensions, Record, RecordKey, Result, Timestamp, Write};
 
 use crate::own;
 use crate::room::{self, OVERHEAD, Room};
-
-/// Changes that one commit may hold.
-const MOST: usize = 100;
 
 /// All records of a catalog.
 #[derive(Default)]
@@ -42,22 +38,6 @@ impl Kept {
         let (value, extensions) = (self.value.clone(), self.extensions.clone());
         Record { key, revision: self.revision, value, expires: self.expires, extensions }
     }
-}
-
-/// Whether changes may be committed together at all.
-///
-/// # Errors
-/// `TooLarge`: more than 100. `Invalid`: two of one record.
-pub fn check(changes: &[Change]) -> Result<()> {
-    if changes.len() > MOST {
-        let message = format!("a commit holds at most {MOST} changes; split it");
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
-    let mut seen = HashSet::with_capacity(changes.len());
-    if changes.iter().all(|change| seen.insert(&change.key)) {
-        return Ok(());
-    }
-    Err(Error::invalid("a commit changes each record once"))
 }
 
 impl Records {
@@ -143,7 +123,7 @@ impl Records {
 
     fn sweep_some(&mut self, room: &Room, now: Timestamp, wanted: impl Fn(&RecordKey) -> bool) {
         /// Enough for any commit, and a bounded step.
-        const SOME: usize = 2 * MOST;
+        const SOME: usize = 2 * MAX_CHANGES;
         let expired: Vec<_> = self.ends.iter().take(SOME).take_while(|end| end.0 <= now).cloned().collect();
         for end in expired.into_iter().filter(|end| wanted(&end.1)) {
             if let Some(kept) = self.remove(&end.1) {

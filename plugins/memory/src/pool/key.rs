@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Bytes, Key, Place, Posted, Result, Timestamp};
 
 use super::queue::Visit;
-use crate::error;
 use crate::own;
 use crate::room::OVERHEAD;
 
@@ -80,7 +80,7 @@ impl Visit<'_> {
         let found = self.contents.keys.by_name.get(&name).filter(|kept| kept.ends > self.now);
         let Some(kept) = found else { return Ok(None) };
         if kept.fingerprint != key.fingerprint {
-            return Err(error::other_fingerprint());
+            return Err(refusal::other_fingerprint());
         }
         let places = (kept.first..kept.first.saturating_add(kept.places)).map(Place).collect();
         Ok(Some(Posted { places, repeated: true, ..Posted::default() }))

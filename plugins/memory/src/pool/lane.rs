@@ -1,11 +1,11 @@
 //! The lanes beside the main one: who works them, and where there is work.
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Error, KnownQueue, Lane, Lease, Leased, QueueId, Result, Swept, Timestamp};
 
 use super::queue::Visit;
 use super::settle::STEP;
 use super::shared::Shared;
-use crate::error;
 use crate::pause::pause;
 
 /// The lease of a lane.
@@ -26,9 +26,9 @@ impl Visit<'_> {
     pub fn check_fence(&self, lane: Lane, fence: Option<u64>) -> Result<()> {
         let held = &self.contents.leases[lane as usize];
         match fence {
-            None => Err(error::no_fence()),
+            None => Err(refusal::no_fence()),
             Some(fence) if fence == held.fence && !held.holder.is_empty() => Ok(()),
-            Some(_) => Err(error::old_fence()),
+            Some(_) => Err(refusal::old_fence()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Bytes, DeadLetterRule, Header, KnownQueue, Lane, Place, QueueId, QueueRef, Result, Timestamp};
 
 use super::agenda::Entered;
@@ -12,7 +13,6 @@ use super::entry::{Entry, State};
 use super::key::Keys;
 use super::lane::Held;
 use super::shared::Shared;
-use crate::error;
 use crate::room::{self, OVERHEAD};
 
 /// Bytes that a queue takes beside what is in it, the first nodes of its indexes included: about
@@ -86,13 +86,8 @@ impl Contents {
     ///
     /// # Errors
     /// `Gone`, `Stale`.
-    pub fn admit(&self, epoch: u64) -> Result<()> {
-        // A caller that is ahead comes from between a commit of the catalog and the `configure`
-        // that follows it: it has to configure, as if there were no header.
-        if self.removed || self.header.dropping || epoch > self.header.epoch {
-            return Err(error::gone());
-        }
-        if epoch < self.header.epoch { Err(error::old_epoch()) } else { Ok(()) }
+    pub fn admit(&self, caller: &QueueRef) -> Result<()> {
+        refusal::admit(caller, self.header.epoch, self.removed || self.header.dropping)
     }
 
     /// The messages of a lane.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Bytes, Header, Host, KnownQueue, Place, QueueId, QueueRef, Result, Swept, Timestamp, Usage};
 
 use super::agenda::Agenda;
@@ -11,7 +12,6 @@ use super::dead_letter;
 use super::queue::{Queue, Visit, header_size};
 use super::settle::STEP;
 use super::watch::Watch;
-use crate::error;
 use crate::own;
 use crate::pause::pause;
 use crate::room::Room;
@@ -46,10 +46,10 @@ impl Shared {
     /// `Gone`, `Stale`; the work's own.
     pub fn visit<T>(&self, queue: &QueueRef, work: impl FnOnce(&mut Visit<'_>) -> Result<T>) -> Result<T> {
         self.visit_any(queue.id(), |visit| {
-            visit.contents.admit(queue.epoch())?;
+            visit.contents.admit(queue)?;
             work(visit)
         })
-        .unwrap_or_else(|| Err(error::gone()))
+        .unwrap_or_else(|| Err(refusal::gone()))
     }
 
     /// The same, also on behalf of anybody where the queue is being dropped.
@@ -59,11 +59,11 @@ impl Shared {
     pub fn visit_or_dropping<T>(&self, queue: &QueueRef, work: impl FnOnce(&mut Visit<'_>) -> Result<T>) -> Result<T> {
         self.visit_any(queue.id(), |visit| {
             if !visit.contents.header.dropping {
-                visit.contents.admit(queue.epoch())?;
+                visit.contents.admit(queue)?;
             }
             work(visit)
         })
-        .unwrap_or_else(|| Err(error::gone()))
+        .unwrap_or_else(|| Err(refusal::gone()))
     }
 
     /// Works in a queue, alone, whatever its header; none, if there is no such queue.
@@ -128,7 +128,7 @@ impl Shared {
         loop {
             match self.visit_any(queue.id(), |visit| visit.replace_header(&header)) {
                 Some(Replaced::Yes) => return Ok(()),
-                Some(Replaced::Older) => return Err(error::old_epoch()),
+                Some(Replaced::Older) => return Err(refusal::old_epoch()),
                 // It went while we came: it is to be made anew.
                 Some(Replaced::Removed) => {}
                 None if self.make(queue, &header)? => return Ok(()),

@@ -1,20 +1,17 @@
 //! Changing records: all of a commit, or nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::ReturnDocument;
 use mongodb::{ClientSession, Collection};
-use sukkal_plugin_sdk::store::{stripe, stripes};
-use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, Result, Timestamp, Write};
+use sukkal_plugin_sdk::store::{check_changes, stripe, stripes};
+use sukkal_plugin_sdk::{Change, Commit, Error, Expect, Result, Timestamp, Write};
 
 use super::{Catalog, NEVER, name};
 use crate::error::{self, Fail};
 use crate::server::{Step, Work, binary};
-
-/// Changes that one commit may hold.
-const MOST: usize = 100;
 
 /// Makes all changes, or none.
 pub struct Changes {
@@ -29,18 +26,10 @@ impl Changes {
     /// Whether changes may be committed together at all.
     ///
     /// # Errors
-    /// `TooLarge`: more than 100. `Invalid`: two of one record, or a name that is too long.
+    /// `TooLarge`: too many. `Invalid`: two of one record, or a name that is too long.
     pub fn of(catalog: &Catalog, changes: Vec<Change>) -> Result<Changes> {
-        if changes.len() > MOST {
-            let message = format!("a commit holds at most {MOST} changes; split it");
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        }
-        let changes =
-            changes.into_iter().map(|change| Ok((name::id(&change.key)?, change))).collect::<Result<Vec<_>>>()?;
-        let distinct: HashSet<_> = changes.iter().map(|(id, _)| id).collect();
-        if distinct.len() < changes.len() {
-            return Err(Error::invalid("a commit changes each record once"));
-        }
+        check_changes(&changes)?;
+        let changes = changes.into_iter().map(|change| Ok((name::id(&change.key)?, change))).collect::<Result<_>>()?;
         let (records, stripes) = (catalog.records.clone(), catalog.stripes.clone());
         Ok(Changes { changes, records, stripes, shift: catalog.server.host().shift() })
     }

@@ -1,10 +1,10 @@
 //! Making and replacing a queue's header, and what else is asked for in a queue.
 
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Header, Lane, Result};
 
 use super::head::NEVER;
 use super::line::{Answer, Ask};
-use super::shared::old_epoch;
 use super::state::MAIN;
 use super::visit::Visit;
 use crate::error::Fail;
@@ -16,7 +16,7 @@ impl Visit<'_> {
     /// `Stale`: the one that is there is newer.
     pub async fn configure(&mut self, header: &Header) -> Result<(), Fail> {
         if header.epoch < self.head.header.epoch {
-            return Err(old_epoch().into());
+            return Err(refusal::old_epoch().into());
         }
         let comes_back = self.head.header.dropping && !header.dropping;
         let rule_changes = header.dead_letter != self.head.header.dead_letter;

@@ -1,6 +1,7 @@
 //! Lanes are worked under a lease, whose fence rises whenever it changes hands.
 
-use sukkal_plugin_sdk::{Error, ErrorKind, Lane, Lease, Leased, Result, Timestamp, millis};
+use sukkal_plugin_sdk::store::refusal;
+use sukkal_plugin_sdk::{Lane, Lease, Leased, Result, Timestamp, millis};
 
 use super::head::Head;
 use super::visit::Visit;
@@ -12,11 +13,11 @@ impl Head {
     /// `Stale`: an old fence. `Invalid`: none.
     pub fn check_fence(&self, lane: Lane, fence: Option<u64>) -> Result<()> {
         let held = &self.leases[lane as usize];
-        let fence = fence.ok_or_else(|| Error::invalid("this lane is worked under a lease; name its fence"))?;
+        let fence = fence.ok_or_else(refusal::no_fence)?;
         if held.fence.cast_unsigned() == fence && !held.holder.is_empty() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Stale, "the lease of the lane has changed hands; take it again"))
+        Err(refusal::old_fence())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mongodb::bson::doc;
 use sukkal_plugin_sdk::store::Run;
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Batch, Call, Key, Lane, List, Message, Place, Posted, QueueRef, Result, Timestamp};
 
 use super::find::Find;
@@ -14,7 +15,7 @@ use super::line::Ask;
 use super::message::messages;
 use super::post::posted;
 use super::serve::STEP;
-use super::shared::{Shared, admit};
+use super::shared::Shared;
 use super::state::{State, code};
 
 /// A moment of a queue: what is read in it agrees.
@@ -111,7 +112,7 @@ impl Shared {
         let mut session = self.server.session(true).await?;
         let (head, now) = self.any_head(&mut session, queue.id()).await?;
         if !head.header.dropping {
-            admit(&head, queue)?;
+            refusal::admit(queue, head.header.epoch, head.header.dropping)?;
         }
         let find = Find::named(vec![id::key(queue.id(), key)]);
         let found = self.find(&mut session, queue.id(), find).await?.pop();

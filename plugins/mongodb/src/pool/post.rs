@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use mongodb::bson::{DateTime, Document, doc};
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Error, ErrorKind, Key, Lane, Place, Post, Posted, Result, millis};
 
 use super::find::Find;
@@ -111,7 +112,7 @@ pub fn posted(mut known: Document, key: &Key, now: i64) -> Result<Option<Posted>
         return Ok(None);
     }
     if take_bytes(&mut known, "o")? != key.fingerprint {
-        return Err(Error::new(ErrorKind::Conflict, "the key was used for another post"));
+        return Err(refusal::other_fingerprint());
     }
     let (first, count) = (number(&known, "p")?.cast_unsigned(), number(&known, "n")?.cast_unsigned());
     let places = (first..first.saturating_add(count)).map(Place).collect();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mongodb::ClientSession;
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{QueueId, Result, Swept};
 
 use super::id;
 use super::line::{Answer, Ask, Ticket};
-use super::shared::{Shared, gone};
+use super::shared::Shared;
 use super::visit::Visit;
 use crate::error::{Fail, timed_out};
 use crate::server::{Step, Work};
@@ -177,6 +178,6 @@ fn nothing(ticket: &Ticket) -> Result<Answer> {
     match ticket.ask {
         Ask::Drop(_) => Ok(Answer::Progress(sukkal_plugin_sdk::Progress { done: true, count: 0 })),
         Ask::Settle(_) => Ok(Answer::Swept(Swept::default())),
-        _ => Err(gone()),
+        _ => Err(refusal::gone()),
     }
 }

@@ -7,7 +7,8 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::{IndexOptions, ReadConcern};
 use mongodb::{ClientSession, Collection, IndexModel};
 use sukkal_plugin_sdk::store::OwnRuns;
-use sukkal_plugin_sdk::{Call, Error, ErrorKind, QueueId, QueueRef, Result};
+use sukkal_plugin_sdk::store::refusal;
+use sukkal_plugin_sdk::{Call, QueueId, QueueRef, Result};
 
 use super::find::{BY_PLACE, BY_TIME, Find};
 use super::head::Head;
@@ -81,7 +82,7 @@ impl Shared {
     /// `Gone`, `Stale`: the caller acts on another record.
     pub async fn head(&self, session: &mut ClientSession, queue: &QueueRef) -> Result<(Head, i64)> {
         let (head, now) = self.any_head(session, queue.id()).await?;
-        admit(&head, queue)?;
+        refusal::admit(queue, head.header.epoch, head.header.dropping)?;
         Ok((head, now))
     }
 
@@ -95,7 +96,7 @@ impl Shared {
         let read = self.documents.aggregate(read).read_concern(ReadConcern::snapshot()).session(&mut *session);
         let mut cursor = read.await.map_err(|error| of_driver(&error))?;
         let found = cursor.stream(session).try_next().await.map_err(|error| of_driver(&error))?;
-        let document = found.ok_or_else(gone)?;
+        let document = found.ok_or_else(refusal::gone)?;
         let now = document.get_datetime("now").map_err(unexpected)?.timestamp_millis();
         let head = Head::read(document)?;
         Ok((head, now + self.server.host().shift()))
@@ -114,26 +115,4 @@ impl Shared {
         };
         found.await.map_err(|error: mongodb::error::Error| of_driver(&error))
     }
-}
-
-/// Refuses a caller that acts on another record than the header's. One that is ahead comes from between
-/// a commit of the catalog and the `configure` that follows it, and has to configure.
-///
-/// # Errors
-/// `Gone`, `Stale`.
-pub fn admit(head: &Head, queue: &QueueRef) -> Result<()> {
-    if head.header.dropping || queue.epoch() > head.header.epoch {
-        return Err(gone());
-    }
-    if queue.epoch() < head.header.epoch { Err(old_epoch()) } else { Ok(()) }
-}
-
-/// There is no such queue here.
-pub fn gone() -> Error {
-    Error::new(ErrorKind::Gone, "the pool has no such queue")
-}
-
-/// The caller acts on an old record.
-pub fn old_epoch() -> Error {
-    Error::new(ErrorKind::Stale, "the queue has changed; read its record again")
 }

@@ -6,12 +6,13 @@ use futures_util::TryStreamExt;
 use mongodb::ClientSession;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Hint, ReturnDocument};
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Lane, QueueId, QueueRef, Result, Timestamp};
 
 use super::find::{BY_NAME, Find};
 use super::head::{Head, difference};
 use super::message::{name, state};
-use super::shared::{Shared, admit};
+use super::shared::Shared;
 use super::state::State;
 use super::take::Ahead;
 use crate::error::{Fail, unexpected};
@@ -99,7 +100,7 @@ impl<'v> Visit<'v> {
     /// # Errors
     /// `Gone`, `Stale`.
     pub fn admit(&self, queue: &QueueRef) -> Result<()> {
-        admit(&self.head, queue)
+        refusal::admit(queue, self.head.header.epoch, self.head.header.dropping)
     }
 
     /// Ends the visit; true if it has changed anything.

@@ -5,6 +5,7 @@ mod read;
 mod tests;
 mod write;
 
+use sukkal_plugin_sdk::store::check_changes;
 use sukkal_plugin_sdk::{Call, Change, Commit, Health, Open, Record, RecordKey, Result};
 
 use self::write::Ledger;
@@ -61,7 +62,7 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
     }
 
     async fn commit(&self, call: &Call, changes: Vec<Change>) -> Result<Commit> {
-        write::check(&changes)?;
+        check_changes(&changes)?;
         let bytes = changes.iter().map(write::bytes).sum();
         self.store.writer.submit(call, bytes, move |ledger| write::commit(ledger, &changes)).await
     }

@@ -1,10 +1,9 @@
 //! Changing records: all of a commit, or nothing.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sukkal_plugin_sdk::{Change, Commit, Error, ErrorKind, Expect, RecordKey, Result, Timestamp, Write};
+use sukkal_plugin_sdk::{Change, Commit, Expect, RecordKey, Timestamp, Write};
 
 use crate::error::Outcome;
 use crate::reserve::Leaves;
@@ -21,9 +20,6 @@ pub const EXPIRED: &str =
     "SELECT kind, project, name FROM record WHERE expires IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2";
 pub const NEXT_REVISION: &str = "UPDATE counter SET revision = revision + 1 WHERE one = 0 RETURNING revision";
 pub const PROBE: &str = "UPDATE counter SET revision = revision WHERE one = 0";
-
-/// Changes that one commit may hold.
-const MOST: usize = 100;
 
 /// The writer's side of a catalog.
 pub struct Ledger {
@@ -64,22 +60,6 @@ impl writer::Ledger for Ledger {
     fn idle(&mut self, _now: Timestamp) -> Option<Duration> {
         None
     }
-}
-
-/// Whether changes may be committed together at all.
-///
-/// # Errors
-/// `TooLarge`: more than 100. `Invalid`: two of one record.
-pub fn check(changes: &[Change]) -> Result<()> {
-    if changes.len() > MOST {
-        let message = format!("a commit holds at most {MOST} changes; split it");
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
-    let mut seen = HashSet::with_capacity(changes.len());
-    if changes.iter().all(|change| seen.insert(&change.key)) {
-        return Ok(());
-    }
-    Err(Error::invalid("a commit changes each record once"))
 }
 
 /// About what a change writes.

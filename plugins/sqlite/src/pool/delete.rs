@@ -1,12 +1,13 @@
 //! Taking messages out: by place, by purge, by dropping the whole queue.
 
 use rusqlite::Connection;
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{Budget, ClaimId, Delete, Deleted, Guard, Lane, Place, Progress, QueueRef, Refused};
 
 use super::block::View;
 use super::id::{LaneKey, block_of, offset_of, offsets_of, queue_key};
 use super::ledger::Ledger;
-use super::queue::{self, Queue};
+use super::queue::Queue;
 use super::{count, lane};
 use crate::error::Outcome;
 
@@ -97,7 +98,7 @@ pub fn drop_queue(ledger: &mut Ledger, queue: &QueueRef, budget: Budget) -> Outc
         // A caller that is ahead has yet to say that the queue is dropping.
         let ahead = queue.epoch() > known.epoch;
         ledger.put_back(known);
-        return if ahead { Err(queue::gone()) } else { Ok(done) };
+        return if ahead { Err(refusal::gone().into()) } else { Ok(done) };
     }
     let mut count = 0;
     for lane in Lane::ALL {

@@ -1,7 +1,8 @@
 //! Keys that make a post safe to repeat.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sukkal_plugin_sdk::{Error, ErrorKind, Key, Place, Posted, QueueId, QueueRef, Timestamp};
+use sukkal_plugin_sdk::store::refusal;
+use sukkal_plugin_sdk::{Key, Place, Posted, QueueId, QueueRef, Timestamp};
 
 use super::id::queue_key;
 use super::queue;
@@ -34,8 +35,7 @@ pub fn find(connection: &Connection, queue: QueueId, key: &Key, now: Timestamp) 
     let found = statement.query_row(params![queue_key(queue), key.scope.as_bytes(), &key.key[..]], kept).optional()?;
     let Some(kept) = found.filter(|kept| kept.expires > now.0) else { return Ok(None) };
     if kept.fingerprint != key.fingerprint {
-        let message = "the key was used for another post; use a new one";
-        return Err(Fail::Refused(Error::new(ErrorKind::Conflict, message)));
+        return Err(Fail::Refused(refusal::other_fingerprint()));
     }
     let places = kept.first..kept.first.saturating_add(kept.places);
     Ok(Some(places.map(|place| Place(place.cast_unsigned())).collect()))

@@ -1,7 +1,8 @@
 //! The lanes beside the main one: who works them, and where there is work.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sukkal_plugin_sdk::{Error, ErrorKind, KnownQueue, Lane, Lease, Leased, QueueId, QueueRef, Timestamp};
+use sukkal_plugin_sdk::store::refusal;
+use sukkal_plugin_sdk::{Error, KnownQueue, Lane, Lease, Leased, QueueId, QueueRef, Timestamp};
 
 use super::id::queue_key;
 use super::ledger::Ledger;
@@ -37,15 +38,10 @@ fn get(connection: &Connection, queue: QueueId, lane: Lane) -> Outcome<Option<He
 /// # Errors
 /// `Invalid`: no fence. `Stale`: an older one, or one that was given up. The driver's.
 pub fn check_fence(connection: &Connection, queue: QueueId, lane: Lane, fence: Option<u64>) -> Outcome<()> {
-    let Some(fence) = fence else {
-        return Err(Fail::Refused(Error::invalid("this lane is worked under a lease; name its fence")));
-    };
+    let fence = fence.ok_or_else(refusal::no_fence)?;
     let valid = get(connection, queue, lane)?
         .is_some_and(|held| held.fence.cast_unsigned() == fence && !held.holder.is_empty());
-    if valid {
-        return Ok(());
-    }
-    Err(Fail::Refused(Error::new(ErrorKind::Stale, "the lease of the lane has changed hands; take it again")))
+    if valid { Ok(()) } else { Err(Fail::Refused(refusal::old_fence())) }
 }
 
 /// Takes, renews or gives up the lease of a lane.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{QueueId, QueueRef, Result, Timestamp};
 
 use super::blocks::Blocks;
@@ -16,7 +17,7 @@ use super::due::Due;
 use super::garbage::{self, Garbage};
 use super::id::slot_of;
 use super::open;
-use super::queue::{self, Queue, Tally};
+use super::queue::{Queue, Tally};
 use super::recheck::Rechecks;
 use super::runs::Runs;
 use super::watch::{Watch, Watched};
@@ -97,10 +98,10 @@ impl Ledger {
         work: impl FnOnce(&mut Ledger, &mut Queue) -> Outcome<T>,
     ) -> Outcome<T> {
         let outcome = self.with_any(queue.id(), |ledger, known| {
-            queue::admit(queue.epoch(), known.epoch, known.dropping)?;
+            refusal::admit(queue, known.epoch, known.dropping)?;
             work(ledger, known)
         })?;
-        outcome.ok_or_else(queue::gone)
+        outcome.ok_or_else(|| refusal::gone().into())
     }
 
     /// Works on a queue whatever its epoch; `None` if there is no header.

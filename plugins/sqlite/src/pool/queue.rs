@@ -1,6 +1,7 @@
 //! Headers: what the pool keeps of a queue, and who may act on it.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{
     Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
 };
@@ -151,27 +152,6 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
     })
 }
 
-/// Whether a call may act on a queue, by the header's epoch.
-///
-/// # Errors
-/// `Gone`, `Stale`.
-pub fn admit(caller: u64, header: u64, dropping: bool) -> Outcome<()> {
-    // A caller that is ahead comes from between a commit of the catalog and the `configure` that
-    // follows it: it has to configure, as if there were no header.
-    if dropping || caller > header {
-        return Err(gone());
-    }
-    if caller < header {
-        return Err(Fail::Refused(Error::new(ErrorKind::Stale, "the queue has changed; read its record again")));
-    }
-    Ok(())
-}
-
-/// There is no header.
-pub fn gone() -> Fail {
-    Fail::Refused(Error::new(ErrorKind::Gone, "the pool has no such queue"))
-}
-
 /// The slot of a queue that a reader may look into.
 ///
 /// # Errors
@@ -179,8 +159,8 @@ pub fn gone() -> Fail {
 pub fn slot(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
     let mut statement = connection.prepare_cached(CHECK)?;
     let mut rows = statement.query([queue_key(queue.id())])?;
-    let row = rows.next()?.ok_or_else(gone)?;
-    admit(queue.epoch(), row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?)?;
+    let row = rows.next()?.ok_or_else(refusal::gone)?;
+    refusal::admit(queue, row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?)?;
     Ok(row.get(0)?)
 }
 
@@ -191,8 +171,11 @@ pub fn slot(connection: &Connection, queue: &QueueRef) -> Outcome<u32> {
 pub fn check_or_dropping(connection: &Connection, queue: &QueueRef) -> Outcome<()> {
     let mut statement = connection.prepare_cached(CHECK)?;
     let mut rows = statement.query([queue_key(queue.id())])?;
-    let row = rows.next()?.ok_or_else(gone)?;
-    if row.get(2)? { Ok(()) } else { admit(queue.epoch(), row.get::<_, i64>(1)?.cast_unsigned(), false) }
+    let row = rows.next()?.ok_or_else(refusal::gone)?;
+    if !row.get(2)? {
+        refusal::admit(queue, row.get::<_, i64>(1)?.cast_unsigned(), false)?;
+    }
+    Ok(())
 }
 
 /// Says that all places before this one are given out; their messages are in their blocks by now.
@@ -218,7 +201,7 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
         && known.epoch > header.epoch
     {
         ledger.put_back(known.clone());
-        return Err(Fail::Refused(Error::new(ErrorKind::Stale, "the queue has changed; read its record again")));
+        return Err(Fail::Refused(refusal::old_epoch()));
     }
     let slot = match &known {
         Some(known) => known.slot,
