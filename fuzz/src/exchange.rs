@@ -42,9 +42,8 @@ pub fn exchange(host: &mut Host, request: &[u8]) -> Option<Answer> {
     let answer = answer?;
     let body = &answer.bytes[answer.body..];
     answer::status(answer.status, &answer.bytes);
-    // What hyper refuses by itself is no request yet.
-    let is_ours = answer.header("x-openstack-request-id:").is_some_and(|id| id.starts_with("req-"));
-    assert!(is_ours || (answer.status == 400 || answer.status == 414 || answer.status == 431) && body.is_empty());
+    let has_id = answer.header("x-openstack-request-id:").is_some_and(|id| id.starts_with("req-"));
+    assert!(has_id, "an answer without a request's id: {}", String::from_utf8_lossy(&answer.bytes));
     match answer.header("content-type:").as_deref() {
         Some("application/json") if !body.is_empty() => drop(answer::json(body)),
         _ if answer.status == 204 => assert!(body.is_empty(), "204 with a body"),
@@ -69,7 +68,12 @@ async fn read(stream: &mut TcpStream, request: &[u8]) -> Option<Answer> {
     let status = bytes.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
     let mut answer = Answer { bytes, body, status: status.expect("an answer has a status") };
     let length: usize = answer.header("content-length:").and_then(|length| length.parse().ok()).unwrap_or_default();
-    if !request.starts_with(b"HEAD ") && answer.status != 204 {
+    if request.starts_with(b"HEAD ") {
+        // Of a head that is no HTTP nobody knows that it was this method: the refusal has a body, and is the last.
+        if answer.header("connection:").as_deref() == Some("close") {
+            let _ = stream.read_to_end(&mut answer.bytes).await;
+        }
+    } else if answer.status != 204 {
         while answer.bytes.len() < body + length {
             assert!(matches!(stream.read_buf(&mut answer.bytes).await, Ok(1..)), "an answer is cut short");
         }
