@@ -25,6 +25,8 @@ pub struct Metadata {
     pub default_ttl: Option<u64>,
     /// Delay of a message that names none, in seconds; zero is a value like others.
     pub default_delay: Option<u64>,
+    /// The queue that is named for dead letters, whether or not any message becomes one.
+    pub dead_letter_queue: Option<String>,
     /// When and where messages become dead letters.
     pub dead_letter: Option<DeadLetterMeta>,
     /// Whether messages are encrypted at rest.
@@ -50,16 +52,16 @@ impl Metadata {
         let number = |key: &str| object.get(key).and_then(Value::as_u64);
         let positive = |key: &str| number(key).filter(|value| *value > 0);
         let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let dead_letter = text(DEAD_LETTER_QUEUE).filter(|_| kind == Kind::Queue).zip(positive(MAX_CLAIM_COUNT)).map(
-            |(queue, max_claims)| {
-                let max_claims = u32::try_from(max_claims).unwrap_or(u32::MAX);
-                DeadLetterMeta { queue: queue.to_owned(), max_claims, ttl: positive(DEAD_LETTER_TTL) }
-            },
-        );
+        let dead_letter_queue = text(DEAD_LETTER_QUEUE).filter(|_| kind == Kind::Queue).map(str::to_owned);
+        let dead_letter = dead_letter_queue.clone().zip(positive(MAX_CLAIM_COUNT)).map(|(queue, max_claims)| {
+            let max_claims = u32::try_from(max_claims).unwrap_or(u32::MAX);
+            DeadLetterMeta { queue, max_claims, ttl: positive(DEAD_LETTER_TTL) }
+        });
         Metadata {
             max_post_size: positive(MAX_POST_SIZE),
             default_ttl: positive(DEFAULT_TTL),
             default_delay: number(DEFAULT_DELAY),
+            dead_letter_queue,
             dead_letter,
             encrypt: object.get(ENCRYPT) == Some(&Value::Bool(true)),
             flavor: text(FLAVOR).map(str::to_owned),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{pool, poolless};
 use sukkal_tests::stores::STORES;
 use sukkal_tests::{Host, Queue, eventually};
 
@@ -115,4 +116,82 @@ async fn a_dead_letter_queue_made_anew_gets_what_waited_for_it() {
         eventually("it is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
         assert_eq!(dead.claim(1).await.bodies(), ["m"]);
     }
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_is_there_as_soon_as_it_is_named() {
+    let host = Host::start().await;
+    let named = |path: &str, value| json!([{ "op": "add", "path": format!("/metadata/{path}"), "value": value }]);
+    let (orders, dead) = (host.queue("orders"), host.queue("dead"));
+    orders.create(json!({ "_dead_letter_queue": "first" })).await;
+    host.client().request("HEAD", "/v2/queues/first").send().await.expect(204);
+    host.client().patch(&orders.path(""), named("_dead_letter_queue", json!("dead"))).await.expect(200);
+    host.client().request("HEAD", &dead.path("")).send().await.expect(204);
+    orders.post(["m"]).await;
+    orders.claim(1).await.release().await;
+    orders.claim(1).await.release().await;
+    host.client().patch(&orders.path(""), named("_max_claim_count", json!(2))).await.expect(200);
+    eventually("m is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+}
+
+/// A host with two flavors, of a pool each, and a pool without any.
+async fn flavors() -> Host {
+    let host = poolless().await;
+    for name in ["a", "b"] {
+        pool(&host, name, &format!("memory:{name}")).await;
+        host.client().put(&format!("/v2/flavors/{name}"), json!({ "pool_list": [name] })).await.expect(201);
+    }
+    pool(&host, "plain", "memory:plain").await;
+    host
+}
+
+fn flavor(name: &str) -> serde_json::Value {
+    json!([{ "op": "replace", "path": "/metadata/_flavor", "value": name }])
+}
+
+#[tokio::test]
+async fn a_queue_takes_its_dead_letter_queue_along_to_another_flavor() {
+    let host = flavors().await;
+    let (orders, dead) = (host.queue("orders"), host.queue("dead"));
+    orders.create(json!({ "_flavor": "a", "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
+    for name in ["", "b", "a", "b"] {
+        host.client().patch(&orders.path(""), flavor(name)).await.expect(200);
+        orders.post(["m"]).await;
+        orders.claim(1).await.release().await;
+        eventually("m is moved", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+        assert_eq!(dead.pop(1).await.len(), 1);
+    }
+    host.client().delete("/v2/flavors/a").await.expect(204);
+    host.client().delete("/v2/pools/a").await.expect(204);
+}
+
+#[tokio::test]
+async fn a_queue_stays_beside_a_dead_letter_queue_that_cannot_go_along() {
+    let host = flavors().await;
+    let (orders, dead, others) = (host.queue("orders"), host.queue("dead"), host.queue("others"));
+    let rule = json!({ "_flavor": "a", "_max_claim_count": 1, "_dead_letter_queue": "dead" });
+    orders.create(rule.clone()).await;
+    dead.post(["by hand"]).await;
+    let refused = async |why: &str| {
+        let told = host.client().patch(&orders.path(""), flavor("b")).await.expect(400).text().to_owned();
+        assert!(told.contains("_dead_letter_queue dead must live beside its queue") && told.contains(why), "{told}");
+    };
+    refused("It holds messages.").await;
+    dead.pop(1).await;
+    others.create(rule).await;
+    refused("Other queues send it their dead letters.").await;
+    for queue in [&orders, &others] {
+        queue.post(["m"]).await;
+        queue.claim(1).await.release().await;
+    }
+    eventually("both are moved", SOON, async || (dead.counts().await == [2, 0, 2]).then_some(())).await;
+    // Alone, without a rule, the name is held to the same.
+    let apart = json!([{ "op": "add", "path": "/metadata/_dead_letter_queue", "value": "dead" }]);
+    host.queue("apart").create(json!({ "_flavor": "b" })).await;
+    host.client().patch("/v2/queues/apart", apart).await.expect(400);
+    let (one, other) = (host.queue("one"), host.queue("other"));
+    one.create(json!({ "_flavor": "a", "_max_claim_count": 1, "_dead_letter_queue": "other" })).await;
+    let back = json!([{ "op": "add", "path": "/metadata/_dead_letter_queue", "value": "one" }]);
+    host.client().patch(&other.path(""), back).await.expect(200);
+    host.client().patch(&one.path(""), flavor("b")).await.expect(409);
 }

@@ -8,54 +8,61 @@ use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef,
 
 use super::Directory;
 use super::queues::{Queue, contended};
-use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of, to_hex};
+use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of};
+use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
 use crate::pools::{DEFAULT, Member};
 
-/// Makes the dead letter queue that metadata name, beside its source, unless it is there. One that is
-/// elsewhere is brought there, if it is empty and nobody else's.
+/// A queue that names another as its dead letter queue, where it lives or is about to.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub name: &'a str,
+    pub metadata: &'a Metadata,
+    pub member: &'a Arc<Member>,
+    pub reference: &'a QueueRef,
+}
+
+impl<'a> Source<'a> {
+    /// A queue, where it lives.
+    pub fn of(queue: &'a Queue) -> Source<'a> {
+        Source { name: &queue.name, metadata: &queue.metadata, member: &queue.member, reference: &queue.reference }
+    }
+
+    /// Whether an atomic move to a queue is possible.
+    fn is_beside(&self, target: &Queue) -> bool {
+        let same_place = target.reference.placement() == self.reference.placement();
+        target.member.name() == self.member.name() && same_place
+    }
+}
+
+/// Makes the dead letter queue that a queue names, beside it, unless it is there. One that is elsewhere is
+/// brought there, if it is empty and nobody else's.
 ///
 /// # Errors
 /// `refusal`: it is there, but where no atomic move from the source is possible.
-pub async fn ensure(
-    directory: &Directory,
-    call: &Call,
-    metadata: &Metadata,
-    refusal: ErrorKind,
-    member: &Arc<Member>,
-    source: &QueueRef,
-) -> Result<()> {
-    let Some(rule) = &metadata.dead_letter else { return Ok(()) };
-    if let Some(target) = directory.read(call, Named::queue(&rule.queue)).await? {
-        return bring_beside(directory, call, target, metadata, refusal, member, source).await;
+pub async fn ensure(directory: &Directory, call: &Call, source: Source<'_>, refusal: ErrorKind) -> Result<()> {
+    let Some(name) = &source.metadata.dead_letter_queue else { return Ok(()) };
+    if let Some(target) = directory.read(call, Named::queue(name)).await? {
+        return bring_beside(directory, call, target, source, refusal).await;
     }
     let id = QueueId(rand::random());
-    let placement = member.pool()?.place(id, Some(source.clone())).unwrap_or_default();
-    let record = QueueRecord {
-        id: id.text(),
-        epoch: 1,
-        pool: member.name().to_owned(),
-        placement: to_hex(&placement),
-        metadata: serde_json::value::RawValue::from_string("{}".to_owned())
-            .map_err(|error| Error::value(error.to_string()))?,
-        subscribed: false,
-        moving: None,
-        unconnected: is_named(directory, call, Named::queue(&rule.queue)).await?,
-        former: Vec::new(),
-    };
-    let key = RecordKey::new(kind_of(Kind::Queue), call.project(), rule.queue.clone());
+    let placement = source.member.pool()?.place(id, Some(source.reference.clone())).unwrap_or_default();
+    let unconnected = is_named(directory, call, Named::queue(name)).await?;
+    let reference = QueueRef::new(id, 1, placement);
+    let record = QueueRecord::new(&reference, source.member.name(), &Object::new(), unconnected)?;
+    let key = RecordKey::new(kind_of(Kind::Queue), call.project(), name.clone());
     // Whoever else makes it at this moment makes it as well as we do.
     let mut changes = vec![Change::put(key, Expect::Absent, record.to_bytes()?)];
-    changes.extend(Directory::moves_in(member, id));
+    changes.extend(Directory::moves_in(source.member, id));
     let made = directory.commit(call, changes).await?;
-    if !made && directory.read(call, Named::queue(&rule.queue)).await?.is_none() {
+    if !made && directory.read(call, Named::queue(name)).await?.is_none() {
         // The pool has changed, or is being deleted: whoever tries again finds out.
         directory.pools.refresh(call, Instant::now()).await?;
         return Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."));
     }
-    if let Some(target) = directory.configured(call, Named::queue(&rule.queue)).await? {
+    if let Some(target) = directory.configured(call, Named::queue(name)).await? {
         directory.connected(call, target).await;
     }
     Ok(())
@@ -65,11 +72,9 @@ pub async fn ensure(
 async fn bring_beside(
     directory: &Directory,
     call: &Call,
-    target: Arc<Queue>,
-    of_source: &Metadata,
+    mut target: Arc<Queue>,
+    source: Source<'_>,
     refusal: ErrorKind,
-    member: &Arc<Member>,
-    source: &QueueRef,
 ) -> Result<()> {
     let name = target.name.clone();
     let refused = |why: &str| {
@@ -79,26 +84,34 @@ async fn bring_beside(
         Error::new(refusal, text)
     };
     let mut attempts = directory.attempts(call);
-    let mut target = target;
-    while target.member.name() != member.name() || target.reference.placement() != source.placement() {
-        if target.metadata.flavor != of_source.flavor && target.member.name() != member.name() {
+    while !source.is_beside(&target) {
+        // One without a flavor has its source's, as when that one makes it.
+        let of_another = target.metadata.flavor.is_some() && target.metadata.flavor != source.metadata.flavor;
+        if of_another && target.member.name() != source.member.name() {
             return Err(refused("It has another flavor."));
         }
-        let moved = directory.relocate(call, &target, target.metadata.clone(), member.clone(), Some(source));
-        match Box::pin(moved).await {
+        if target.metadata.dead_letter_queue.as_deref() == Some(source.name) {
+            return Err(refused("It sends its own dead letters back."));
+        }
+        let moved = directory.relocate(call, &target, target.metadata.clone(), source.member.clone(), Some(source));
+        let moved = match Box::pin(moved).await {
             Err(error) if error.kind == ErrorKind::Conflict => return Err(refused(&error.message)),
             moved => moved?,
         };
-        match directory.read(call, Named::queue(&name)).await? {
-            Some(now) => target = now,
-            // Deleted meanwhile: whoever tries again makes it.
-            None => return Err(contended()),
-        }
-        if target.reference.placement() != source.placement() {
+        // Deleted meanwhile: whoever tries again makes it.
+        target = directory.read(call, Named::queue(&name)).await?.ok_or_else(contended)?;
+        if !moved {
             attempts.again_or(contended).await?;
         }
     }
     Ok(())
+}
+
+/// Brings the dead letter queue of a queue that stays where it is back to it, should it have gone before.
+pub async fn bring_back(directory: &Directory, call: &Call, queue: &Queue) {
+    if let Err(error) = ensure(directory, call, Source::of(queue), ErrorKind::Conflict).await {
+        tracing::warn!(%error, queue = queue.name, project = queue.project, "a queue that stays is without its dead letter queue");
+    }
 }
 
 /// Beside what a new queue goes, and in which pool: beside its dead letter queue, if that is there already, or
@@ -111,8 +124,8 @@ pub async fn site(
 ) -> Result<Option<(Arc<Member>, QueueRef)>> {
     let takes = |member: &Member| member.name() == DEFAULT || member.terms().weight > 0;
     let beside = |queue: Arc<Queue>| (queue.member.clone(), queue.reference.clone());
-    if let Some(rule) = &metadata.dead_letter {
-        let target = directory.read(call, Named::queue(&rule.queue)).await?;
+    if let Some(name) = &metadata.dead_letter_queue {
+        let target = directory.read(call, Named::queue(name)).await?;
         let fit = target.filter(|target| fits(&target.member, metadata) && takes(&target.member));
         if fit.is_some() {
             return Ok(fit.map(beside));
@@ -136,10 +149,10 @@ pub fn fits(member: &Member, metadata: &Metadata) -> bool {
 pub async fn rule(directory: &Directory, call: &Call, queue: &Queue) -> Result<Option<DeadLetterRule>> {
     let Some(rule) = &queue.metadata.dead_letter else { return Ok(None) };
     let reference = match directory.read(call, Named::queue(&rule.queue)).await? {
-        Some(target) => target.reference.clone(),
-        // It is gone: messages must not be claimed for ever all the same. They wait for the queue
-        // of this impossible id, and move when it is made anew (`connect`).
-        None => QueueRef::new(QueueId(0), 0, queue.reference.placement().to_vec()),
+        Some(target) if Source::of(queue).is_beside(&target) => target.reference.clone(),
+        // It is gone, or one of the two is moving: messages must not be claimed for ever all the same. They wait
+        // for the queue of this impossible id, and move when it is made anew (`connect`).
+        _ => QueueRef::new(QueueId(0), 0, queue.reference.placement().to_vec()),
     };
     let ttl = rule.ttl.map(Duration::from_secs);
     Ok(Some(DeadLetterRule { queue: reference, max_claims: rule.max_claims, ttl }))
@@ -147,9 +160,7 @@ pub async fn rule(directory: &Directory, call: &Call, queue: &Queue) -> Result<O
 
 /// The changes that keep the index of who names which dead letter queue.
 pub fn sources(project: &str, name: &str, before: Option<&Metadata>, after: Option<&Metadata>) -> Vec<Change> {
-    let target = |metadata: Option<&Metadata>| {
-        metadata.and_then(|metadata| metadata.dead_letter.as_ref()).map(|rule| rule.queue.clone())
-    };
+    let target = |metadata: Option<&Metadata>| metadata.and_then(|metadata| metadata.dead_letter_queue.clone());
     let key = |target: &str| RecordKey::new(DEAD_LETTER_SOURCE, project, format!("{target}\0{name}"));
     let (before, after) = (target(before), target(after));
     if before == after {
@@ -165,15 +176,30 @@ pub async fn is_named(directory: &Directory, call: &Call, named: Named<'_>) -> R
     Ok(first_source(directory, call, named).await?.is_some())
 }
 
+/// Whether any queue but one of this name does.
+pub async fn is_named_by_others(
+    directory: &Directory,
+    call: &Call,
+    named: Named<'_>,
+    but: Option<&str>,
+) -> Result<bool> {
+    let sources = first_sources(directory, call, named, 2).await?;
+    Ok(sources.iter().any(|source| Some(source.as_str()) != but))
+}
+
 /// The first of the queues that name one as their dead letter queue.
 pub async fn first_source(directory: &Directory, call: &Call, named: Named<'_>) -> Result<Option<String>> {
+    Ok(first_sources(directory, call, named, 1).await?.into_iter().next())
+}
+
+async fn first_sources(directory: &Directory, call: &Call, named: Named<'_>, limit: u32) -> Result<Vec<String>> {
     if named.kind != Kind::Queue {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let prefix = prefix(named.name);
     let (kind, project) = (DEAD_LETTER_SOURCE.to_owned(), call.project().to_owned());
-    let first = directory.catalog.list(call, kind, project, Some(prefix.clone()), 1).await?;
-    Ok(first.first().and_then(|record| record.key.name.strip_prefix(&prefix)).map(str::to_owned))
+    let first = directory.catalog.list(call, kind, project, Some(prefix.clone()), limit).await?;
+    Ok(first.iter().filter_map(|record| record.key.name.strip_prefix(&prefix)).map(str::to_owned).collect())
 }
 
 /// Tells the pools of all queues that name a queue as theirs that it is (again) there, and notes in its

@@ -4,15 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
 use sukkal_plugin_sdk::{
     self as sdk, Applied, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
 };
 
 use super::cache::Known;
+use super::dead_letter::Source;
 use super::deletion::abandon;
 use super::former::Former;
-use super::record::{Dropping, QueueRecord, kind_of, label, to_hex};
+use super::record::{Dropping, QueueRecord, kind_of, label, raw, to_hex};
 use super::{Directory, dead_letter};
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
@@ -178,18 +178,9 @@ impl Directory {
             let id = QueueId(rand::random());
             let placement = member.pool()?.place(id, beside).unwrap_or_default();
             let reference = QueueRef::new(id, 1, placement);
-            dead_letter::ensure(self, call, &metadata, ErrorKind::BadValue, &member, &reference).await?;
-            let record = QueueRecord {
-                id: id.text(),
-                epoch: 1,
-                pool: member.name().to_owned(),
-                placement: to_hex(reference.placement()),
-                metadata: raw(&metadata.object)?,
-                subscribed: false,
-                moving: None,
-                unconnected: source.is_some(),
-                former: Vec::new(),
-            };
+            let made = Source { name: named.name, metadata: &metadata, member: &member, reference: &reference };
+            dead_letter::ensure(self, call, made, ErrorKind::BadValue).await?;
+            let record = QueueRecord::new(&reference, member.name(), &metadata.object, source.is_some())?;
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
             changes.extend(Self::moves_in(&member, id));
@@ -233,7 +224,8 @@ impl Directory {
                 attempts.again_or(contended).await?;
                 continue;
             }
-            dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, &queue.member, &queue.reference).await?;
+            let source = Source { metadata: &metadata, ..Source::of(&queue) };
+            dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
             let record = QueueRecord { metadata: raw(&metadata.object)?, ..queue.next_record()? };
             let mut changes = vec![queue.changed_to(&record)?];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
@@ -439,11 +431,6 @@ fn key(call: &Call, named: Named<'_>) -> RecordKey {
 
 fn unavailable(error: Error) -> sdk::Error {
     sdk::Error::unavailable(error.message).detail(error.detail)
-}
-
-pub(super) fn raw(object: &Object) -> Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(object)
-        .map_err(|error| Error::new(ErrorKind::Internal, "The metadata cannot be stored.").detail(error))
 }
 
 pub(super) fn contended() -> Error {

@@ -83,6 +83,21 @@ pub struct Dropping {
 }
 
 impl QueueRecord {
+    /// That of a queue that is made now.
+    pub fn new(queue: &QueueRef, pool: &str, metadata: &Object, unconnected: bool) -> Result<Self> {
+        Ok(QueueRecord {
+            id: queue.id().text(),
+            epoch: queue.epoch(),
+            pool: pool.to_owned(),
+            placement: to_hex(queue.placement()),
+            metadata: raw(metadata)?,
+            subscribed: false,
+            moving: None,
+            unconnected,
+            former: Vec::new(),
+        })
+    }
+
     /// The stored form.
     pub fn to_bytes(&self) -> Result<Bytes> {
         serde_json::to_vec(self).map(Bytes::from).map_err(|error| broken(&error))
@@ -153,6 +168,12 @@ impl Dropping {
 pub fn label(project: &str, named: Named<'_>) -> Bytes {
     let slash = if named.kind == Kind::Topic { "/" } else { "" };
     Bytes::from(format!("{project}\0{slash}{}", named.name))
+}
+
+/// Metadata in their stored form.
+pub fn raw(object: &Object) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(object)
+        .map_err(|error| Error::new(ErrorKind::Internal, "The metadata cannot be stored.").detail(error))
 }
 
 /// Bytes in hexadecimal.

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
 
+use super::dead_letter::Source;
 use super::former::{self, FormerRecord};
-use super::queues::{Queue, raw};
-use super::record::{Dropping, QueueRecord, label, to_hex};
+use super::queues::Queue;
+use super::record::{Dropping, QueueRecord, label, raw, to_hex};
 use super::{Directory, dead_letter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
@@ -46,24 +47,24 @@ impl Directory {
         Ok((!is_there && !dead_letter::fits(&queue.member, metadata)).then_some(target))
     }
 
-    /// Moves a queue that holds no message to a pool, where it may have to lie beside another queue.
-    /// `false`: somebody else has changed it meanwhile.
+    /// Moves a queue that holds no message to a pool, where it may have to lie beside one that names it as its
+    /// dead letter queue. `false`: somebody else has changed it meanwhile.
     ///
     /// # Errors
-    /// `Conflict`: it holds messages, or others send it their dead letters.
+    /// `Conflict`: it holds messages, or others send it their dead letters than that one.
     pub(super) async fn relocate(
         &self,
         call: &Call,
         queue: &Arc<Queue>,
         metadata: Metadata,
         target: Arc<Member>,
-        beside: Option<&QueueRef>,
+        beside: Option<Source<'_>>,
     ) -> Result<bool> {
         if let Some(since) = queue.moving {
             self.arrived(call, queue, since).await?;
             return Ok(false);
         }
-        if dead_letter::is_named(self, call, queue.named()).await? {
+        if dead_letter::is_named_by_others(self, call, queue.named(), beside.map(|source| source.name)).await? {
             return Err(conflict("Other queues send it their dead letters."));
         }
         if self.former_places(queue) >= former::MOST {
@@ -93,12 +94,15 @@ impl Directory {
         queue: &Queue,
         metadata: Metadata,
         target: &Arc<Member>,
-        beside: Option<&QueueRef>,
+        beside: Option<Source<'_>>,
     ) -> Result<bool> {
         let next_place = check_empty(&held(call, queue).await?)?;
         let (id, epoch, pool) = (queue.id(), queue.reference.epoch() + 1, target.pool()?);
-        let reference = QueueRef::new(id, epoch, pool.place(id, beside.cloned()).unwrap_or_default());
-        dead_letter::ensure(self, call, &metadata, ErrorKind::BadBody, target, &reference).await?;
+        let reference =
+            QueueRef::new(id, epoch, pool.place(id, beside.map(|source| source.reference.clone())).unwrap_or_default());
+        // Its dead letter queue goes first. Should this end half-way, whoever says that this one stays brings it back.
+        let source = Source { name: &queue.name, metadata: &metadata, member: target, reference: &reference };
+        dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
         let header = Header { epoch, label: label(&queue.project, queue.named()), ..Header::default() };
         pool.configure(call, &reference, header).await?;
         let page = Export { next_place, ..Export::default() };
@@ -173,6 +177,7 @@ impl Directory {
     async fn stay(&self, call: &Call, queue: &Queue) -> Result<()> {
         if self.commit(call, vec![queue.changed_to(&queue.next_record()?)?]).await? {
             self.configured(call, queue.named()).await?;
+            dead_letter::bring_back(self, call, queue).await;
         }
         Ok(())
     }
