@@ -1,8 +1,12 @@
 //! A Redis Cluster whose slots are moved from one master to another while clients go on.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use serde_json::{Value, json};
 use sukkal_tests::batches::{Posters, everything, is_back, whole};
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::admin;
 use sukkal_tests::servers::redis::Cluster;
 use sukkal_tests::{Answer, Claim, Host, Queue, eventually};
 
@@ -18,7 +22,9 @@ fn header(cluster: &Cluster, known: &mut Vec<String>) -> String {
         let said = node.ask(&["KEYS", "sukkal:{*}:?????????????"]).expect("the node answers");
         said.lines().map(str::to_owned).collect::<Vec<_>>()
     });
-    let new: Vec<_> = all.filter(|key| !known.contains(key)).collect();
+    // A replica has what its master has.
+    let new: BTreeSet<_> = all.filter(|key| !known.contains(key)).collect();
+    let new = Vec::from_iter(new);
     assert_eq!(new.len(), 1, "{new:?}");
     known.push(new[0].clone());
     new[0].clone()
@@ -136,4 +142,35 @@ async fn batches_are_whole_while_their_slot_goes_to_and_fro() {
     let stored = posters.end().await;
     assert!(stored.len() > 8, "{stored:?}");
     whole(&everything(&queue).await, &stored);
+}
+
+/// Whether the host's health warns of slots that are half-way.
+async fn warns(host: &Host) -> bool {
+    host.client().get("/v2/health").await.text().contains("broke off half-way")
+}
+
+#[tokio::test]
+async fn a_failover_in_the_middle_of_a_slots_move_is_warned_of_until_it_is_mended() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.join();
+    let host = admin(Host::with().top(&format!("default_pool = {:?}", cluster.uri()))).start().await;
+    is_back(&host.queue("q"), "first").await;
+    let key = header(&cluster, &mut Vec::new());
+    let slot = cluster.slot(&key);
+    let from = cluster.owner(slot);
+    let moving = cluster.begin_move(slot);
+    cluster.move_keys(&moving, &[key]);
+    assert!(!warns(&host).await, "a move that goes on is none that broke off");
+    cluster.nodes[from].kill();
+    eventually("it warns", SOON * 2, async || warns(&host).await.then_some(())).await;
+    cluster.nodes[from].start_again();
+    let port = cluster.nodes[(from + 1) % 3].port();
+    let mended = async || {
+        let mut fix = Command::new("redis-cli");
+        fix.args(["--cluster", "fix", &format!("127.0.0.1:{port}"), "--cluster-yes"]);
+        fix.output().expect("redis-cli is installed");
+        (!warns(&host).await).then_some(())
+    };
+    eventually("it is mended", SOON * 3, mended).await;
+    is_back(&host.queue("q"), "after").await;
 }

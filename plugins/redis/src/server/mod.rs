@@ -3,6 +3,7 @@
 mod connect;
 mod lines;
 mod report;
+mod slots;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use sukkal_plugin_sdk::{Call, Error, Result};
 
 use super::lines::Link;
-use super::{Effect, Server};
+use super::{Effect, Server, slots};
 use crate::error;
 
 /// The oldest Redis that will do: before it scripts may not read the clock and then write, and some
@@ -36,6 +36,8 @@ pub struct Report {
     /// Whether another server may take over, to which writes may not have come yet: nobody waits
     /// until they have.
     pub fails_over: bool,
+    /// Slots of a cluster that one node takes in, and no other gives away.
+    pub half_moved: Vec<u16>,
 }
 
 impl Report {
@@ -77,6 +79,7 @@ impl Report {
                 "whether messages outlive a crash of the server cannot be read (CONFIG GET is refused)".to_owned(),
             ),
         }
+        warnings.extend(slots::warning(&self.half_moved));
         warnings
     }
 }
@@ -154,7 +157,8 @@ pub async fn read(server: &Server, call: &Call) -> Result<Report> {
     let logged = logged.map(|all| all.iter().all(|logged| logged == "yes"));
     let synced = synced.map(|all| logged == Some(true) && all.iter().all(|synced| synced == "always"));
     let fails_over = server.replicas == 0 && (server.connector.fails_over() || replicas(server, call).await?);
-    Ok(Report { eviction, synced, logged, fails_over })
+    let half_moved = half_moved(server, call).await?;
+    Ok(Report { eviction, synced, logged, fails_over, half_moved })
 }
 
 /// A setting of each server; none, if we may not ask.
@@ -181,6 +185,18 @@ async fn replicas(server: &Server, call: &Call) -> Result<bool> {
             count.is_some_and(|count| count.trim() != "0")
         })),
         Err(error) if is_forbidden(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Slots of a cluster whose move broke off as a master was replaced; none, if we may not ask.
+async fn half_moved(server: &Server, call: &Call) -> Result<Vec<u16>> {
+    if !server.connector.is_cluster() {
+        return Ok(Vec::new());
+    }
+    match ask_all(server, call, "CLUSTER", &["NODES"]).await {
+        Ok(answers) => Ok(slots::half_moved(answers.iter().map(text))),
+        Err(error) if is_forbidden(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
