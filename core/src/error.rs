@@ -97,6 +97,11 @@ impl Error {
         Error { kind, message: message.into(), detail: String::new(), retry_after: None }
     }
 
+    /// Others were quicker with changing it, until the deadline.
+    pub(crate) fn contended(what: &str) -> Self {
+        Error::new(ErrorKind::Unavailable, format!("The {what} is being changed by others."))
+    }
+
     /// `Invalid API request`.
     pub fn value(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::BadValue, message)

@@ -8,6 +8,9 @@ use url::Url;
 use crate::address::AddressRule;
 use crate::error::{Error, Result};
 
+/// What stands before the scheme of a subscriber who is notified in the name of who subscribed it.
+const TRUST: &str = "trust+";
+
 /// Whom clients may subscribe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -41,10 +44,12 @@ impl Notifications {
         if uri.contains(char::is_control) {
             return Err(Error::value("The subscriber must not contain control characters."));
         }
-        if let "http" | "https" = scheme.trim_start_matches("trust+") {
-            self.check_address(
-                uri.get(scheme.len() - scheme.trim_start_matches("trust+").len()..).unwrap_or_default(),
-            )?;
+        let (plain, url) = match scheme.strip_prefix(TRUST) {
+            Some(plain) => (plain, uri.get(TRUST.len()..).unwrap_or_default()),
+            None => (scheme.as_str(), uri),
+        };
+        if let "http" | "https" = plain {
+            self.check_address(url)?;
         }
         Ok(uri.to_owned())
     }

@@ -1,4 +1,4 @@
-//! What stands in paths and queries of URIs, decoded.
+//! What stands in paths and queries of URIs.
 
 use std::borrow::Cow;
 
@@ -24,6 +24,32 @@ pub fn decode(text: &str, plus: bool) -> Cow<'_, str> {
     match String::from_utf8(out) {
         Ok(text) => Cow::Owned(text),
         Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+/// A query of these parameters.
+pub fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut query = String::new();
+    for (name, value) in pairs {
+        query.push_str(if query.is_empty() { "" } else { "&" });
+        encode(&mut query, name);
+        query.push('=');
+        encode(&mut query, value);
+    }
+    query
+}
+
+/// Percent-encodes all but what never needs it.
+fn encode(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
     }
 }
 

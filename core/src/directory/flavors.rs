@@ -10,7 +10,7 @@ use sukkal_plugin_sdk::{Bytes, Call, Change, Commit, Expect, RecordKey};
 
 use super::Directory;
 use super::pools::{StoredPool, stored_pools};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 const FLAVOR: &str = "flavor";
 
@@ -108,7 +108,7 @@ impl Directory {
                 self.pools.refresh(call, Instant::now()).await?;
                 return Ok(Ok(()));
             }
-            let others = || Error::new(ErrorKind::Unavailable, "The flavor is being changed by others.");
+            let others = || Error::contended("flavor");
             attempts.again_or(others).await?;
         }
     }

@@ -15,7 +15,7 @@ use self::store::{Place, SUBSCRIBER, SUBSCRIPTION, Stored};
 use super::Directory;
 use super::queues::Queue;
 use crate::answer::Object;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::name::Named;
 
 /// A subscription.
@@ -110,7 +110,7 @@ impl Directory {
                 }
                 return Ok(Subscribed::Made(made));
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("subscription")).await?;
         }
     }
 
@@ -169,7 +169,7 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return Ok(Changed::To(new));
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("subscription")).await?;
         }
     }
 
@@ -185,7 +185,7 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return Ok(());
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("subscription")).await?;
         }
     }
 
@@ -241,8 +241,4 @@ fn changed(old: &Subscription, change: &SubscriptionChange, now: Timestamp) -> S
 fn new_id(now: Timestamp) -> String {
     let instant = u128::from(now.0.max(0).unsigned_abs()) << 80;
     format!("{:032x}", instant | (rand::random::<u128>() >> 48))
-}
-
-fn contended() -> Error {
-    Error::new(ErrorKind::Unavailable, "The subscription is being changed by others.")
 }

@@ -80,14 +80,14 @@ impl Pools {
                 }
             }
         }
-        Err(changed_by_others())
+        Err(Error::contended("pool"))
     }
 
     /// The right to register a pool on this host: one has it at a time.
     fn registration(&self, name: &str) -> Result<Registration<'_>> {
         match lock(&self.registering).insert(name.to_owned()) {
             true => Ok(Registration { pools: self, name: name.to_owned() }),
-            false => Err(changed_by_others()),
+            false => Err(Error::contended("pool")),
         }
     }
 
@@ -249,8 +249,4 @@ impl Drop for Registration<'_> {
 
 fn names(stated: &sdk::Capabilities) -> Vec<String> {
     stated.names().into_iter().map(str::to_owned).collect()
-}
-
-fn changed_by_others() -> Error {
-    Error::new(ErrorKind::Unavailable, "The pool is being changed by others.")
 }

@@ -32,7 +32,7 @@ impl Pools {
                 return Ok(());
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "The pool is being changed by others."))
+        Err(Error::contended("pool"))
     }
 
     /// A flavor keeps at least one pool.

@@ -7,6 +7,7 @@ use warp::http::StatusCode;
 
 use super::page::Page;
 use crate::metrics::{self, text};
+use crate::percent;
 use crate::running::Running;
 use crate::transport::rest::params;
 
@@ -44,13 +45,9 @@ fn wrong(what: &str) -> Page {
 }
 
 fn next(project: &str, marker: &str, limit: u32) -> String {
-    format!("/metrics/queues?project={}&marker={marker}&limit={limit}", escaped(project))
-}
-
-/// A project may have any characters.
-fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    let limit = limit.to_string();
+    let pairs = [("project", project), ("marker", marker), ("limit", limit.as_str())];
+    format!("/metrics/queues?{}", percent::query(pairs.into_iter()))
 }
 
 fn render(project: &str, depths: &Depths) -> Result<String, metrics::Error> {

@@ -1,7 +1,7 @@
 //! What each kind of error is to a client: status, title and text (spec: REST §1).
 
 use sukkal_core::{Error, ErrorKind};
-use sukkal_plugin_sdk::Refused;
+use sukkal_plugin_sdk::{Headers, Refused};
 
 /// The status and the title of a kind.
 pub fn status_and_title(kind: &ErrorKind) -> (u16, &'static str) {
@@ -53,5 +53,13 @@ pub fn description(error: &Error) -> String {
             format!("{}. Please try again in a few seconds.", error.message.trim_end_matches('.'))
         }
         _ => error.message.clone(),
+    }
+}
+
+/// Says when it makes sense to try again, where that is known: in whole seconds, rounded up.
+pub fn retry_after(headers: &mut Headers, error: &Error) {
+    if let Some(after) = error.retry_after {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.add("retry-after", &seconds.to_string());
     }
 }

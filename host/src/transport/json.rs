@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use serde::Serialize;
+use sukkal_plugin_sdk::Response;
 
 /// A growing JSON text. Keys are the caller's own words and need no escapes.
 #[derive(Default)]
@@ -59,4 +60,11 @@ impl Json {
     pub fn finish(self) -> Vec<u8> {
         self.0
     }
+}
+
+/// An answer whose body is what is written, in about so many bytes.
+pub fn json(status: u16, capacity: usize, write: impl FnOnce(&mut Json) -> &mut Json) -> Response {
+    let mut json = Json::with_capacity(capacity);
+    write(&mut json);
+    Response::json(status, json.finish())
 }

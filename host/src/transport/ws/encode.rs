@@ -7,9 +7,9 @@ use sukkal_core::{
 };
 use sukkal_plugin_sdk::{Action, Refused, Request, Response};
 
-use crate::transport::failure::{description, status_and_title};
+use crate::transport::failure::{description, retry_after, status_and_title};
 use crate::transport::home;
-use crate::transport::json::Json;
+use crate::transport::json::{Json, json};
 use crate::transport::pools;
 use crate::transport::shared::{self, popped, room};
 
@@ -91,12 +91,6 @@ fn success(request: &Request, answer: Answer) -> Response {
     }
 }
 
-fn json(status: u16, capacity: usize, write: impl FnOnce(&mut Json) -> &mut Json) -> Response {
-    let mut json = Json::with_capacity(capacity);
-    write(&mut json);
-    Response::json(status, json.finish())
-}
-
 /// A body that is a text.
 fn text(status: u16, text: String) -> Response {
     json(status, text.len() + 2, |json| json.value(&text))
@@ -149,10 +143,7 @@ pub fn failure(request: &Request, error: &Error) -> Response {
                 json.raw(r#"{"exception":"#).value(&exception(request, error));
                 json.raw(r#","error":"#).value(&remark(request, error)).raw("}")
             });
-            if let Some(after) = error.retry_after {
-                let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-                response.headers_mut().add("retry-after", &seconds.to_string());
-            }
+            retry_after(response.headers_mut(), error);
             response
         }
     }

@@ -73,7 +73,7 @@ pub fn lease(ledger: &mut Ledger, queue: &QueueRef, lease: &Lease) -> Outcome<Op
 
 /// Queues in which something of a lane is due.
 pub fn due(snapshot: &Snapshot<'_>, lane: Lane, after: Option<QueueId>, limit: u32) -> Outcome<Vec<KnownQueue>> {
-    // No queue has the lowest key but the one of id 0, which the service never draws twice in a row.
+    // The queue of id 0 has the lowest key and would be left out; nobody draws that id.
     let after = after.map_or(i64::MIN, queue_key);
     let mut statement = snapshot.connection.prepare_cached(DUE)?;
     let queues = statement.query_map(params![lane.code(), snapshot.now.0, after, limit], queue::known)?;

@@ -1,7 +1,6 @@
 //! What the writing thread knows of the pool without asking the file.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,14 +132,7 @@ impl Ledger {
         if queue.changed || queue.stirred {
             self.changed.push(queue.id);
         }
-        match self.queues.entry(queue.id) {
-            Slot::Occupied(mut slot) => {
-                slot.insert(queue);
-            }
-            Slot::Vacant(slot) => {
-                slot.insert(queue);
-            }
-        }
+        self.queues.insert(queue.id, queue);
     }
 
     /// Changes the file's totals.

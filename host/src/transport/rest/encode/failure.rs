@@ -3,7 +3,7 @@
 use sukkal_core::{Error, ErrorKind};
 use sukkal_plugin_sdk::{Headers, Response};
 
-use crate::transport::failure::{description, status_and_title};
+use crate::transport::failure::{description, retry_after, status_and_title};
 use crate::transport::json::Json;
 
 /// A refusal or failure in the form of the API's errors.
@@ -26,8 +26,5 @@ fn error_headers(headers: &mut Headers, error: &Error) {
     if let ErrorKind::WrongMethod(methods) = error.kind {
         headers.add("allow", &methods.join(", "));
     }
-    if let Some(after) = error.retry_after {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.add("retry-after", &seconds.to_string());
-    }
+    retry_after(headers, error);
 }

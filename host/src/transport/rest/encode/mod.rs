@@ -11,10 +11,11 @@ use sukkal_plugin_sdk::{MessageId, Request, Response};
 
 pub use self::failure::failure;
 use self::message::{claim, listed, message};
+use crate::percent;
 use crate::transport::document::{Document, Terms};
 use crate::transport::home;
-use crate::transport::json::Json;
-use crate::transport::paging::{links, query};
+use crate::transport::json::{Json, json};
+use crate::transport::paging::links;
 use crate::transport::pools::{self, FLAVORS, POOLS};
 use crate::transport::shared::{self, popped, room};
 
@@ -89,7 +90,7 @@ fn success(request: &Request, limits: &Limits, answer: Answer) -> Response {
 
 /// The path and the query of a request.
 fn asked(request: &Request) -> String {
-    match query(request.params().iter()) {
+    match percent::query(request.params().iter()) {
         query if query.is_empty() => request.path().to_owned(),
         query => format!("{}?{query}", request.path()),
     }
@@ -101,12 +102,6 @@ fn home_document(admin: bool) -> Response {
     response.headers_mut().add("cache-control", "max-age=86400");
     response.set_body(home::document(admin));
     response
-}
-
-fn json(status: u16, capacity: usize, write: impl FnOnce(&mut Json) -> &mut Json) -> Response {
-    let mut json = Json::with_capacity(capacity);
-    write(&mut json);
-    Response::json(status, json.finish())
 }
 
 fn located(mut response: Response, location: &str) -> Response {
