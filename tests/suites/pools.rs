@@ -61,6 +61,24 @@ async fn a_pool_is_registered_shown_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_would_empty_a_pool_in_memory_is_refused_while_queues_live_there() {
+    let host = poolless().await;
+    pool(&host, "one", "memory:one").await;
+    let queue = host.queue("q");
+    queue.post(0..3).await;
+    for change in [json!({ "options": { "max_messages": 1000 } }), json!({ "uri": "memory:two" })] {
+        let told = patch(&host, "/v2/pools/one", change).await.expect(409).text();
+        assert!(told.contains("in memory alone"), "{told}");
+        assert_eq!(queue.counts().await[2], 3);
+    }
+    // What does not open it anew is changed as ever.
+    patch(&host, "/v2/pools/one", json!({ "weight": 5 })).await.expect(200);
+    assert_eq!(queue.counts().await[2], 3);
+    host.client().delete(&queue.path("")).await.expect(204);
+    patch(&host, "/v2/pools/one", json!({ "options": { "max_messages": 1000 } })).await.expect(200);
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_pool_are_refused_with_a_reason() {
     let host = poolless().await;
     for (method, path) in

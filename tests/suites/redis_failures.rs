@@ -50,6 +50,23 @@ async fn a_server_that_stands_still_is_answered_for_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_claim_that_nobody_was_told_of_is_given_back_and_does_not_count() {
+    let redis = Redis::start();
+    let host = over(&format!("{}?timeout_ms=400&connect_timeout_ms=400", redis.uri())).start().await;
+    let queue = host.queue("q");
+    queue.post(0..3).await;
+    redis.freeze();
+    let claims = queue.path("/claims?limit=2&claim_count=true");
+    queue.client().post(&claims, json!({ "ttl": 300, "grace": 60 })).await.expect(503);
+    redis.thaw();
+    is_back(&queue, "after").await;
+    let all_free = async || (queue.counts().await[1] == 0).then_some(());
+    eventually("the claim is given back", SOON, all_free).await;
+    let claimed = queue.client().post(&claims, json!({ "ttl": 300, "grace": 60 })).await.expect(201).json();
+    assert_eq!((&claimed["messages"][0]["body"], &claimed["messages"][0]["claim_count"]), (&json!(0), &json!(1)));
+}
+
+#[tokio::test]
 async fn connections_that_are_cut_are_made_again() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port()).await;

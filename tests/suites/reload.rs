@@ -90,6 +90,30 @@ async fn a_configuration_with_mistakes_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_filter_that_does_not_open_holds_up_neither_requests_nor_the_end() {
+    let mut host = Host::start().await;
+    let pipe = host.folder().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
+    assert!(made.success());
+    // Opening a pipe waits for somebody at its other end.
+    let path = host.folder().join("sukkal.toml");
+    let text = std::fs::read_to_string(&path).expect("the configuration can be read");
+    let text = format!("pipeline = [\"audit\"]\n{text}\n[filters.audit]\npath = {pipe:?}\n");
+    std::fs::write(path, text).expect("the configuration can be written");
+    host.hang_up();
+    let thread_of_it = || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", host.id())).expect("the host runs");
+        let names = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("comm")));
+        names.flatten().find(|name| name.trim() == "audit")
+    };
+    eventually("the pipe is being opened", SOON, async || thread_of_it()).await;
+    for _ in 0..20 {
+        assert_eq!(post(&host.client(), 600).await, 201);
+    }
+    assert!(host.stop().await.success());
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_named_in_one_warning_and_the_rest_is_reloaded() {
     let host = Host::with().top("shutdown_grace = 10").section("[limits]\nmax_message_ttl = 7200\n").start().await;
     host.reload(|text| {

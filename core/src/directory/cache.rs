@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use equivalent::Equivalent;
 use quick_cache::Weighter;
-use sukkal_plugin_sdk::Timestamp;
+use sukkal_plugin_sdk::{Timestamp, millis};
 
 use super::queues::Queue;
 use crate::name::{Kind, Named};
@@ -14,6 +14,9 @@ use crate::service::Clock;
 /// How long a record is trusted without asking the catalog. The pool refuses an old one anyway;
 /// this bounds how long metadata such as a default ttl may be seen late.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// How long an old record is trusted while it is read anew.
+const TRUSTED: Duration = Duration::from_secs(10);
 
 /// How many queues with short metadata are remembered.
 const QUEUES: usize = 100_000;
@@ -103,6 +106,14 @@ impl Cache {
     /// Remembers a queue as it was just read.
     pub fn put(&self, queue: Arc<Queue>) {
         self.queues.insert(Name::of(&queue.project, queue.named()), ((self.clock)(), queue));
+    }
+
+    /// Trusts an old record for some seconds more, while it is read anew: others need not wait for that, nor again
+    /// where the catalog does not answer.
+    pub fn trust(&self, queue: Arc<Queue>) {
+        let name = Name { project: queue.project.clone(), kind: queue.kind, name: queue.name.clone() };
+        let read = Timestamp((self.clock)().0 - millis(FRESH - TRUSTED));
+        self.queues.insert(name, (read, queue));
     }
 
     /// Forgets a queue.

@@ -132,7 +132,10 @@ impl Directory {
     pub async fn find(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
         let old = match self.cache.get(call.project(), named) {
             Known::Fresh(queue) => return Ok(Some(queue)),
-            Known::Old(queue) => Some(queue),
+            Known::Old(queue) => {
+                self.cache.trust(queue.clone());
+                Some(queue)
+            }
             Known::Nothing => None,
         };
         match (self.read(call, named).await, old) {

@@ -48,6 +48,10 @@ pub enum Token<'a> {
     Null,
 }
 
+/// The deepest nesting of a text. The API promises 128 (spec: REST §1); readers in the field give up at some
+/// thousand levels, and one message that they cannot read would keep them from all others on its page.
+pub const MAX_DEPTH: usize = 512;
+
 /// Gives the tokens of a text one by one. What is open lies on the heap, one byte a level, so that
 /// no depth can exhaust the stack.
 pub struct Scanner<'a> {
@@ -172,11 +176,14 @@ impl<'a> Scanner<'a> {
         Err(Fault::Syntax)
     }
 
-    fn open(&mut self, container: Container, expect: Expect, token: Token<'a>) -> Token<'a> {
+    fn open(&mut self, container: Container, expect: Expect, token: Token<'a>) -> Result<Token<'a>, Fault> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(Fault::Syntax);
+        }
         self.at += 1;
         self.open.push(container);
         self.expect = expect;
-        token
+        Ok(token)
     }
 
     fn close(&mut self) -> Token<'a> {
@@ -205,8 +212,8 @@ impl<'a> Scanner<'a> {
         self.start = self.at;
         self.expect = Expect::CommaOrEnd;
         match first {
-            b'{' => Ok(self.open(Container::Object, Expect::KeyOrEnd, Token::ObjectStart)),
-            b'[' => Ok(self.open(Container::Array, Expect::ValueOrEnd, Token::ArrayStart)),
+            b'{' => self.open(Container::Object, Expect::KeyOrEnd, Token::ObjectStart),
+            b'[' => self.open(Container::Array, Expect::ValueOrEnd, Token::ArrayStart),
             b'"' => self.string().map(Token::String),
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word("true", Token::True),

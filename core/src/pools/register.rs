@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::member::{OPENING, close, open};
 use super::{Member, PoolSpec, Pools, lock};
-use crate::directory::{StoredPool, pool_of_store, store_pool, stored_pool, stored_pools};
+use crate::directory::{StoredPool, holds_queues, pool_of_store, store_pool, stored_pool, stored_pools};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a change is tried when others are quicker.
@@ -137,6 +137,7 @@ impl Pools {
             self.check_flavor_of(call, name, wish, &capabilities).await?;
             return Ok(Candidate { pool: None, health: Health::default(), capabilities });
         }
+        self.check_kept(call, name).await?;
         // A store that is opened in another way may be one that only one can have open.
         if before.is_some_and(|before| before.identity == identity)
             && let Some(member) = self.known(name)
@@ -157,6 +158,18 @@ impl Pools {
                 Err(error)
             }
         }
+    }
+
+    /// A store that lives and dies with this process would be empty when it is opened anew.
+    async fn check_kept(&self, call: &Call, name: &str) -> Result<()> {
+        let stated = self.known(name).and_then(|member| member.pool().ok()).and_then(|pool| pool.capabilities());
+        if stated.is_some_and(|stated| !stated.remote && !stated.durability)
+            && holds_queues(&self.catalog, call, name).await?
+        {
+            let text = "This pool keeps messages in memory alone; with another uri or options it would be empty. Delete its queues first.";
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        Ok(())
     }
 
     /// A store that has answered, and what it states.

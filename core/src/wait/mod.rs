@@ -74,8 +74,9 @@ impl Waits {
         self.ending.send_replace(true);
     }
 
-    /// Gives back a claim whose client has left without it; one that may be on its way to its pool, twice.
-    fn give_back(&self, service: Arc<Service>, queue: Arc<Queue>, claim: ClaimId, may_be_on_its_way: bool) {
+    /// Gives back a claim that its client does not get: it has left, or was told of a failure. Goes on until the
+    /// store takes it; one that may be on its way to its pool is given back twice.
+    pub(crate) fn give_back(&self, service: Arc<Service>, queue: Arc<Queue>, claim: ClaimId, may_be_on_its_way: bool) {
         self.returns.begin(service, queue, claim, may_be_on_its_way);
     }
 

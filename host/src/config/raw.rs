@@ -76,7 +76,7 @@ pub fn read(
         };
         let path = path.to_lowercase();
         let node = Node { value: Value::Env(value), origin: Origin::Env(name.clone()) };
-        lay_over(&mut root, &path.split("__").collect::<Vec<_>>(), node);
+        lay_over(&mut root, "", &path.split("__").collect::<Vec<_>>(), node);
     }
     root
 }
@@ -169,13 +169,16 @@ fn name_secrets(table: &Table, names: &mut Vec<String>) {
     }
 }
 
-/// Sets one value. A section that is there under another spelling (`-` for `_`) is meant.
-fn lay_over(table: &mut Table, path: &[&str], node: Node) {
+/// Sets one value in a section. What is there under another spelling (`-` for `_`) is meant. The names of plugins
+/// are written with `-`, which no variable's name can have.
+fn lay_over(table: &mut Table, section: &str, path: &[&str], node: Node) {
     let Some((first, rest)) = path.split_first() else { return };
     let same = |name: &str| name.replace('-', "_").eq_ignore_ascii_case(first);
     let index = table.0.iter().position(|(name, _)| same(name)).unwrap_or_else(|| {
         let empty = Node { value: Value::Table(Table::default()), origin: node.origin.clone() };
-        table.0.push(((*first).to_owned(), empty));
+        let is_plugins = matches!(section, "filters" | "notifiers" | "plugins");
+        let name = if is_plugins { first.replace('_', "-") } else { (*first).to_owned() };
+        table.0.push((name, empty));
         table.0.len() - 1
     });
     let entry = &mut table.0[index].1;
@@ -187,6 +190,6 @@ fn lay_over(table: &mut Table, path: &[&str], node: Node) {
         *entry = Node { value: Value::Table(Table::default()), origin: node.origin.clone() };
     }
     if let Value::Table(inner) = &mut entry.value {
-        lay_over(inner, rest, node);
+        lay_over(inner, first, rest, node);
     }
 }

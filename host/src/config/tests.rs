@@ -63,6 +63,13 @@ fn file_and_environment_lie_over_the_defaults() {
 }
 
 #[test]
+fn a_plugin_with_a_hyphen_can_be_set_by_the_environment_alone() {
+    let env = [("SUKKAL_PIPELINE", "rate-limit"), ("SUKKAL_FILTERS__RATE_LIMIT__ON_ERROR", "pass")];
+    let config = load("", &env).ok().unwrap();
+    assert_eq!(config.filters["rate-limit"].on_error, OnError::Pass);
+}
+
+#[test]
 fn all_mistakes_are_told_at_once_with_their_lines() {
     let text = r#"max_message_ttl = 5
 catalog = "nothing"

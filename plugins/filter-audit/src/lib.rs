@@ -58,7 +58,7 @@ impl Audit {
             Written::Whole => host.count("audit_lines_written_total", &[], n_lines),
             Written::Lost => host.count("audit_lines_lost_total", &[], n_lines),
         };
-        Ok(Audit { trail: Trail::open(path, open.settings.backlog, counted)?, host: open.host })
+        Ok(Audit { trail: Trail::open(path, open.settings.backlog, counted).await?, host: open.host })
     }
 }
 

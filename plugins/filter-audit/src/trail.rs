@@ -38,20 +38,33 @@ impl Trail {
     ///
     /// # Errors
     /// `Unavailable`: it cannot be written.
-    pub fn open(path: PathBuf, backlog: usize, counted: impl Fn(Written, u64) + Send + 'static) -> Result<Self> {
-        let file = append(&path).map_err(|error| {
-            Error::unavailable(format!("the audit file {} cannot be written", path.display())).detail(error)
-        })?;
+    pub async fn open(path: PathBuf, backlog: usize, counted: impl Fn(Written, u64) + Send + 'static) -> Result<Self> {
+        let text = format!("the audit file {} cannot be written", path.display());
         let (sender, receiver) = channel(backlog.max(1));
         let (ends, ended) = oneshot::channel::<()>();
+        let (tells, opened) = oneshot::channel();
+        let write = move || {
+            let _ends = ends;
+            let (file, told) = match append(&path) {
+                Ok(file) => (Some(file), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Whoever waits no longer has no lines either.
+            let _ = tells.send(told);
+            if let Some(file) = file {
+                write_all(path, file, receiver, counted);
+            }
+        };
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || {
-                let _ends = ends;
-                write_all(path, file, receiver, counted);
-            })
+            .spawn(write)
             .map_err(|error| Error::unavailable("no thread is left for the audit").detail(error))?;
-        Ok(Trail { lines: Mutex::new(Some(sender)), ended: Mutex::new(Some(ended)) })
+        // A pipe that nobody reads does not open: the host bounds the wait, and no thread of its own is held.
+        match opened.await {
+            Ok(Ok(())) => Ok(Trail { lines: Mutex::new(Some(sender)), ended: Mutex::new(Some(ended)) }),
+            Ok(Err(error)) => Err(Error::unavailable(text).detail(error)),
+            Err(_) => Err(Error::internal(text)),
+        }
     }
 
     /// Hands a line over; waits while too many wait for the disk.
@@ -123,8 +136,8 @@ mod tests {
     fn lines_are_there_when_it_is_closed_and_a_moved_file_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.jsonl");
-        let trail = Trail::open(path.clone(), 2, |_, _| {}).unwrap();
         run(async {
+            let trail = Trail::open(path.clone(), 2, |_, _| {}).await.unwrap();
             trail.write(b"one\n".to_vec()).await.unwrap();
             while std::fs::read(&path).unwrap().is_empty() {
                 sukkal_plugin_sdk::tokio::task::yield_now().await;

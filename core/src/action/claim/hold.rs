@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::{Applied, Batch, Call, ClaimId, Message, NewClaim, Release, Request, Timestamp};
+use sukkal_plugin_sdk::{self as sdk, Applied, Batch, Call, ClaimId, Message, NewClaim, Release, Request, Timestamp};
 
 use crate::directory::Queue;
 use crate::engine::Context;
@@ -48,7 +48,7 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
         Err(error) => {
             // The claim may be there, and nobody will ever learn its id.
             if error.applied == Applied::Unknown {
-                release(context.service, call, &queue, claim.id).await;
+                context.service.waits.give_back(context.service.clone(), queue, claim.id, true);
             }
             context.presence.has_tried();
             Err(error.into())
@@ -74,15 +74,28 @@ pub(crate) async fn egress(
 
 /// Gives back what nobody gets. Where it fails the messages are free when the claim expires.
 pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
-    let release = service.directory.on(call, queue.clone(), |queue| async move {
+    if let Err(error) = try_release(service, call, queue, id).await {
+        not_released(queue, &error);
+    }
+}
+
+/// The same.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn try_release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) -> sdk::Result<()> {
+    let released = service.directory.on(call, queue.clone(), |queue| async move {
         let release = Release { uncounted: true, ..Release::default() };
         let pool = queue.pool()?;
         let released = || pool.claim_release(call, &queue.reference, id, release.clone());
         service.directory.until_known(call, released).await
     });
-    if let Err(error) = release.await {
-        tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");
-    }
+    released.await.map(drop)
+}
+
+/// Tells that a claim stays until it expires.
+pub(crate) fn not_released(queue: &Queue, error: &sdk::Error) {
+    tracing::warn!(%error, queue = queue.name, project = queue.project, "a claim could not be released");
 }
 
 #[cfg(test)]

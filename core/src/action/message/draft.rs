@@ -170,9 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_free() {
-        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-        assert_eq!(bodies(&format!("{{\"messages\":[{{\"body\":{deep}}}]}}")), [deep]);
+    fn nesting_has_a_bound() {
+        let messages = |depth: usize| {
+            let deep = "[".repeat(depth) + &"]".repeat(depth);
+            (format!("{{\"messages\":[{{\"body\":{deep}}}]}}"), deep)
+        };
+        let (text, deep) = messages(500);
+        assert_eq!(bodies(&text), [deep]);
+        assert!(read_text(&messages(100_000).0).is_err());
     }
 
     #[test]

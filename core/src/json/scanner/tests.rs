@@ -104,10 +104,11 @@ fn surrogates_come_in_pairs() {
 }
 
 #[test]
-fn depth_is_bounded_by_length_alone() {
-    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
-    assert!(scan(&deep).is_ok());
-    assert_eq!(scan(&"[".repeat(200_000)), Err(Fault::Syntax));
+fn depth_is_bounded() {
+    let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(scan(&deep(MAX_DEPTH)).is_ok());
+    assert_eq!(scan(&deep(MAX_DEPTH + 1)), Err(Fault::Syntax));
+    assert_eq!(scan(&"[".repeat(MAX_DEPTH)), Err(Fault::Syntax));
 }
 
 #[test]

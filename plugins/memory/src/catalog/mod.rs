@@ -61,11 +61,6 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
         Ok(self.lock().get(key, self.host.now()))
     }
 
-    async fn get_many(&self, _call: &Call, keys: Vec<RecordKey>) -> Result<Vec<Record>> {
-        let (records, now) = (self.lock(), self.host.now());
-        Ok(keys.into_iter().filter_map(|key| records.get(key, now)).collect())
-    }
-
     async fn list(
         &self,
         _call: &Call,
