@@ -61,6 +61,7 @@ pub struct Scanner<'a> {
     open: Vec<Container>,
     expect: Expect,
     any_float: bool,
+    max_depth: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,12 +84,25 @@ enum Expect {
 impl<'a> Scanner<'a> {
     /// Begins at the start of a text.
     pub fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0, start: 0, open: Vec::new(), expect: Expect::Value, any_float: false }
+        Scanner {
+            text,
+            at: 0,
+            start: 0,
+            open: Vec::new(),
+            expect: Expect::Value,
+            any_float: false,
+            max_depth: MAX_DEPTH,
+        }
     }
 
     /// Lets floats beyond a double's range through from here on, or no more.
     pub fn allow_any_float(&mut self, allow: bool) {
         self.any_float = allow;
+    }
+
+    /// Lets any nesting through: of the service's own answers, which have a few levels round what they hand on.
+    pub fn allow_any_depth(&mut self) {
+        self.max_depth = usize::MAX;
     }
 
     /// Where in the text the last token ended.
@@ -177,7 +191,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn open(&mut self, container: Container, expect: Expect, token: Token<'a>) -> Result<Token<'a>, Fault> {
-        if self.open.len() == MAX_DEPTH {
+        if self.open.len() == self.max_depth {
             return Err(Fault::Syntax);
         }
         self.at += 1;

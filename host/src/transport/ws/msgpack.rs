@@ -262,6 +262,7 @@ fn lengths(text: &str) -> Result<Vec<u32>, Fault> {
 fn scanner(text: &str) -> Scanner<'_> {
     let mut scanner = Scanner::new(text);
     scanner.allow_any_float(true);
+    scanner.allow_any_depth();
     scanner
 }
 
