@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sukkal_plugin_sdk::{Call, Change, DeadLetterRule, Expect, QueueId, QueueRef, RecordKey};
 
 use super::Directory;
-use super::queues::{Queue, contended};
+use super::queues::Queue;
 use super::record::{DEAD_LETTER_SOURCE, QueueRecord, kind_of};
 use crate::answer::Object;
 use crate::error::{Error, ErrorKind, Result};
@@ -99,9 +99,9 @@ async fn bring_beside(
             moved => moved?,
         };
         // Deleted meanwhile: whoever tries again makes it.
-        target = directory.read(call, Named::queue(&name)).await?.ok_or_else(contended)?;
+        target = directory.read(call, Named::queue(&name)).await?.ok_or_else(|| Error::contended("queue"))?;
         if !moved {
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
     Ok(())
@@ -213,7 +213,7 @@ pub async fn connect(directory: &Directory, call: &Call, queue: &Queue) -> Resul
         if !queue.unconnected || directory.commit(call, vec![queue.changed_to(&record)?]).await? {
             return directory.configured(call, queue.named()).await;
         }
-        attempts.again_or(contended).await?;
+        attempts.again_or(|| Error::contended("queue")).await?;
     }
 }
 

@@ -198,7 +198,7 @@ impl Directory {
                 // It may be the pool that has changed.
                 self.pools.refresh(call, Instant::now()).await?;
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
 
@@ -224,7 +224,7 @@ impl Directory {
                 if self.relocate(call, &queue, metadata, target, None).await.map_err(refused)? {
                     return self.read(call, named).await;
                 }
-                attempts.again_or(contended).await?;
+                attempts.again_or(|| Error::contended("queue")).await?;
                 continue;
             }
             let source = Source { metadata: &metadata, ..Source::of(&queue) };
@@ -235,7 +235,7 @@ impl Directory {
             if self.commit(call, changes).await? {
                 return self.configured(call, named).await;
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
 
@@ -275,7 +275,7 @@ impl Directory {
                 self.to_drop(&dropping);
                 return told;
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
 
@@ -374,7 +374,7 @@ impl Directory {
                 Err(error) if error.kind == sdk::ErrorKind::Stale => {}
                 Err(error) => return Err(error.into()),
             }
-            attempts.again_or(contended).await?;
+            attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
 
@@ -434,8 +434,4 @@ fn key(call: &Call, named: Named<'_>) -> RecordKey {
 
 fn unavailable(error: Error) -> sdk::Error {
     sdk::Error::unavailable(error.message).detail(error.detail)
-}
-
-pub(super) fn contended() -> Error {
-    Error::new(ErrorKind::Unavailable, "The queue is being changed by others.")
 }
