@@ -88,6 +88,7 @@ fn has_json_form(object: &Packed) -> bool {
 fn scanned(text: &str) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
     scanner.allow_any_float(true);
+    scanner.allow_any_depth();
     scanner.next()?;
     scanner.leave_to(0)?;
     scanner.finish()

@@ -49,6 +49,8 @@ pub fn read(text: &str) -> Result<Option<Envelope<'_>>, Fault> {
     let mut scanner = Scanner::new(text);
     // Message bodies may hold any float; what is none is checked by the action, field by field.
     scanner.allow_any_float(true);
+    // Core judges the body by itself, as it does over REST.
+    scanner.allow_any_depth();
     let mut envelope = None;
     if scanner.next()? == Token::ObjectStart {
         let envelope = envelope.insert(Envelope::default());
@@ -212,6 +214,6 @@ mod tests {
     #[test]
     fn no_depth_exhausts_the_stack() {
         let deep = format!("{{\"body\":{{\"a\":{}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(read(&deep), Err(Fault::Syntax));
+        assert!(read(&deep).is_ok());
     }
 }
