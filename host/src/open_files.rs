@@ -22,7 +22,7 @@ pub fn share<const N: usize>(wanted: [u32; N]) -> [u32; N] {
     let shares = within(files.saturating_sub(OTHERS), wanted);
     if shares != wanted {
         let names = "rest.max_connections and websocket.max_connections ask for";
-        tracing::warn!(open_files = files, "the system allows fewer open files than {names}; raise `ulimit -n`");
+        tracing::info!(open_files = files, "the system allows fewer open files than {names}; raise `ulimit -n`");
     }
     shares
 }
