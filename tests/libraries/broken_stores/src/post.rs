@@ -67,7 +67,9 @@ pub async fn configure(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut hea
         "pool.dead_letter.at_its_end" => rule.into_iter().for_each(|rule| rule.ttl = rule.ttl.or(Some(Duration::ZERO))),
         "pool.dead_letter.ttl" => rule.into_iter().for_each(|rule| rule.ttl = None),
         "pool.dead_letter.never_popped" => header.dead_letter = None,
-        "pool.dead_letter.later_rule" | "pool.dead_letter.rule_lowered" if header.epoch > 1 => header.dead_letter = None,
+        "pool.dead_letter.later_rule" | "pool.dead_letter.rule_lowered" if header.epoch > 1 => {
+            header.dead_letter = None
+        }
         "pool.epoch.dropping" => header.dropping = false,
         _ => {}
     }
