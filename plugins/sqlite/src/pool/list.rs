@@ -1,13 +1,15 @@
 //! Reading messages: listings and reads by place. Both are right whether or not what has fallen due
 //! is settled yet.
 
+use std::collections::HashMap;
+
 use rusqlite::{CachedStatement, Connection, params};
-use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Message, Place, QueueRef, Timestamp};
+use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Place, QueueRef, Timestamp};
 
 use super::block::{Block, Entry, View};
 use super::body::Pick;
 use super::id::{LaneKey, block_of, id_in, lane_of, offset_of, slot_of};
-use super::own_run::{OwnRuns, Walk};
+use super::own_blocks::{OwnBlocks, Walk};
 use super::settle::{self, Crowded, Step};
 use super::snapshot::Snapshot;
 use super::{claim_row, lane, open, queue};
@@ -26,7 +28,7 @@ pub fn list(
     snapshot: &Snapshot<'_>,
     queue: &QueueRef,
     list: &List,
-    own: &OwnRuns,
+    own: &OwnBlocks,
     crowded: Crowded,
 ) -> Outcome<Step<Batch>> {
     let Snapshot { connection, now, .. } = *snapshot;
@@ -167,8 +169,9 @@ pub fn get(snapshot: &Snapshot<'_>, queue: &QueueRef, places: &[Place]) -> Outco
     asked.dedup();
     let picks = find(connection, slot, &asked, now, |_| true)?;
     let mut found = snapshot.messages(picks)?;
-    let order = |message: &Message| places.iter().position(|place| *place == message.place);
-    found.sort_by_key(order);
+    // Of a place that is asked for twice, the first counts.
+    let order: HashMap<Place, usize> = places.iter().enumerate().rev().map(|(at, place)| (*place, at)).collect();
+    found.sort_by_key(|message| order.get(&message.place).copied());
     Ok(Batch { now, messages: found, ..Batch::default() })
 }
 

@@ -9,7 +9,7 @@
 //! | `ledger`, `queue`, `count`, `due` | what the writing thread keeps in memory: headers and counts, when queues fall due |
 //! | `post`, `key`, `claim`, `claim_row`, `delete`, `lane` | what clients and hosts ask for |
 //! | `settle`, `dead_letter`, `recheck`, `garbage` | what happens by itself as time passes; and when a rule has changed |
-//! | `snapshot`, `list`, `own_run`, `stats` | reads, on connections of their own |
+//! | `snapshot`, `list`, `own_blocks`, `stats` | reads, on connections of their own |
 //! | `watch` | who waits for something to become available |
 //! | `export` | a whole queue, page by page |
 
@@ -31,7 +31,7 @@ mod lane;
 mod ledger;
 mod list;
 mod open;
-mod own_run;
+mod own_blocks;
 mod post;
 mod queue;
 mod recheck;
@@ -55,7 +55,7 @@ use sukkal_plugin_sdk::{
 
 use self::count::Totals;
 use self::ledger::Ledger;
-use self::own_run::OwnRuns;
+use self::own_blocks::OwnBlocks;
 use self::runs::Runs;
 use self::settle::{Crowded, Step};
 use self::snapshot::Snapshot;
@@ -70,7 +70,7 @@ pub struct Pool {
     store: Store<Ledger>,
     watch: Arc<Watch>,
     totals: Arc<Totals>,
-    own: Arc<OwnRuns>,
+    own: Arc<OwnBlocks>,
     runs: Arc<Runs>,
 }
 

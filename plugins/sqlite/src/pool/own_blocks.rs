@@ -15,7 +15,7 @@ const KEPT: usize = 4096;
 /// What is true of such a run stays true: places are given out in order, so nobody's message comes
 /// to lie in it. Only an import fills places of the past.
 #[derive(Default)]
-pub struct OwnRuns(Mutex<Known>);
+pub struct OwnBlocks(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -31,7 +31,7 @@ pub struct Run {
     pub to: i64,
 }
 
-impl OwnRuns {
+impl OwnBlocks {
     /// Where a listing that begins at a block may begin instead.
     pub fn skip(&self, queue: QueueId, client: &str, block: i64) -> i64 {
         let known = self.lock();
@@ -39,7 +39,7 @@ impl OwnRuns {
         run.map_or(block, |run| run.to)
     }
 
-    /// How often all was forgotten; see [`OwnRuns::keep`].
+    /// How often all was forgotten; see [`OwnBlocks::keep`].
     pub fn age(&self) -> u64 {
         self.lock().age
     }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn runs_that_touch_are_one_and_are_skipped() {
-        let (runs, queue) = (OwnRuns::default(), QueueId(1));
+        let (runs, queue) = (OwnBlocks::default(), QueueId(1));
         runs.keep(queue, "c", Run { from: 3, to: 7 }, 0);
         runs.keep(queue, "c", Run { from: 7, to: 9 }, 0);
         let skipped = [2, 3, 8, 9].map(|block| runs.skip(queue, "c", block));
