@@ -1,5 +1,9 @@
 //! A full store: nothing new is taken, nothing acknowledged is lost, and room made is used again.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
 use serde_json::json;
 use sukkal_tests::disk::SmallDisk;
 use sukkal_tests::eventually::SOON;
@@ -145,6 +149,49 @@ async fn a_sqlite_pool_on_a_full_disk_that_its_log_would_fill_goes_on_with_all_b
 #[tokio::test]
 async fn a_sqlite_pool_on_a_larger_full_disk_goes_on_with_all_but_posts() {
     a_full_disk_of(120).await;
+}
+
+/// Another program takes all that is left of a disk.
+fn others_fill(disk: &Path) {
+    let mut file = File::options().append(true).create(true).open(disk.join("others")).expect("a file can be made");
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
+
+#[tokio::test]
+async fn a_host_that_was_stopped_starts_again_on_a_disk_that_others_have_filled() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 40) else {
+        eprintln!("skipped: this user may not mount");
+        return;
+    };
+    let disk = disk.mount_point();
+    let stores = format!("catalog = \"sqlite:{0}/catalog.db\"\ndefault_pool = \"sqlite:{0}/pool.db\"", disk.display());
+    let mut host = Host::with().top(&stores).start().await;
+    host.queue("q").post((0..20).collect::<Vec<_>>()).await;
+    others_fill(disk);
+    for n_messages in [20, 15] {
+        assert!(host.stop().await.success());
+        others_fill(disk);
+        host.start_again().await;
+        work_goes_on(&host.queue("q"), n_messages).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_catalog_is_not_taken_for_a_pool() {
+    let host = Host::with().top("catalog = \"sqlite:catalog.db?max_mib=1\"").start().await;
+    let metadata = json!({ "text": "x".repeat(50_000) });
+    let put = async |number: usize| host.client().put(&format!("/v2/queues/q{number}"), metadata.clone()).await;
+    let mut number = 0;
+    let told = loop {
+        let answer = put(number).await;
+        number += 1;
+        match answer.status {
+            201 => assert!(number < 100, "the catalog does not fill up"),
+            _ => break answer.expect(503).text(),
+        }
+    };
+    assert!(told.contains("no space is left") && told.contains("queues") && !told.contains("pool"), "{told}");
 }
 
 async fn dead_letters_hold_nobody_up(pool: &str) {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
@@ -132,4 +133,83 @@ async fn a_store_that_is_slow_to_open_holds_nobody_up() {
     for registered in registered {
         registered.await.expect("a request ends").expect(201);
     }
+}
+
+#[tokio::test]
+async fn nothing_is_taken_into_files_that_are_gone() {
+    let host = Host::start().await;
+    let queue = host.queue("orders");
+    queue.post(["kept"]).await;
+    host.pages().get("/ready").await.expect(200);
+    std::fs::remove_dir_all(host.folder().join("data")).expect("a folder can be removed");
+    let told = eventually("posts are refused", SOON, async || {
+        let answer = host.client().post(&queue.path("/messages"), json!({ "messages": [{ "body": 1 }] })).await;
+        (answer.status != 201).then(|| answer.expect(503).text())
+    });
+    let told = told.await;
+    assert!(told.contains("removed or replaced") && !told.contains("data"), "{told}");
+    eventually("it is not ready", SOON, async || (host.pages().get("/ready").await.status == 503).then_some(())).await;
+    for file in ["pool.db", "catalog.db"] {
+        let errors = || host.log().lines().filter(|line| line.contains("ERROR") && line.contains(file)).count();
+        eventually("it is logged", SOON, async || (errors() > 0).then_some(())).await;
+        host.client().post(&queue.path("/messages"), json!({ "messages": [{ "body": 1 }] })).await.expect(503);
+        assert_eq!(errors(), 1, "once");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_another_was_moved_over_takes_nothing_until_it_is_back() {
+    let host = Host::start().await;
+    let data = host.folder().join("data");
+    let (pool, aside) = (data.join("pool.db"), data.join("aside.db"));
+    let queue = host.queue("orders");
+    queue.post(["one"]).await;
+    std::fs::rename(&pool, &aside).expect("a file can be moved");
+    std::fs::copy(&aside, &pool).expect("a file can be copied");
+    let post = async || host.client().post(&queue.path("/messages"), json!({ "messages": [{ "body": 1 }] })).await;
+    eventually("posts are refused", SOON, async || (post().await.status == 503).then_some(())).await;
+    std::fs::rename(&aside, &pool).expect("a file can be moved");
+    eventually("posts are taken", SOON, async || (post().await.status == 201).then_some(())).await;
+    assert_eq!(queue.list("?echo=true").await.bodies()[0], "one");
+}
+
+#[tokio::test]
+async fn a_file_is_whole_by_itself_after_a_stop_and_a_log_that_stays_is_no_others() {
+    let mut host = Host::start().await;
+    let data = host.folder().join("data");
+    let (pool, copy) = (data.join("pool.db"), data.join("copy.db"));
+    host.queue("orders").post(["one"]).await;
+    assert!(host.stop().await.success());
+    std::fs::copy(&pool, &copy).expect("a file can be copied");
+    host.start_again().await;
+    host.queue("orders").post(["two"]).await;
+    assert!(host.stop().await.success());
+    std::fs::copy(&copy, &pool).expect("a file can be copied");
+    host.start_again().await;
+    assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), ["one"]);
+}
+
+#[tokio::test]
+async fn another_program_that_reads_for_long_holds_nobody_up() {
+    // Less than SQLite would wait for it.
+    let limits = "[limits]\nrequest_timeout = 4";
+    let host = Host::with().top("default_pool = \"sqlite:pool.db?checkpoint_mib=1\"").section(limits).start().await;
+    let queue = host.queue("orders");
+    queue.post(["first"]).await;
+    let file = host.folder().join("data").join("pool.db");
+    let reader = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it can be opened");
+    reader.execute_batch("BEGIN").expect("a transaction can be begun");
+    reader.query_row("SELECT count(*) FROM queue", [], |row| row.get::<_, i64>(0)).expect("it can be read");
+    let log = || file.with_extension("db-wal").metadata().expect("there is a log").len();
+    let large = "x".repeat(100_000);
+    while log() < 12 << 20 {
+        queue.post([large.as_str(); 2]).await;
+    }
+    drop(reader);
+    eventually("the log is begun anew, and as short as ever", SOON, async || {
+        queue.post([large.as_str(); 2]).await;
+        (log() <= 9 << 20).then_some(())
+    })
+    .await;
+    assert_eq!(host.log().matches("the write-ahead log cannot be begun anew").count(), 1, "it is told once");
 }

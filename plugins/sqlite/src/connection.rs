@@ -14,7 +14,7 @@ use crate::settings::{Settings, Synchronous};
 /// Statements kept prepared by each connection: more than there are.
 const STATEMENTS: usize = 128;
 /// Only programs other than hosts (a backup, a shell) can make us wait for a lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The connection that writes. Makes the file if there is none.
 ///
@@ -87,6 +87,9 @@ fn tune(connection: &Connection, settings: &Settings, cache_kib: u32) -> rusqlit
     // Plans must not depend on what is bound: else a statement with a bound LIMIT is prepared anew
     // each time that it is run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // The log stays: a disk that others have filled would have no room for another at the next start. It is
+    // emptied by the writer (wal.rs).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }

@@ -123,7 +123,9 @@ fn is_full(failure: &ffi::Error) -> bool {
 }
 
 fn full() -> Error {
-    Error::new(ErrorKind::Full, "no space is left in this pool; delete messages or give it more")
+    // A catalog's as well as a pool's.
+    let message = "no space is left for the file of this store; delete messages or queues, or give it more room";
+    Error::new(ErrorKind::Full, message)
 }
 
 /// Refused for now: too much waits already.

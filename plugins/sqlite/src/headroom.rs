@@ -7,9 +7,11 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Bytes at the beginning of a log.
+pub const LOG_HEAD: usize = 32;
 /// By so much files grow, in bytes.
 pub const CHUNK: u64 = 1 << 20;
 /// It does once less than this is left.
@@ -33,9 +35,8 @@ pub struct Headroom {
 impl Headroom {
     /// The room in the log of a database that is open in write-ahead mode.
     pub fn of(database: &Path, bound: u64) -> Headroom {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
-        Headroom { file: File::options().write(true).open(path).ok(), length: 0, bound, full_until: None }
+        let file = File::options().write(true).open(log_of(database)).ok();
+        Headroom { file, length: 0, bound, full_until: None }
     }
 
     /// Sees to it that there is room behind the bytes used so far. To be called within a write
@@ -52,10 +53,32 @@ impl Headroom {
         self.full_until = outcome.err().map(|_| Instant::now() + TRY_AGAIN);
     }
 
+    /// Empties a log that is all copied, and leaves it as long as it is to be at least. To be called within
+    /// a write transaction, as [`Headroom::keep`].
+    ///
+    /// # Errors
+    /// The system's: the log is as it was, or empty.
+    pub fn empty(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        // What follows a head of zeros is no log. It must be there before the end is cut off: a part of a log
+        // would be taken for all of it.
+        file.write_all_at(&[0; LOG_HEAD], 0)?;
+        file.sync_all()?;
+        let least = LEAST.min(self.bound);
+        if file.metadata()?.len() > least { file.set_len(least) } else { Ok(()) }
+    }
+
     /// Whether the log is as long as it is to be at least.
     pub fn is_whole(&self) -> bool {
         self.file.is_none() || self.length >= LEAST.min(self.bound)
     }
+}
+
+/// Where the log of a database lies.
+pub fn log_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    PathBuf::from(path)
 }
 
 /// Sees to it that a file is so long at least, and if it is not, makes it so long, with zeros: the disk

@@ -8,6 +8,7 @@ mod error;
 mod headroom;
 mod lock;
 mod pool;
+mod presence;
 mod reader;
 mod reserve;
 mod schema;

@@ -14,6 +14,7 @@ use sukkal_plugin_sdk::{Error, Health, Host, Open, Result, tracing};
 use crate::connection;
 use crate::error::{Fail, of_driver};
 use crate::lock::{FileLock, network_file_system};
+use crate::presence::Presence;
 use crate::reader::Readers;
 use crate::reserve;
 use crate::schema::Schema;
@@ -81,8 +82,9 @@ impl<L: Ledger> Store<L> {
         let wal = Wal::watch(&mut connection, &path, file.clone(), &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
+        let presence = Presence::of(&path).map_err(|error| cannot_open(&path, &error))?;
         let ledger = ledger(connection)?;
-        let writer = Writer::start(ledger, host.clone(), wal, schema.role, settings.waiting as usize)?;
+        let writer = Writer::start(ledger, host.clone(), wal, presence, schema.role, settings.waiting as usize)?;
         let warnings = warnings(&path, &settings);
         for warning in &warnings {
             tracing::warn!(file = %path.display(), "{warning}");

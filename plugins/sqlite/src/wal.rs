@@ -3,33 +3,36 @@
 //! A thread of its own copies the log into the file whenever it has grown by the threshold. SQLite
 //! can start the log anew only when all of it is copied and nobody reads from it, which under
 //! constant load never happens by itself: so at eight times the threshold the writer keeps readers
-//! out for the moment that the rest takes.
+//! out for the moment that the rest takes. Another program that reads is not waited for: the log grows
+//! until it ends, and shrinks again after that.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use crate::connection;
 use crate::error::{Fail, Outcome};
-use crate::headroom::Headroom;
+use crate::headroom::{Headroom, LOG_HEAD};
 use crate::reserve::{Leaves, Reserve};
 use crate::settings::Settings;
 
 /// How many times the threshold the log may be long.
 const BOUND: usize = 8;
-/// Bytes at the beginning of the log, and before each page in it.
-const LOG_HEAD: u64 = 32;
+/// Bytes before each page in the log.
 const FRAME_HEAD: u64 = 24;
 
 /// The log of one file.
 pub struct Wal {
     /// Its length in pages, as of the last commit.
     pages: Arc<AtomicUsize>,
+    /// How many of them are copied, as of the last copying.
+    copied: AtomicUsize,
     /// From which length on it is copied again.
     next: AtomicUsize,
     threshold: usize,
@@ -39,8 +42,8 @@ pub struct Wal {
     reserve: Reserve,
     /// Whether there is a commit since it was last begun anew.
     written: Arc<AtomicBool>,
-    /// Whether that failed when it was tried last.
-    failed: AtomicBool,
+    /// Whether that came to nothing when it was tried last.
+    held_up: AtomicBool,
     /// Readers hold it shared while they read.
     gate: Arc<RwLock<()>>,
     /// Held while the log is copied, by whoever does it.
@@ -80,13 +83,14 @@ impl Wal {
         }))?;
         Ok(Arc::new(Wal {
             pages,
+            copied: AtomicUsize::new(0),
             next: AtomicUsize::new(threshold),
             threshold,
             frame,
             headroom: Mutex::new(Headroom::of(path, (threshold * BOUND) as u64 * frame)),
             reserve: Reserve::of(writer, file)?,
             written,
-            failed: AtomicBool::new(false),
+            held_up: AtomicBool::new(false),
             gate: Arc::new(RwLock::new(())),
             copying: Mutex::new(()),
             signal: Mutex::new(Signal::default()),
@@ -101,7 +105,7 @@ impl Wal {
 
     /// Called by the writer at the beginning of each transaction.
     pub fn begun(&self) {
-        let used = LOG_HEAD + self.pages.load(Ordering::Relaxed) as u64 * self.frame;
+        let used = LOG_HEAD as u64 + self.pages.load(Ordering::Relaxed) as u64 * self.frame;
         self.headroom().keep(used);
     }
 
@@ -137,34 +141,79 @@ impl Wal {
     /// Called by the writer after each commit.
     pub fn committed(&self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
+        let bound = self.threshold * BOUND;
         if pages < self.threshold {
             // It was begun anew meanwhile.
             self.next.store(self.threshold, Ordering::Relaxed);
-        } else if pages >= self.threshold * BOUND {
-            let _ = self.restart(writer);
         } else if pages >= self.next.load(Ordering::Relaxed) {
-            self.next.store(pages + self.threshold, Ordering::Relaxed);
+            // Of a log that another program has held up for long, the other thread copies most, however long
+            // that takes.
+            let is_little = pages.saturating_sub(self.copied.load(Ordering::Relaxed)) <= 2 * bound;
+            if pages >= bound && is_little && self.restart(writer) {
+                self.next.store(self.threshold, Ordering::Relaxed);
+                return;
+            }
+            let next = pages + self.threshold;
+            self.next.store(if pages < bound { next.min(bound) } else { next }, Ordering::Relaxed);
             self.signal().wanted = true;
             self.raised.notify_one();
         }
+    }
+
+    /// Called by the writer at its end: the file holds everything, and the log is empty and as long as the
+    /// next start needs it, which may find no room for it on the disk.
+    pub fn end(&self, writer: &Connection) {
+        if let Err(fail) = self.empty(writer) {
+            tracing::warn!(error = %Error::from(fail), "the write-ahead log could not be emptied");
+        }
+    }
+
+    fn empty(&self, writer: &Connection) -> Outcome<()> {
+        let version = || writer.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
+        let copied = version()?;
+        if !self.restart(writer) {
+            return Ok(());
+        }
+        writer.execute_batch("BEGIN IMMEDIATE")?;
+        // Another program may have written since.
+        let emptied = if version()? == copied { self.headroom().empty() } else { Ok(()) };
+        writer.execute_batch("ROLLBACK")?;
+        emptied.map_err(|error| Error::unavailable("the disk of this store fails").detail(error).into())
     }
 
     /// Copies all; false if it could not be.
     fn restart(&self, writer: &Connection) -> bool {
         let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
         let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let copied = copy(writer, "PRAGMA wal_checkpoint(RESTART)");
-        let failed = copied.as_ref().err();
-        // Once, and not for every request that finds it so.
-        if let Some(error) = failed
-            && !self.failed.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(%error, "the write-ahead log could not be begun anew");
-        }
-        self.failed.fetch_and(failed.is_some(), Ordering::Relaxed);
+        // Whoever reads now is another program, and may do so for long.
+        let done =
+            writer.busy_timeout(Duration::ZERO).and_then(|()| self.copy(writer, "PRAGMA wal_checkpoint(RESTART)"));
+        let _ = writer.busy_timeout(connection::PATIENCE);
+        self.tell(&done);
         // The file is as long as its pages now. What it lacks the next commit asks for again.
         let _ = self.reserve.hold(writer, Leaves::Nothing);
-        copied.unwrap_or(false)
+        done.unwrap_or(false)
+    }
+
+    /// Tells once, and not for every request that finds it so, that the log cannot be begun anew.
+    fn tell(&self, done: &rusqlite::Result<bool>) {
+        let told = self.held_up.swap(!matches!(done, Ok(true)), Ordering::Relaxed);
+        match done {
+            Ok(true) if told => tracing::info!("the write-ahead log is begun anew"),
+            Ok(false) if !told => tracing::warn!(
+                "the write-ahead log cannot be begun anew while another program uses the file, and grows until that ends"
+            ),
+            Err(error) if !told => tracing::warn!(%error, "the write-ahead log could not be begun anew"),
+            _ => {}
+        }
+    }
+
+    /// Copies the log; false if somebody who reads or writes kept some of it from being copied.
+    fn copy(&self, connection: &Connection, pragma: &str) -> rusqlite::Result<bool> {
+        let mut statement = connection.prepare_cached(pragma)?;
+        let (busy, copied) = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(2)?)))?;
+        self.copied.store(usize::try_from(copied).unwrap_or(0), Ordering::Relaxed);
+        Ok(busy == 0)
     }
 
     /// Starts the thread that copies.
@@ -183,7 +232,7 @@ impl Wal {
     fn run(&self, connection: &Connection) {
         while self.wait() {
             let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = copy(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
+            if let Err(error) = self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
                 tracing::warn!(%error, "the write-ahead log could not be copied into the file");
             }
         }
@@ -208,9 +257,4 @@ impl Wal {
     fn signal(&self) -> MutexGuard<'_, Signal> {
         self.signal.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Copies the log; false if somebody who reads or writes kept some of it from being copied.
-fn copy(connection: &Connection, pragma: &str) -> rusqlite::Result<bool> {
-    connection.prepare_cached(pragma)?.query_row([], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

@@ -15,6 +15,7 @@ use sukkal_plugin_sdk::{Call, Error, Host, Result, Timestamp, tracing};
 
 use crate::backlog::{Backlog, Rejected};
 use crate::error::{Fail, Outcome, busy, closed, timed_out};
+use crate::presence::Presence;
 use crate::reserve::Leaves;
 use crate::wal::Wal;
 
@@ -64,12 +65,22 @@ impl<L: Ledger> Writer<L> {
     ///
     /// # Errors
     /// `Unavailable`: no thread is left.
-    pub fn start(ledger: L, host: Host, wal: Arc<Wal>, role: &'static str, waiting: usize) -> Result<Writer<L>> {
+    pub fn start(
+        ledger: L,
+        host: Host,
+        wal: Arc<Wal>,
+        presence: Presence,
+        role: &'static str,
+        waiting: usize,
+    ) -> Result<Writer<L>> {
         let backlog = Arc::new(Backlog::new(waiting, WAITING_BYTES));
-        let mut worker = Worker { ledger, host, wal, role, backlog: backlog.clone() };
+        let mut worker = Worker { ledger, host, wal, presence, role, backlog: backlog.clone() };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || worker.run())
+            .spawn(move || {
+                worker.run();
+                worker.wal.end(worker.ledger.connection());
+            })
             .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
         Ok(Writer { backlog, thread: Some(thread) })
     }
@@ -155,6 +166,7 @@ struct Worker<L> {
     ledger: L,
     host: Host,
     wal: Arc<Wal>,
+    presence: Presence,
     /// Which file this is, for metrics.
     role: &'static str,
     backlog: Arc<Backlog<Box<dyn Job<L>>>>,
@@ -183,6 +195,10 @@ impl<L: Ledger> Worker<L> {
             }
             if !wanted.is_empty() {
                 let (n_jobs, begun) = (wanted.len(), Instant::now());
+                if let Err(missing) = self.presence.check(begun) {
+                    wanted.into_iter().for_each(|job| job.answer(Some(missing.clone())));
+                    continue;
+                }
                 self.commit(wanted);
                 self.measured(n_jobs, begun.elapsed());
                 self.wal.committed(self.ledger.connection());
@@ -331,10 +347,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("n.db");
         let mut connection = Connection::open(&path).unwrap();
-        connection.execute_batch("CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
         let file = crate::reserve::open(&path).unwrap();
         let wal = Wal::watch(&mut connection, &path, file, &crate::settings::Settings::default()).unwrap();
-        (Writer::start(Numbers(connection), host(dir.path()).0, wal, "pool", waiting).unwrap(), dir)
+        let presence = Presence::of(&path).unwrap();
+        (Writer::start(Numbers(connection), host(dir.path()).0, wal, presence, "pool", waiting).unwrap(), dir)
     }
 
     fn call() -> Call {
