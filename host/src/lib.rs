@@ -19,6 +19,7 @@ pub mod config;
 pub mod log;
 pub mod metrics;
 mod open_files;
+mod output;
 mod percent;
 pub mod plugin;
 pub mod running;
@@ -27,6 +28,7 @@ pub mod shutdown;
 mod supervisor;
 mod terminal;
 mod tls_client;
+mod token;
 pub mod transport;
 
 /// Requests allocate on one thread and free on another, in sizes of a message and more: glibc's

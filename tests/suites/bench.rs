@@ -135,7 +135,9 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
     for (arguments, status, told) in [
         ("--url ftp://127.0.0.1/", 2, "only http, https, ws and wss"),
         ("--url http://no.such.host.invalid/", 1, "cannot be found"),
-        ("--header Nonsense", 2, "'X-Auth-Token: …'"),
+        ("--header Nonsense", 2, "'X-Trace: on'"),
+        ("--header x-auth-token:s3cret", 2, "set SUKKAL_TOKEN"),
+        ("--token-file /no/such/file", 2, "cannot be read"),
         ("--url http://127.0.0.1:1/", 1, "is the server there?"),
         ("claim --fill 0", 1, "--fill"),
         ("--url ws://127.0.0.1:1/", 1, "is the server there?"),
@@ -149,7 +151,10 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
         let line = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(status), "{arguments}: {line}");
         assert!(
-            line.starts_with("sukkal: ") && line.lines().count() == 1 && line.contains(told),
+            line.starts_with("sukkal: ")
+                && line.lines().count() == 1
+                && line.contains(told)
+                && !line.contains("s3cret"),
             "{arguments}: {line}"
         );
     }

@@ -1,8 +1,9 @@
 //! Queues from the command line: what it prints, what it says when something is wrong, its status.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -112,6 +113,96 @@ async fn what_nobody_could_read_is_not_deleted() {
     let status = command.stdout(writer).stderr(Stdio::null()).status().expect("the program can be started");
     assert_eq!(status.code(), Some(1));
     assert_eq!(host.queue("orders").counts().await, [2, 0, 2]);
+}
+
+/// A command whose output is a file on a full disk.
+fn onto_a_full_disk(base: &str, arguments: &[&str]) -> Output {
+    let full = File::options().write(true).open("/dev/full").expect("there is such a device");
+    let child = command(base, arguments).stdout(full).stderr(Stdio::piped()).spawn();
+    child.and_then(Child::wait_with_output).expect("the program can be started")
+}
+
+#[tokio::test]
+async fn output_that_cannot_be_written_is_told_in_one_line() {
+    let host = Host::start().await;
+    host.queue("orders").post(["a"]).await;
+    let configuration = host.folder().join("sukkal.toml").display().to_string();
+    let library = programs::library("sukkal-memory").display().to_string();
+    for arguments in [
+        &["queue", "list"][..],
+        &["queue", "list", "--long"],
+        &["queue", "peek", "orders"],
+        &["queue", "show", "orders"],
+        &["queue", "create", "others"],
+        &["queue", "post", "others", "1"],
+        &["queue", "purge", "others"],
+        &["config", "check", "--config", &configuration],
+        &["config", "show", "--config", &configuration],
+        &["config", "schema", "--config", &configuration],
+        &["plugin", "list", "--config", &configuration],
+        &["plugin", "inspect", &library],
+        &["plugin", "verify", &library, "--case", "catalog.listing.*"],
+        &["bench", "--count", "1"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let output = onto_a_full_disk(host.base(), arguments);
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.contains("the output cannot be written: No space left"), "{arguments:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{arguments:?}: {told}");
+    }
+    assert_eq!(host.queue("others").counts().await[2], 0, "what was asked for is done even so");
+}
+
+#[tokio::test]
+async fn who_stops_reading_is_told_nothing() {
+    let host = Host::start().await;
+    host.queue("orders").post(["a", "b"]).await;
+    for arguments in [&["queue", "list"][..], &["queue", "peek", "orders"], &["queue", "show", "orders"], &["man"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let child = command(host.base(), arguments).stdout(writer).stderr(Stdio::piped()).spawn();
+        let output = child.and_then(Child::wait_with_output).expect("the program can be started");
+        assert!(output.status.success() && told(&output).is_empty(), "{arguments:?}: {}", told(&output));
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_not_deleted() {
+    let host = Host::start().await;
+    host.queue("orders").post(["a", "b"]).await;
+    for arguments in
+        [&["queue", "claim", "orders", "-n", "2", "--delete"][..], &["queue", "claim", "orders", "-n", "2"]]
+    {
+        let output = onto_a_full_disk(host.base(), arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let told = told(&output);
+        assert!(told.contains("No space left") && told.contains("back in the queue"), "{told}");
+        assert_eq!(host.queue("orders").counts().await, [2, 0, 2]);
+    }
+}
+
+#[test]
+fn a_claim_that_fails_half_way_gives_the_rest_back() {
+    let claim = "{\"messages\":[{\"id\":\"m1\",\"age\":0,\"ttl\":60,\"body\":1},{\"id\":\"m2\",\"age\":0,\"ttl\":60,\"body\":2}]}";
+    let claimed = format!(
+        "HTTP/1.1 201 Created\r\nlocation: /v2/queues/q/claims/c1\r\ncontent-length: {}\r\n\r\n{claim}",
+        claim.len()
+    );
+    let away =
+        "HTTP/1.1 503 Service Unavailable\r\nx-openstack-request-id: req-1\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let done = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
+    for (released, said) in
+        [(done, "is back in the queue"), (away.clone(), "`sukkal queue release q c1` gives it back")]
+    {
+        let (base, asked) = answering_each(vec![claimed.clone(), away.clone(), released]);
+        let told = refused(&base, &["queue", "claim", "q", "-n", "2", "--delete"], 1);
+        let asked: Vec<String> = asked.join().expect("the server does not panic");
+        let begin = ["POST /v2/queues/q/claims?", "DELETE /v2/queues/q/messages/m1?", "DELETE /v2/queues/q/claims/c1 "];
+        assert!(asked.iter().zip(begin).all(|(asked, begin)| asked.starts_with(begin)), "{asked:?}");
+        assert!(told.contains(said) && told.lines().count() == 1, "{told}");
+    }
 }
 
 #[tokio::test]
@@ -231,10 +322,16 @@ fn a_project_must_be_named() {
 }
 
 /// A server of one answer; returns its address, and later what it was asked.
-fn answering(answer: &'static str) -> (String, thread::JoinHandle<String>) {
+fn answering(answer: &str) -> (String, thread::JoinHandle<String>) {
+    let (base, asked) = answering_each(vec![answer.to_owned()]);
+    (base, thread::spawn(move || asked.join().expect("the server does not panic").remove(0)))
+}
+
+/// The same with several answers, each on a connection of its own.
+fn answering_each(answers: Vec<String>) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let base = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
-    let asked = thread::spawn(move || {
+    let answer_one = move |answer: String| {
         let (mut connection, _) = listener.accept().expect("a connection");
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -242,10 +339,14 @@ fn answering(answer: &'static str) -> (String, thread::JoinHandle<String>) {
             connection.read_exact(&mut byte).expect("a request's head");
             request.push(byte[0]);
         }
+        let request = String::from_utf8_lossy(&request).into_owned();
+        // What is left unread would cut the answer short.
+        let length = request.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        connection.read_exact(&mut vec![0; length.unwrap_or(0)]).expect("a request's body");
         connection.write_all(answer.as_bytes()).expect("the answer can be sent");
-        String::from_utf8_lossy(&request).into_owned()
-    });
-    (base, asked)
+        request
+    };
+    (base, thread::spawn(move || answers.into_iter().map(answer_one).collect()))
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub use report::Report;
 use target::{Form, Target, Transport};
 use work::Work;
 
+use crate::token::TokenOptions;
+
 /// What is done, and against which server.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -101,9 +103,11 @@ pub struct Options {
     /// The client in whose name they are made, a UUID. Default: a new one.
     #[arg(long, value_name = "UUID")]
     client_id: Option<String>,
-    /// A further header of each request: 'X-Auth-Token: …'. May be given again.
+    /// A further header of each request: 'X-Trace: on'. May be given again.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    #[command(flatten)]
+    token: TokenOptions,
     /// How long an answer is waited for, in seconds.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     timeout: u64,

@@ -7,6 +7,9 @@ use super::server::Server;
 use super::work::Work;
 use super::{Failure, Options};
 
+/// The header of a token.
+const TOKEN: &str = "X-Auth-Token";
+
 /// How operations travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
@@ -144,18 +147,30 @@ fn headers(options: &Options) -> Result<Vec<(String, String)>, Failure> {
     let client = options.client_id.clone().unwrap_or_else(|| uuid(rand::random()));
     let own = [("Client-ID", client), ("X-Project-ID", options.project.clone())];
     let mut headers: Vec<_> = own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    for header in &options.headers {
-        let pair = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-        match pair.filter(|(name, value)| !name.is_empty() && !value.is_empty() && !header.contains(['\r', '\n'])) {
-            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
-            None => {
-                return Err(Failure::usage(format!(
-                    "--header {header}: give a name and a value, as 'X-Auth-Token: …'"
-                )));
-            }
+    if let Some(token) = options.token.read().map_err(Failure::usage)? {
+        if token.contains(|letter: char| letter.is_control()) {
+            return Err(Failure::usage("the token holds what no header can: it must be visible ASCII, on one line"));
         }
+        headers.push((TOKEN.to_owned(), token));
+    }
+    for header in &options.headers {
+        headers.push(pair(header)?);
     }
     Ok(headers)
+}
+
+/// The name and the value of a header as it is typed.
+fn pair(header: &str) -> Result<(String, String), Failure> {
+    let is_whole = |part: &str| !part.is_empty() && !part.contains(['\r', '\n']);
+    let pair = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    let Some((name, value)) = pair.filter(|(name, value)| is_whole(name) && is_whole(value)) else {
+        return Err(Failure::usage(format!("--header {header}: give a name and a value, as 'X-Trace: on'")));
+    };
+    if name.eq_ignore_ascii_case(TOKEN) {
+        let mend = "set SUKKAL_TOKEN, or name a file that holds it with --token-file";
+        return Err(Failure::usage(format!("--header {name}: others can read a token on the command line; {mend}")));
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A client id as the API wants it: a UUID.

@@ -2,7 +2,7 @@
 
 use super::failure::{Failed, USAGE, failed};
 use crate::bench::{self, Options};
-use crate::plugin;
+use crate::output::tell;
 
 /// Measures a server, and tells what came of it.
 pub fn run(options: &Options) -> Result<(), Failed> {
@@ -11,9 +11,9 @@ pub fn run(options: &Options) -> Result<(), Failed> {
         if failure.is_usage() { told.with(USAGE) } else { told }
     })?;
     if options.json {
-        plugin::tell(format_args!("{}", report.json()));
+        tell(report.json())?
     } else {
-        plugin::tell(format_args!("{report}"));
+        tell(report)?
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use clap::Subcommand;
 use super::failure::Failed;
 use super::source::{Source, of_plugins};
 use crate::config::{Config, PluginSection, editors, scheme};
+use crate::output::tell;
+use crate::plugin;
 use crate::plugin::inspect::{Description, inspect};
-use crate::plugin::{self, tell};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -37,7 +38,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
             let mut sections = sections(&typed.config)?;
             sections.retain(|section| section.in_use);
             let sections: Vec<PluginSection> = sections.into_iter().map(|section| section.of).collect();
-            tell(typed.show(&sections).trim_end());
+            tell(typed.show(&sections).trim_end())?;
             // What plugins do not know is shown as it is typed, and told.
             of_plugins(&typed.config)?;
             Ok(())
@@ -45,8 +46,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
         Command::Schema(source) => {
             let sections: Vec<PluginSection> =
                 sections(&source.load()?)?.into_iter().map(|section| section.of).collect();
-            tell(format_args!("{:#}", editors::schema(&sections)));
-            Ok(())
+            Ok(tell(format_args!("{:#}", editors::schema(&sections)))?)
         }
     }
 }
@@ -54,10 +54,10 @@ pub fn run(command: Command) -> Result<(), Failed> {
 fn check(source: &Source) -> Result<(), Failed> {
     let config = source.load_with_plugins()?;
     let unseen = of_plugins(&config)?;
-    tell("the settings are valid");
-    config.warnings().iter().for_each(|warning| tell(format_args!("but {warning}")));
-    unseen.iter().for_each(tell);
-    tell("not tried: opening stores and filters, listening; their files, servers and addresses are seen at the start");
+    tell("the settings are valid")?;
+    config.warnings().iter().try_for_each(|warning| tell(format_args!("but {warning}")))?;
+    unseen.iter().try_for_each(tell)?;
+    tell("not tried: opening stores and filters, listening; their files, servers and addresses are seen at the start")?;
     Ok(())
 }
 

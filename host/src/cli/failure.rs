@@ -1,6 +1,7 @@
 //! How a command fails.
 
 use crate::config::Mistake;
+use crate::output::Unprinted;
 
 /// The status when there is nothing of what was asked for: no such queue, no message to claim.
 pub const NOTHING: u8 = 3;
@@ -24,6 +25,12 @@ impl From<Vec<Mistake>> for Failed {
             eprintln!("sukkal: {mistake}");
         }
         Failed(USAGE)
+    }
+}
+
+impl From<Unprinted> for Failed {
+    fn from(unprinted: Unprinted) -> Self {
+        failed(&unprinted.to_string())
     }
 }
 

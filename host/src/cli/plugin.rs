@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::failure::{Failed, failed};
 use super::source::Source;
-use crate::plugin::{self, inspect, new, run_case, verify};
+use crate::output::tell;
+use crate::plugin::{self, Listed, inspect, new, run_case, verify};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -33,12 +34,13 @@ pub fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::List(source) => {
             let config = source.load()?;
-            Ok(plugin::list(&plugin::candidates(&config)?)?)
+            let Listed { lines, mistakes } = plugin::list(&plugin::candidates(&config)?);
+            lines.iter().try_for_each(tell)?;
+            if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
         }
         Command::Inspect { file } => {
             let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;
-            plugin::tell(format_args!("{}\n{description}", file.display()));
-            Ok(())
+            Ok(tell(format_args!("{}\n{description}", file.display()))?)
         }
         Command::Verify(options) => match verify::verify(&options) {
             Ok(true) => Ok(()),
@@ -47,8 +49,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
         },
         Command::New(options) => {
             let made = new::new(options).map_err(|reason| failed(&reason))?;
-            plugin::tell(made);
-            Ok(())
+            Ok(tell(made)?)
         }
         Command::Look { files } => {
             inspect::look(&files);

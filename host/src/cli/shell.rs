@@ -1,6 +1,6 @@
 //! `sukkal completions` and `sukkal man`: what a shell and a reader of manuals want of a program.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::Cli;
 use super::failure::{Failed, failed};
+use crate::output::tell;
 
 #[derive(Args)]
 pub struct Completions {
@@ -47,10 +48,6 @@ fn pages(dir: &Path) -> io::Result<()> {
     clap_mangen::generate_to(Cli::command(), dir)
 }
 
-/// When nobody reads on (`… | head`), the rest is lost, and nothing else.
 fn print(text: &[u8]) -> Result<(), Failed> {
-    match io::stdout().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&format!("no output: {error}"))),
-        _ => Ok(()),
-    }
+    Ok(tell(String::from_utf8_lossy(text).trim_end())?)
 }

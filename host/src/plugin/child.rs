@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::output;
 
 /// How long a process that has ended may leave its output open, through others that it started.
 const AFTERWARDS: Duration = Duration::from_secs(1);
@@ -102,18 +104,18 @@ fn start(arguments: &[impl AsRef<OsStr>], stderr: Stdio) -> std::io::Result<Chil
 
 /// Tells that this process, which was asked, has begun. Must come before any answer.
 pub fn begin() {
-    tell(format_args!("\n{BEGUN}"));
+    say(format_args!("\n{BEGUN}"));
 }
 
 /// Answers, as the process that was asked.
 pub fn answer(answer: &impl Serialize) {
     // Text and numbers can always be written.
-    tell(format_args!("\n{}", serde_json::to_string(answer).unwrap_or_default()));
+    say(format_args!("\n{}", serde_json::to_string(answer).unwrap_or_default()));
 }
 
-/// Prints a line. When nobody reads on (`… | head`) it is lost, and nothing else.
-pub fn tell(line: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+fn say(line: impl fmt::Display) {
+    // Whoever asked and does not listen any more takes this process for lost.
+    let _ = output::print(line);
 }
 
 fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, Lost> {

@@ -3,30 +3,34 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::child::tell;
 use super::inspect::inspect_all;
 use super::registry::{Kind, twice};
 use crate::config::Mistake;
 
-/// Prints a line for each candidate, looked into in a process of its own.
-///
-/// # Errors
-/// Two libraries provide the same: a host would not start with them.
-pub fn list(candidates: &[PathBuf]) -> Result<(), Vec<Mistake>> {
+/// What the libraries are.
+pub struct Listed {
+    /// A line for each.
+    pub lines: Vec<String>,
+    /// What two of them provide both: a host would not start with them.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Looks into each candidate, in a process of its own.
+pub fn list(candidates: &[PathBuf]) -> Listed {
     let mut provided: BTreeMap<(Kind, String), &Path> = BTreeMap::new();
-    let mut mistakes = Vec::new();
+    let (mut lines, mut mistakes) = (Vec::new(), Vec::new());
     for (path, looked) in candidates.iter().zip(inspect_all(candidates)) {
         let library = match looked {
             Ok(library) => library,
             Err(refusal) => {
-                tell(format_args!("refused: {refusal}"));
+                lines.push(format!("refused: {refusal}"));
                 continue;
             }
         };
         let names: Vec<String> = library.provides().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
         let names = names.join(", ");
         let (name, version, sdk) = (&library.name, &library.version, &library.sdk);
-        tell(format_args!("{name} {version}: {names} (SDK {sdk}, {})", path.display()));
+        lines.push(format!("{name} {version}: {names} (SDK {sdk}, {})", path.display()));
         for (kind, name) in library.provides() {
             let first = provided.entry((kind, name.to_owned())).or_insert(path);
             if *first != path.as_path() {
@@ -34,5 +38,5 @@ pub fn list(candidates: &[PathBuf]) -> Result<(), Vec<Mistake>> {
             }
         }
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    Listed { lines, mistakes }
 }

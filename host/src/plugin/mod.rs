@@ -20,10 +20,9 @@ mod shape;
 mod unopened;
 pub mod verify;
 
-pub use child::tell;
 pub use discover::candidates;
 pub use installed::Plugin;
-pub use list::list;
+pub use list::{Listed, list};
 pub use open::{Opened, check, open, open_filters};
 pub use pools::PoolPlugins;
 pub use registry::{Kind, Registry};

@@ -1,19 +1,20 @@
 //! Holds the stores of a library to the promises of their contracts: the SDK's conformance kit, each
 //! case in a process of its own.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 use sukkal_plugin_sdk::conformance::{self, Report, Verdict};
 
-use super::child::tell;
 use super::inspect::inspect;
 use super::kills;
 use super::options::{Effort, Opening};
 use super::registry::Kind;
 use super::run_case::{OPENING, OneCase};
 use crate::config::{masked_uri, scheme};
+use crate::output;
 
 /// What is verified, and how.
 #[derive(clap::Args)]
@@ -67,21 +68,26 @@ pub fn verify(options: &Options) -> Result<bool, String> {
     let mut tally = Tally::default();
     for store in &stores {
         if !options.json {
-            tell(format_args!("{} {}", store.kind.name(), masked_uri(&store.uri)));
+            tell(format_args!("{} {}", store.kind.name(), masked_uri(&store.uri)))?;
         }
         for (name, promise) in &store.cases {
             let report = options.run(store, name, promise)?;
             tally.count(&report.verdict);
-            if options.json { tell(as_json(store, &report)) } else { tell(report) }
+            if options.json { tell(as_json(store, &report))? } else { tell(report)? }
         }
     }
     let Tally { passed, failed, not_offered } = tally;
     if options.json {
-        tell(json!({ "passed": passed, "failed": failed, "not_offered": not_offered }));
+        tell(json!({ "passed": passed, "failed": failed, "not_offered": not_offered }))?;
     } else {
-        tell(format_args!("{passed} passed, {failed} failed, {not_offered} not offered"));
+        tell(format_args!("{passed} passed, {failed} failed, {not_offered} not offered"))?;
     }
     Ok(failed == 0)
+}
+
+/// Prints a line; the cases go on when nobody reads on.
+fn tell(line: impl fmt::Display) -> Result<(), String> {
+    output::tell(line).map_err(|unprinted| unprinted.to_string())
 }
 
 /// What of the library is to be verified.

@@ -4,9 +4,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::json;
 
-use super::peek::{Message, Page};
-use super::server::{Server, Trouble};
-use super::text::{count, print};
+use super::peek::{Message, Page, one_line};
+use super::server::{Answer, Server, Trouble};
+use super::text::count;
+use crate::output::print;
 
 #[derive(Args)]
 pub struct Options {
@@ -45,7 +46,8 @@ pub struct Release {
     claim: String,
 }
 
-/// Claims and prints. What cannot be printed is not deleted, and goes back to the queue.
+/// Claims and prints. What is not printed is not deleted; when anything goes wrong, all that is not
+/// deleted goes back to the queue.
 pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), Trouble> {
     let queue = options.queue.as_str();
     let body = json!({ "ttl": options.ttl, "grace": options.grace }).to_string();
@@ -57,18 +59,12 @@ pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), T
     let Some(claim) = answer.location.clone() else {
         return Err(Trouble::Foreign("the server does not name the claim that it made".to_owned()));
     };
-    let page: Page = answer.document()?;
-    for raw in &page.messages {
-        let message = Message::read(raw)?;
-        if print(&if json { raw.get().replace(['\r', '\n'], " ") } else { message.line() }).is_err() {
-            return give_back(server, queue, &claim).await;
-        }
-        if options.delete {
-            acknowledge(server, queue, &claim, &message.id).await?;
-        }
-    }
+    let n_messages = match work(server, options, json, &answer, &claim).await {
+        Ok(n_messages) => n_messages,
+        Err(trouble) => return Err(given_back(server, options, &claim, trouble).await),
+    };
     if !options.delete {
-        let held = count(page.messages.len() as u64, "message");
+        let held = count(n_messages, "message");
         eprintln!(
             "{held} held for {} s by claim {claim}; `sukkal queue ack {queue} {claim} MESSAGE…` deletes, `sukkal queue \
              release {queue} {claim}` gives back",
@@ -76,6 +72,31 @@ pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), T
         );
     }
     Ok(())
+}
+
+/// Prints the messages of a claim, and deletes each that is, if that is asked for; how many there were.
+async fn work(server: &Server, options: &Options, json: bool, answer: &Answer, claim: &str) -> Result<u64, Trouble> {
+    let page: Page = answer.document()?;
+    for raw in &page.messages {
+        let message = Message::read(raw)?;
+        print(if json { one_line(raw) } else { message.line() })?;
+        if options.delete {
+            acknowledge(server, &options.queue, claim, &message.id).await?;
+        }
+    }
+    Ok(page.messages.len() as u64)
+}
+
+/// Ends a claim on which something went wrong, and tells what becomes of its messages.
+async fn given_back(server: &Server, options: &Options, claim: &str, trouble: Trouble) -> Trouble {
+    let Options { queue, ttl, .. } = options;
+    let path = ["queues", queue, "claims", claim];
+    match server.ask(Method::DELETE, &path, &[], None).await {
+        Ok(_) => trouble.with("what was not deleted is back in the queue"),
+        Err(_) => trouble.with(&format!(
+            "what was not deleted is held for {ttl} s by claim {claim}; `sukkal queue release {queue} {claim}` gives it back"
+        )),
+    }
 }
 
 /// Deletes messages of a claim.
@@ -96,9 +117,4 @@ async fn acknowledge(server: &Server, queue: &str, claim: &str, message: &str) -
     let path = ["queues", queue, "messages", message];
     server.ask(Method::DELETE, &path, &[("claim_id", claim)], None).await?;
     Ok(())
-}
-
-async fn give_back(server: &Server, queue: &str, claim: &str) -> Result<(), Trouble> {
-    server.ask(Method::DELETE, &["queues", queue, "claims", claim], &[], None).await?;
-    Err(Trouble::Local("nobody reads the output; what was not printed is back in the queue".to_owned()))
 }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 
 use super::server::{Server, Trouble};
-use super::text::print;
+use crate::output::print;
 
 #[derive(Args)]
 pub struct Options {
@@ -31,6 +31,5 @@ pub async fn run(server: &Server, options: &Options) -> Result<(), Trouble> {
         _ if options.metadata.is_empty() => "is there already",
         _ => "is there already; its metadata stay as they are",
     };
-    let _ = print(&format!("{} {told}", options.queue));
-    Ok(())
+    Ok(print(format_args!("{} {told}", options.queue))?)
 }

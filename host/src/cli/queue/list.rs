@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::server::{Server, Trouble};
 use super::show::Stats;
-use super::text::print;
+use crate::output::print;
 
 #[derive(Args)]
 pub struct Options {
@@ -35,7 +35,7 @@ struct Queue {
 /// Prints a name a line; with `long` also the numbers.
 pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), Trouble> {
     if options.long && !json {
-        let _ = print(&format!("{:>9} {:>9}  QUEUE", "FREE", "CLAIMED"));
+        print(format_args!("{:>9} {:>9}  QUEUE", "FREE", "CLAIMED"))?;
     }
     let mut left = options.limit.unwrap_or(usize::MAX);
     let mut marker: Option<String> = None;
@@ -46,10 +46,7 @@ pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), T
         let page: Page = server.ask(Method::GET, &["queues"], &query, None).await?.document()?;
         let Some(last) = page.queues.last().map(|queue| queue.name.clone()) else { break };
         for queue in page.queues.iter().take(left) {
-            let line = line(server, &queue.name, options.long, json).await?;
-            if print(&line).is_err() {
-                return Ok(());
-            }
+            print(line(server, &queue.name, options.long, json).await?)?;
         }
         left = left.saturating_sub(page.queues.len());
         marker = Some(last);

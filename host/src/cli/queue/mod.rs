@@ -102,12 +102,16 @@ pub fn run(options: Options) -> Result<(), Failed> {
             Command::Delete { queue } => remove::delete(&server, &queue).await,
         }
     });
-    done.map_err(|trouble| {
-        let told = failed(&trouble.to_string());
-        match trouble {
-            Trouble::Nothing(_) => told.with(NOTHING),
-            Trouble::Input(_) => told.with(USAGE),
-            _ => told,
+    match done {
+        // As `… | head` does.
+        Ok(()) | Err(Trouble::Unread(_)) => Ok(()),
+        Err(trouble) => {
+            let told = failed(&trouble.to_string());
+            Err(match trouble {
+                Trouble::Nothing(_) => told.with(NOTHING),
+                Trouble::Input(_) => told.with(USAGE),
+                _ => told,
+            })
         }
-    })
+    }
 }

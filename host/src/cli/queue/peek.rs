@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::server::{Server, Trouble};
-use super::text::{duration, print};
+use super::text::duration;
+use crate::output::print;
 
 #[derive(Args)]
 pub struct Options {
@@ -63,7 +64,7 @@ impl Message {
 }
 
 /// JSON may be written over several lines; between its texts an end of line is a blank.
-fn one_line(body: &RawValue) -> String {
+pub fn one_line(body: &RawValue) -> String {
     body.get().replace(['\r', '\n'], " ")
 }
 
@@ -81,10 +82,7 @@ pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), T
         let Some(last) = page.messages.last() else { break };
         marker = Some(Message::read(last)?.id);
         for raw in page.messages.iter().take(left) {
-            let line = if json { one_line(raw) } else { Message::read(raw)?.line() };
-            if print(&line).is_err() {
-                return Ok(());
-            }
+            print(if json { one_line(raw) } else { Message::read(raw)?.line() })?;
         }
         left = left.saturating_sub(page.messages.len());
     }

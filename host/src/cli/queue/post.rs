@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::server::{Server, Trouble, last};
-use super::text::{count, print};
+use super::text::count;
+use crate::output::tell;
 use batch::Batch;
 
 #[derive(Args)]
@@ -110,8 +111,7 @@ impl Poster<'_> {
         self.stored += stored.resources.len() as u64;
         for resource in &stored.resources {
             let id = last(resource);
-            // What is stored stays so, whether or not somebody reads this.
-            let _ = print(&if self.json { serde_json::json!({ "id": id }).to_string() } else { id.to_owned() });
+            tell(if self.json { serde_json::json!({ "id": id }).to_string() } else { id.to_owned() })?;
         }
         Ok(())
     }
@@ -123,14 +123,11 @@ impl Poster<'_> {
             n => format!("what came before is stored ({})", count(n, "message")),
         };
         match trouble {
-            Trouble::NoServer(text) => Trouble::NoServer(format!("{text}; {stored}")),
-            Trouble::NoAnswer(text) => {
-                Trouble::NoAnswer(format!("{text}; nobody knows whether the last {} stored", are(self.batch.last)))
+            Trouble::NoAnswer(_) => {
+                trouble.with(&format!("nobody knows whether the last {} stored", are(self.batch.last)))
             }
-            Trouble::Refused(text) => Trouble::Refused(format!("{text}; {stored}")),
-            Trouble::Input(text) => Trouble::Input(format!("{text}; {stored}")),
-            Trouble::Local(text) => Trouble::Local(format!("{text}; {stored}")),
-            other => other,
+            Trouble::NoServer(_) | Trouble::Refused(_) | Trouble::Input(_) | Trouble::Local(_) => trouble.with(&stored),
+            Trouble::Foreign(_) | Trouble::Nothing(_) | Trouble::Unread(_) => trouble,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::server::{Server, Trouble};
 use super::show::missing;
-use super::text::print;
+use crate::output::print;
 
 #[derive(Args)]
 pub struct Purge {
@@ -23,16 +23,14 @@ pub async fn purge(server: &Server, options: &Purge) -> Result<(), Trouble> {
     let types = if options.subscriptions { json!(["messages", "subscriptions"]) } else { json!(["messages"]) };
     let body = json!({ "resource_types": types }).to_string();
     server.ask(Method::POST, &["queues", &options.queue, "purge"], &[], Some(body)).await?;
-    let _ = print(&format!("{} purged", options.queue));
-    Ok(())
+    Ok(print(format_args!("{} purged", options.queue))?)
 }
 
 /// Deletes the queue.
 pub async fn delete(server: &Server, queue: &str) -> Result<(), Trouble> {
     there(server, queue).await?;
     server.ask(Method::DELETE, &["queues", queue], &[], None).await?;
-    let _ = print(&format!("{queue} deleted"));
-    Ok(())
+    Ok(print(format_args!("{queue} deleted"))?)
 }
 
 /// The API does as if it had deleted what is not there; whoever mistypes a name should be told.

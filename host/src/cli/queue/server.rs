@@ -2,7 +2,6 @@
 
 mod trouble;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +12,7 @@ use serde::de::DeserializeOwned;
 pub use trouble::Trouble;
 
 use crate::tls_client;
+use crate::token::TokenOptions;
 
 /// How long a connection may take to be made.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -20,9 +20,6 @@ const CONNECTING: Duration = Duration::from_secs(5);
 const ASKING: Duration = Duration::from_secs(90);
 /// How long a connection is kept for the next request: less than any server keeps it.
 const KEEPING: Duration = Duration::from_secs(3);
-/// The variable that holds a token. There is no option for it: other users of a machine can read its
-/// command lines.
-const TOKEN: &str = "SUKKAL_TOKEN";
 
 /// Where the server is, and who asks.
 #[derive(Args)]
@@ -44,9 +41,8 @@ pub struct ServerOptions {
         help_heading = "Server"
     )]
     client_id: String,
-    /// The file that holds a token (X-Auth-Token); else it is taken from SUKKAL_TOKEN.
-    #[arg(long, env = "SUKKAL_TOKEN_FILE", value_name = "FILE", global = true, help_heading = "Server")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenOptions,
 }
 
 /// A server of this API, asked on behalf of a project.
@@ -79,7 +75,7 @@ impl Server {
         headers.insert("x-project-id", header("the project", &project)?);
         headers.insert("client-id", header("the client's id", &options.client_id)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(token) = token(options.token_file.as_deref())? {
+        if let Some(token) = options.token.read()? {
             let mut token = header("the token", &token)?;
             token.set_sensitive(true);
             headers.insert("x-auth-token", token);
@@ -239,16 +235,6 @@ fn is_local(url: &Url) -> bool {
 
 fn header(what: &str, text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text).map_err(|_| format!("{what} holds what no header can: it must be visible ASCII"))
-}
-
-fn token(file: Option<&std::path::Path>) -> Result<Option<String>, String> {
-    let text = match file {
-        Some(file) => std::fs::read_to_string(file)
-            .map(Some)
-            .map_err(|error| format!("the token's file {} cannot be read: {error}", file.display()))?,
-        None => std::env::var(TOKEN).ok(),
-    };
-    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::server::{Server, Trouble};
-use super::text::{count, duration, print};
+use super::text::{count, duration};
+use crate::output::print;
 use crate::terminal::plain;
 
 /// How many messages a queue holds.
@@ -54,8 +55,7 @@ pub async fn run(server: &Server, queue: &str, json: bool) -> Result<(), Trouble
     let stats = Stats::of(server, queue).await?;
     let metadata: Map<String, Value> = server.ask(Method::GET, &["queues", queue], &[], None).await?.document()?;
     let text = if json { as_json(queue, &stats, metadata) } else { as_text(queue, &stats, &metadata) };
-    let _ = print(text.trim_end());
-    Ok(())
+    Ok(print(text.trim_end())?)
 }
 
 fn as_json(queue: &str, stats: &Stats, metadata: Map<String, Value>) -> String {

@@ -1,17 +1,5 @@
 //! What is printed for people.
 
-use std::io::{self, Write};
-
-/// Prints a line, now.
-///
-/// # Errors
-/// Nobody reads it.
-pub fn print(line: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    writeln!(output, "{line}")?;
-    output.flush()
-}
-
 /// Seconds as people say them: two units, the largest that count.
 pub fn duration(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::output::Unprinted;
 use crate::terminal::plain;
 use crate::tls_client;
 
@@ -25,6 +26,8 @@ pub enum Trouble {
     Input(String),
     /// It went wrong on this side.
     Local(String),
+    /// Nobody reads what is printed.
+    Unread(String),
 }
 
 #[derive(Default, Deserialize)]
@@ -84,6 +87,20 @@ impl Trouble {
         Trouble::Refused(text)
     }
 
+    /// The same, with more to say; that is told even where nobody reads what is printed.
+    pub fn with(self, more: &str) -> Trouble {
+        let told = |text: String| format!("{text}; {more}");
+        match self {
+            Trouble::NoServer(text) => Trouble::NoServer(told(text)),
+            Trouble::NoAnswer(text) => Trouble::NoAnswer(told(text)),
+            Trouble::Refused(text) => Trouble::Refused(told(text)),
+            Trouble::Foreign(text) => Trouble::Foreign(told(text)),
+            Trouble::Nothing(text) => Trouble::Nothing(told(text)),
+            Trouble::Input(text) => Trouble::Input(told(text)),
+            Trouble::Local(text) | Trouble::Unread(text) => Trouble::Local(told(text)),
+        }
+    }
+
     /// From an answer that cannot be read.
     pub(super) fn foreign(asked: &str, error: &serde_json::Error) -> Trouble {
         Trouble::Foreign(format!(
@@ -112,6 +129,16 @@ pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     plain(&innermost.to_string())
 }
 
+impl From<Unprinted> for Trouble {
+    fn from(unprinted: Unprinted) -> Self {
+        let text = unprinted.to_string();
+        match unprinted {
+            Unprinted::Unread => Trouble::Unread(text),
+            Unprinted::Unwritten(_) => Trouble::Local(text),
+        }
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Trouble::NoServer(text)
@@ -120,7 +147,8 @@ impl fmt::Display for Trouble {
         | Trouble::Foreign(text)
         | Trouble::Nothing(text)
         | Trouble::Input(text)
-        | Trouble::Local(text)) = self;
+        | Trouble::Local(text)
+        | Trouble::Unread(text)) = self;
         f.write_str(text)
     }
 }
