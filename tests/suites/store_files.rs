@@ -148,6 +148,7 @@ async fn nothing_is_taken_into_files_that_are_gone() {
     });
     let told = told.await;
     assert!(told.contains("removed or replaced") && !told.contains("data"), "{told}");
+    assert_eq!(queue.list("?echo=true").await.bodies()[0], "kept", "it can still be read, and saved");
     eventually("it is not ready", SOON, async || (host.pages().get("/ready").await.status == 503).then_some(())).await;
     for file in ["pool.db", "catalog.db"] {
         let errors = || host.log().lines().filter(|line| line.contains("ERROR") && line.contains(file)).count();

@@ -29,6 +29,8 @@ const FRAME_HEAD: u64 = 24;
 
 /// The log of one file.
 pub struct Wal {
+    /// The database, for the operator's log.
+    file: String,
     /// Its length in pages, as of the last commit.
     pages: Arc<AtomicUsize>,
     /// How many of them are copied, as of the last copying.
@@ -82,6 +84,7 @@ impl Wal {
             Ok(())
         }))?;
         Ok(Arc::new(Wal {
+            file: path.display().to_string(),
             pages,
             copied: AtomicUsize::new(0),
             next: AtomicUsize::new(threshold),
@@ -164,7 +167,7 @@ impl Wal {
     /// next start needs it, which may find no room for it on the disk.
     pub fn end(&self, writer: &Connection) {
         if let Err(fail) = self.empty(writer) {
-            tracing::warn!(error = %Error::from(fail), "the write-ahead log could not be emptied");
+            tracing::warn!(file = %self.file, error = %Error::from(fail), "the write-ahead log could not be emptied");
         }
     }
 
@@ -197,13 +200,15 @@ impl Wal {
 
     /// Tells once, and not for every request that finds it so, that the log cannot be begun anew.
     fn tell(&self, done: &rusqlite::Result<bool>) {
+        let file = &self.file;
         let told = self.held_up.swap(!matches!(done, Ok(true)), Ordering::Relaxed);
         match done {
-            Ok(true) if told => tracing::info!("the write-ahead log is begun anew"),
+            Ok(true) if told => tracing::info!(%file, "the write-ahead log is begun anew"),
             Ok(false) if !told => tracing::warn!(
+                %file,
                 "the write-ahead log cannot be begun anew while another program uses the file, and grows until that ends"
             ),
-            Err(error) if !told => tracing::warn!(%error, "the write-ahead log could not be begun anew"),
+            Err(error) if !told => tracing::warn!(%file, %error, "the write-ahead log could not be begun anew"),
             _ => {}
         }
     }
@@ -233,7 +238,7 @@ impl Wal {
         while self.wait() {
             let _copying = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
-                tracing::warn!(%error, "the write-ahead log could not be copied into the file");
+                tracing::warn!(file = %self.file, %error, "the write-ahead log could not be copied into the file");
             }
         }
     }
