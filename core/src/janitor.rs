@@ -95,7 +95,7 @@ async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watc
             tracing::debug!(%error, "deleted queues could not be looked up");
         }
         if let Err(error) = drop_moved(&service, &mut drops).await {
-            tracing::warn!(%error, "what moved queues have left could not be looked up");
+            tracing::debug!(%error, "what moved queues have left could not be looked up");
         }
         tokio::select! {
             () = wake.notified() => {}

@@ -36,6 +36,7 @@ mod many_hosts;
 mod metrics;
 mod misbehaving;
 mod mongodb;
+mod moves;
 mod paging;
 mod placement;
 mod plugin_new;

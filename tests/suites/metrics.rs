@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{patch, pool, poolless};
 use sukkal_tests::tls::{Authority, HOST};
 use sukkal_tests::{Host, Scrape, eventually, programs};
 
@@ -45,6 +46,26 @@ async fn calls_of_stores_are_counted_by_store_plugin_and_method() {
         let timed = scrape.sum("sukkal_store_call_duration_seconds_count", &labels[..4]);
         assert_eq!(timed, 1.0, "{store} {method}");
     }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_deleted_is_counted_no_more() {
+    let host = poolless().await;
+    let series = async |name: &str| {
+        let scrape = scrape(&host).await;
+        ["sukkal_store_calls_total", "sukkal_store_call_duration_seconds_count"]
+            .map(|family| scrape.found(family, &[("store", name)]).count())
+    };
+    for name in ["kept", "deleted"] {
+        pool(&host, name, &format!("memory:{name}")).await;
+        patch(&host, &format!("/v2/pools/{name}"), json!({ "weight": 0 })).await.expect(200);
+        eventually("it is swept", SOON, async || (series(name).await > [0, 0]).then_some(())).await;
+    }
+    host.client().delete("/v2/pools/deleted").await.expect(204);
+    eventually("its series are gone", SOON, async || (series("deleted").await == [0, 0]).then_some(())).await;
+    assert!(series("kept").await > [0, 0]);
+    pool(&host, "deleted", "memory:deleted").await;
+    eventually("the next of its name is swept", SOON, async || (series("deleted").await > [0, 0]).then_some(())).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{pool, poolless, register};
 use sukkal_tests::servers::MongoDb;
 use sukkal_tests::stores::Store;
-use sukkal_tests::{Scrape, eventually, programs};
+use sukkal_tests::{Host, Queue, Scrape, eventually, programs};
 
 use crate::{bodies, clients, many_hosts, wire_vectors};
 
@@ -245,6 +245,43 @@ async fn a_server_that_stands_still_is_answered_for_and_found_again() {
     mongodb.server.thaw();
     is_back(&queue, "after").await;
     whole(&everything(&queue).await, &["before".to_owned(), "after".to_owned()]);
+}
+
+#[tokio::test]
+async fn who_waits_is_told_again_once_a_server_that_stood_still_goes_on() {
+    let mongodb = MongoDb::start().await;
+    let store = Store::mongodb(&mongodb.uri());
+    let (first, second) = tokio::join!(store.host().start(), store.host().start());
+    let (here, there) = (first.queue("q"), second.queue("q"));
+    here.create(json!({})).await;
+    assert_eq!(waited_for(&second, &there, &here, "before").await, "before");
+    mongodb.server.freeze();
+    let unheard = async || second.log().contains("the changes of the pool are not heard").then_some(());
+    eventually("the host finds that it is told nothing", SOON * 3, unheard).await;
+    mongodb.server.thaw();
+    is_back(&there, "after").await;
+    is_back(&here, "after").await;
+    while there.try_claim(1).await.is_some() {}
+    assert_eq!(waited_for(&second, &there, &here, "late").await, "late");
+}
+
+/// What somebody is given who waits for a message of a queue on a host, when another one posts this.
+async fn waited_for(host: &Host, queue: &Queue, other: &Queue, body: &str) -> String {
+    let claims = async || {
+        let calls = [("kind", "pool"), ("method", "claim")];
+        Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+    };
+    let (before, waiter) = (claims().await, queue.clone());
+    let waiting = tokio::spawn(async move {
+        let path = waiter.path("/claims?wait=20");
+        waiter.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
+    });
+    // It looks once, has the queue watched, and looks again.
+    let waits = async || (claims().await > before + 1.0).then_some(());
+    eventually("somebody waits", SOON, waits).await;
+    other.post([body]).await;
+    let claimed = waiting.await.expect("the waiter does not panic").expect(201).json();
+    claimed["messages"][0]["body"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]

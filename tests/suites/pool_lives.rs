@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::pools::{admin, patch, pool, poolless};
+use sukkal_tests::pools::{admin, patch, pool, poolless, register};
 use sukkal_tests::stores::STORES;
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, eventually, programs};
 
 /// How long a store that is there again may take to be found.
 const FOUND_AGAIN: Duration = Duration::from_secs(2);
@@ -30,6 +30,29 @@ async fn a_pool_is_not_deleted_under_its_queues() {
     assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), ["a", "b"]);
     client.delete("/v2/queues/orders").await.expect(204);
     client.delete("/v2/pools/p").await.expect(204);
+}
+
+#[tokio::test]
+async fn a_pool_is_not_deleted_before_what_its_deleted_queues_held_is_removed() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let host = admin(Host::with().top("default_pool = \"\"").plugins(libraries)).start().await;
+    let options = json!({ "does": "fail", "at": "drop_queue" });
+    let body = json!({ "uri": "misbehaves:", "weight": 1, "options": options });
+    register(&host, "p", body).await.expect(201);
+    host.queue("orders").post(["a"]).await;
+    host.client().delete("/v2/queues/orders").await.expect(204);
+    let refused = host.client().delete("/v2/pools/p").await.expect(403).json();
+    let text = "What deleted queues held is still being removed from this pool; It cannot be deleted yet. Try again later, or use force=true to leave it in the store.";
+    assert_eq!(refused, json!({ "title": "Unable to delete", "description": text }));
+    host.queue("new").post(["b"]).await;
+    host.client().delete("/v2/queues/new").await.expect(204);
+    host.client().delete("/v2/pools/p?force=true").await.expect(204);
+    // Nothing holds up another of the name.
+    pool(&host, "p", "sqlite:p.db").await;
+    host.queue("orders").post(["c"]).await;
+    host.client().delete("/v2/queues/orders").await.expect(204);
+    let deleted = async || (host.client().delete("/v2/pools/p").await.status == 204).then_some(());
+    eventually("nothing is left", SOON, deleted).await;
 }
 
 #[tokio::test]

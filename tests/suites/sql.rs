@@ -1,11 +1,13 @@
 //! The SQL catalog, on real databases: shared by hosts, away, back again, killed.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::{MariaDb, Postgres, Server};
 use sukkal_tests::stores::Store;
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, Scrape, eventually};
 
 use crate::{bodies, clients, wire_vectors};
 
@@ -139,6 +141,38 @@ async fn mariadb_frozen() {
     let mariadb = MariaDb::start().await;
     let host = host_over(Store::sql("mysql", &mariadb.uri())).await;
     frozen(&mariadb.server, &host).await;
+}
+
+#[tokio::test]
+async fn known_queues_go_on_while_the_catalog_stands_still_for_longer_than_they_are_trusted() {
+    let postgres = Postgres::start().await;
+    let host = host_over(Store::sql("postgres", &postgres.uri())).await;
+    let known = host.queue("known");
+    known.post(["before"]).await;
+    let looks = async || {
+        let calls = [("kind", "catalog"), ("method", "get")];
+        Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+    };
+    postgres.server.freeze();
+    let (before, mut posts, mut waited) = (looks().await, 0, Vec::new());
+    // Posts come every half a second. What a host knows of a queue it trusts for a minute.
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        known.post([posts]).await;
+        posts += 1;
+        if looks().await > before + waited.len() as f64 {
+            waited.push(posts);
+        }
+        if waited.len() == 3 {
+            break;
+        }
+    }
+    assert_eq!(waited.len(), 3, "the host looks again now and then");
+    // Whoever looks waits in vain for a second; nobody else does.
+    assert!(waited.windows(2).all(|two| two[1] - two[0] >= 5), "who waited: {waited:?}");
+    postgres.server.thaw();
+    found_again(&host).await;
+    assert_eq!(known.counts().await, [posts + 1, 0, posts + 1]);
 }
 
 /// Connections stay open and nothing passes any more, as behind a firewall that has forgotten them.

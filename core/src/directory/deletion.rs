@@ -36,6 +36,9 @@ impl Directory {
     /// The changes that forget a queue of which nothing is left.
     pub async fn forget_deleted(&self, call: &Call, dropping: &Dropping) -> Result<Vec<Change>> {
         let mut changes = vec![Change::delete(dropping.key(), Expect::Any)];
+        if !dropping.moved {
+            changes.extend(Self::is_gone_from(&dropping.pool, dropping.reference()?.id()));
+        }
         let key = Dropping::key_of(&dropping.project, dropping.named());
         // Another one of its name may have been deleted since.
         if !dropping.moved

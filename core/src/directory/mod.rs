@@ -27,7 +27,8 @@ use tokio::sync::Notify;
 use self::awaited::Awaited;
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 pub use self::pools::{
-    Leaving, StoredPool, delete_pool, holds_queues, listed_pools, pool_of_store, store_pool, stored_pool, stored_pools,
+    Leaving, StoredPool, delete_pool, holds_queues, holds_remains, listed_pools, pool_of_store, store_pool,
+    stored_pool, stored_pools,
 };
 pub use self::queues::{Listed, Queue};
 pub use self::record::{DROPPING, Dropping, MOVED};

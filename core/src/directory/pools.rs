@@ -5,6 +5,7 @@
 //! | `pool` | its name | the pool |
 //! | `pool-store` | the store's identity | which pool has this store, so that none has it twice |
 //! | `pool-queue` | pool, U+0000, queue id | that the queue lives there |
+//! | `pool-remains` | pool, U+0000, queue id | that what the deleted queue held is being removed there |
 //! | `pool-leaving` | its name | that it is being deleted: until this ends no queue moves in |
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::pools::{DEFAULT, Member, PoolSpec, Terms};
 const POOL: &str = "pool";
 const STORE: &str = "pool-store";
 const QUEUE: &str = "pool-queue";
+const REMAINS: &str = "pool-remains";
 const LEAVING: &str = "pool-leaving";
 
 /// How many pools are read at once.
@@ -200,8 +202,18 @@ pub async fn delete_pool(
 
 /// Whether any queue lives in a pool.
 pub async fn holds_queues(catalog: &OpenCatalog, call: &Call, pool: &str) -> Result<bool> {
+    is_named(catalog, call, QUEUE, pool).await
+}
+
+/// Whether a pool still holds anything of queues that were deleted.
+pub async fn holds_remains(catalog: &OpenCatalog, call: &Call, pool: &str) -> Result<bool> {
+    is_named(catalog, call, REMAINS, pool).await
+}
+
+/// Whether there is a record of this kind for any queue of a pool.
+async fn is_named(catalog: &OpenCatalog, call: &Call, kind: &str, pool: &str) -> Result<bool> {
     let first = format!("{pool}\0");
-    let found = catalog.list(call, QUEUE.to_owned(), String::new(), Some(first.clone()), 1).await?;
+    let found = catalog.list(call, kind.to_owned(), String::new(), Some(first.clone()), 1).await?;
     Ok(found.first().is_some_and(|record| record.key.name.starts_with(&first)))
 }
 
@@ -214,15 +226,26 @@ impl Directory {
             return Vec::new();
         }
         vec![
-            Change::put(queue_key(name, queue), Expect::Any, Bytes::new()),
+            Change::put(queue_key(QUEUE, name, queue), Expect::Any, Bytes::new()),
             check(RecordKey::new(POOL, "", name), Expect::Revision(member.terms().revision)),
             check(RecordKey::new(LEAVING, "", name), Expect::Absent),
         ]
     }
 
-    /// What a commit needs that ends a queue.
+    /// What a commit needs by which a queue leaves a pool.
     pub(super) fn moves_out(pool: &str, queue: QueueId) -> Option<Change> {
-        (pool != DEFAULT).then(|| Change::delete(queue_key(pool, queue), Expect::Any))
+        (pool != DEFAULT).then(|| Change::delete(queue_key(QUEUE, pool, queue), Expect::Any))
+    }
+
+    /// What a commit needs that deletes a queue: what it held is still there.
+    pub(super) fn ends_in(pool: &str, queue: QueueId) -> Vec<Change> {
+        let remains = || Change::put(queue_key(REMAINS, pool, queue), Expect::Any, Bytes::new());
+        Self::moves_out(pool, queue).into_iter().flat_map(|moves_out| [moves_out, remains()]).collect()
+    }
+
+    /// What a commit needs that forgets a deleted queue: nothing of it is left.
+    pub(super) fn is_gone_from(pool: &str, queue: QueueId) -> Option<Change> {
+        (pool != DEFAULT).then(|| Change::delete(queue_key(REMAINS, pool, queue), Expect::Any))
     }
 }
 
@@ -231,8 +254,8 @@ fn store_key(identity: &str) -> RecordKey {
     RecordKey::new(STORE, "", to_hex(&Sha256::digest(identity)))
 }
 
-fn queue_key(pool: &str, queue: QueueId) -> RecordKey {
-    RecordKey::new(QUEUE, "", format!("{pool}\0{}", queue.text()))
+fn queue_key(kind: &str, pool: &str, queue: QueueId) -> RecordKey {
+    RecordKey::new(kind, "", format!("{pool}\0{}", queue.text()))
 }
 
 fn check(key: RecordKey, expect: Expect) -> Change {

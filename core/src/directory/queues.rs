@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sukkal_plugin_sdk::{
-    self as sdk, Applied, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Timestamp, Write,
+    self as sdk, Applied, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Write,
 };
 
 use super::cache::Known;
@@ -36,8 +36,8 @@ pub struct Queue {
     pub metadata: Metadata,
     /// Whether anybody has ever subscribed to it.
     pub subscribed: bool,
-    /// Since when it has been moving to another pool.
-    pub moving: Option<Timestamp>,
+    /// Whether it is moving to another pool.
+    pub moving: bool,
     /// Whether pools of queues that name it as their dead letter queue are still to be told of it.
     pub unconnected: bool,
     /// Where it was before, as long as posts may be repeated that were stored there.
@@ -95,7 +95,7 @@ impl Queue {
             placement: to_hex(self.reference.placement()),
             metadata: raw(&self.metadata.object)?,
             subscribed: self.subscribed,
-            moving: None,
+            moving: false,
             unconnected: self.unconnected,
             former: self.former.iter().map(Former::record).collect(),
         })
@@ -268,7 +268,7 @@ impl Directory {
                 Change::put(Dropping::key_of(call.project(), named), before, dropping.to_bytes()?),
             ];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), None));
-            changes.extend(Self::moves_out(queue.member.name(), queue.id()));
+            changes.extend(Self::ends_in(queue.member.name(), queue.id()));
             if self.commit(call, changes).await? {
                 self.cache.remove(call.project(), named);
                 let told = self.tell(call, &queue.member, &dropping).await;
@@ -321,8 +321,8 @@ impl Directory {
             if number > 1 && !attempts.again().await {
                 break;
             }
-            if let Some(since) = queue.moving {
-                match self.arrived(call, &queue, since).await.map_err(unavailable)? {
+            if queue.moving {
+                match self.arrived(call, &queue).await.map_err(unavailable)? {
                     Some(again) => queue = again,
                     None => return Ok(None),
                 }
@@ -418,7 +418,7 @@ impl Directory {
             kind,
             name: record.key.name,
             subscribed: stored.subscribed,
-            moving: stored.moving.map(Timestamp),
+            moving: stored.moving,
             unconnected: stored.unconnected,
             former,
             revision: record.revision,

@@ -25,6 +25,10 @@ pub const DROPPING: &str = "dropping";
 /// project, named by the instant from which on they are removed, in hexadecimal, then by queue and place.
 pub const MOVED: &str = "moved";
 
+/// The kind of records that say that somebody is moving a queue: the project is the queue's, the name its id. They end
+/// by themselves, on the catalog's clock: whoever moved a queue that is still on its way then has died.
+const MOVING: &str = "moving";
+
 /// The kind of records that say which queues name a dead letter queue: the project is theirs, the
 /// name is the dead letter queue's, U+0000, and theirs.
 pub const DEAD_LETTER_SOURCE: &str = "dead-letter-source";
@@ -45,9 +49,9 @@ pub struct QueueRecord {
     /// Whether anybody has ever subscribed to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub subscribed: bool,
-    /// Since when it has been moving to another pool, in ms: until it has, nothing is done in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moving: Option<i64>,
+    /// Whether it is moving to another pool: until it has, nothing is done in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moving: bool,
     /// Whether queues name it as their dead letter queue whose pools were not told yet that it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconnected: bool,
@@ -92,7 +96,7 @@ impl QueueRecord {
             placement: to_hex(queue.placement()),
             metadata: raw(metadata)?,
             subscribed: false,
-            moving: None,
+            moving: false,
             unconnected,
             former: Vec::new(),
         })
@@ -161,6 +165,11 @@ impl Dropping {
     pub fn header(&self) -> Header {
         Header { epoch: self.epoch, label: label(&self.project, self.named()), dropping: true, ..Header::default() }
     }
+}
+
+/// The key of what says that somebody is moving a queue.
+pub fn moving_key(project: &str, queue: QueueId) -> RecordKey {
+    RecordKey::new(MOVING, project, queue.text())
 }
 
 /// The label under which a pool knows a queue: its project, U+0000, its name. A topic's name has a

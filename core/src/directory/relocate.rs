@@ -5,24 +5,24 @@
 //! stored where nobody will look for it: (1) a commit says that the queue is moving, and its epoch
 //! is raised: whoever acts on an older record is refused, whoever reads this one waits; (2) it is looked
 //! whether the queue is empty; (3) it is made in its new place, with the next place; (4) a commit says
-//! that it lives there. Whoever finds that (4) never came takes (1) back. The keys of its posts stay where it
+//! that it lives there. Whoever finds that (4) did not come while it had time takes (1) back. The keys of its posts stay where it
 //! was, which is remembered (`former.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Change, Expect, Export, Header, Place, QueueRef, Timestamp};
+use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Change, Expect, Export, Extensions, Header, Place, QueueRef, Write};
 
 use super::dead_letter::Source;
 use super::former::{self, FormerRecord};
 use super::queues::Queue;
-use super::record::{Dropping, QueueRecord, label, raw, to_hex};
+use super::record::{Dropping, QueueRecord, label, moving_key, raw, to_hex};
 use super::{Directory, dead_letter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::pools::Member;
 
-/// How long a queue may be on its way: then whoever moved it has died.
+/// How long a queue may be on its way, on the catalog's clock: then whoever moved it has died.
 const ABANDONED: Duration = Duration::from_secs(30);
 
 impl Directory {
@@ -60,8 +60,8 @@ impl Directory {
         target: Arc<Member>,
         beside: Option<Source<'_>>,
     ) -> Result<bool> {
-        if let Some(since) = queue.moving {
-            self.arrived(call, queue, since).await?;
+        if queue.moving {
+            self.arrived(call, queue).await?;
             return Ok(false);
         }
         if dead_letter::is_named_by_others(self, call, queue.named(), beside.map(|source| source.name)).await? {
@@ -72,14 +72,14 @@ impl Directory {
         }
         // Before anything is changed: mostly this says it all.
         check_empty(&held(call, queue).await?)?;
-        let moving = QueueRecord { moving: Some((self.clock)().0), ..queue.next_record()? };
-        if !self.commit(call, vec![queue.changed_to(&moving)?]).await? {
+        let moving = QueueRecord { moving: true, ..queue.next_record()? };
+        if !self.commit(call, vec![queue.changed_to(&moving)?, begins(queue)]).await? {
             return Ok(false);
         }
         let Some(queue) = self.configured(call, queue.named()).await? else { return Ok(false) };
         let moved = match queue.moving {
-            Some(_) => self.carry(call, &queue, metadata, &target, beside).await,
-            None => Ok(false),
+            true => self.carry(call, &queue, metadata, &target, beside).await,
+            false => Ok(false),
         };
         if !matches!(moved, Ok(true)) {
             self.stay(call, &queue).await?;
@@ -155,8 +155,11 @@ impl Directory {
             kind: queue.kind,
             moved: true,
         };
-        let mut changes =
-            vec![queue.changed_to(&record)?, Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?)];
+        let mut changes = vec![
+            queue.changed_to(&record)?,
+            ends(queue),
+            Change::put(dropping.key(), Expect::Any, dropping.to_bytes()?),
+        ];
         changes.extend(dead_letter::sources(&queue.project, &queue.name, Some(&queue.metadata), Some(metadata)));
         if !same_pool {
             changes.extend(Self::moves_in(target, reference.id()));
@@ -175,20 +178,33 @@ impl Directory {
 
     /// Says that a queue stays where it is, unless somebody has said something else.
     async fn stay(&self, call: &Call, queue: &Queue) -> Result<()> {
-        if self.commit(call, vec![queue.changed_to(&queue.next_record()?)?]).await? {
+        // First, so that its pool is told where it is: should this end half-way, the next who comes goes on with it.
+        dead_letter::bring_back(self, call, queue).await;
+        if self.commit(call, vec![queue.changed_to(&queue.next_record()?)?, ends(queue)]).await? {
             self.configured(call, queue.named()).await?;
-            dead_letter::bring_back(self, call, queue).await;
         }
         Ok(())
     }
 
     /// A queue that was moving, as it is now: perhaps it still is.
-    pub(super) async fn arrived(&self, call: &Call, queue: &Queue, since: Timestamp) -> Result<Option<Arc<Queue>>> {
-        if (self.clock)().since(since) > ABANDONED {
+    pub(super) async fn arrived(&self, call: &Call, queue: &Queue) -> Result<Option<Arc<Queue>>> {
+        if self.catalog.get(call, moving_key(&queue.project, queue.id())).await?.is_none() {
+            // Where it has arrived meanwhile this says nothing: its record is another one then.
             self.stay(call, queue).await?;
         }
         self.read(call, queue.named()).await
     }
+}
+
+/// Says that somebody moves a queue, for as long as that may take.
+fn begins(queue: &Queue) -> Change {
+    let write = Write::Put { value: Bytes::new(), expires_in: Some(ABANDONED), extensions: Extensions::new() };
+    Change { key: moving_key(&queue.project, queue.id()), expect: Expect::Any, write }
+}
+
+/// Says that nobody moves it any more.
+fn ends(queue: &Queue) -> Change {
+    Change::delete(moving_key(&queue.project, queue.id()), Expect::Any)
 }
 
 /// What a queue holds, as far as the first page tells that has any messages.

@@ -7,6 +7,7 @@
 
 mod store;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{Call, Change, Expect, QueueId, Timestamp};
@@ -94,6 +95,7 @@ impl Directory {
             if let Some(id) = place.as_ref().map(|place| &place.id)
                 && let Some(was) = self.stored(call, queue.id(), id).await?
             {
+                self.is_heard(call, queue).await?;
                 return Ok(Subscribed::Was(was.subscription));
             }
             let made = self.new_subscription(new.clone());
@@ -105,13 +107,22 @@ impl Directory {
             changes.push(store::put(call, queue.id(), &made, Expect::Absent, life)?);
             changes.push(store::put_place(call, queue.id(), &made, Place::expected(place.as_ref()), life));
             if self.commit(call, changes).await? {
-                if !queue.subscribed {
-                    self.configured(call, named).await?;
+                match queue.subscribed {
+                    true => self.is_heard(call, queue).await?,
+                    false => drop(self.configured(call, named).await?),
                 }
                 return Ok(Subscribed::Made(made));
             }
             attempts.again_or(|| Error::contended("subscription")).await?;
         }
+    }
+
+    /// Makes sure that a subscribed queue's pool has its epoch: whoever subscribed first may have failed before it
+    /// could tell it, and other hosts would go on with the record that says that nobody has.
+    async fn is_heard(&self, call: &Call, queue: Arc<Queue>) -> Result<()> {
+        // Any call finds out, and tells the pool if it must.
+        self.on(call, queue, |queue| async move { queue.pool()?.stats(call, &queue.reference).await }).await?;
+        Ok(())
     }
 
     /// A queue's subscription.

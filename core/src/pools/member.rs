@@ -228,10 +228,11 @@ impl Member {
         sdk::Error::unavailable(TEXT).detail(detail).retry_after(Duration::from_secs(1))
     }
 
-    /// Waits until it was tried to open it at least once.
+    /// Waits until it was tried to open it at least once, for no longer than that may take.
     pub async fn tried(&self) {
         let mut state = self.state.subscribe();
-        let _ = state.wait_for(|state| *state != State::Opening).await;
+        let tried = state.wait_for(|state| *state != State::Opening);
+        let _ = tokio::time::timeout(OPENING, tried).await;
     }
 
     /// Waits until it is closed for good.

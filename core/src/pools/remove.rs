@@ -1,17 +1,25 @@
 //! Deleting a pool: not while queues live there, unless that is meant.
 
+use std::time::{Duration, Instant};
+
 use sukkal_plugin_sdk::Call;
 
 use super::Pools;
-use crate::directory::{Leaving, StoredPool, delete_pool, flavor_exists, holds_queues, stored_pool, stored_pools};
+use crate::directory::{
+    Leaving, StoredPool, delete_pool, flavor_exists, holds_queues, holds_remains, stored_pool, stored_pools,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a deletion is tried when others change the pool.
 const TRIES: u32 = 10;
+/// How long it is waited until what deleted queues held is removed, and how often it is looked.
+const REMOVING: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Pools {
     /// Deletes a pool, if it is there. `force`: also while queues live there, which are not served
-    /// from then on, until a pool of that name with their store is registered again.
+    /// from then on, until a pool of that name with their store is registered again; and while there is
+    /// something left of deleted queues, which stays in the store.
     ///
     /// # Errors
     /// `PoolInUse`.
@@ -49,14 +57,34 @@ impl Pools {
         Err(in_use(format!("This pool is used by flavors {flavor}; It cannot be deleted.")))
     }
 
-    /// Keeps queues from moving in, and makes sure that none lives there.
+    /// Keeps queues from moving in, and makes sure that none lives there and nothing is left of those that did.
     async fn emptied(&self, call: &Call, name: &str) -> Result<Leaving> {
-        let leaving = Leaving::begin(&self.catalog, call, name).await?;
-        let leaving = leaving.ok_or_else(|| Error::new(ErrorKind::Internal, "Unexpected error."))?;
-        if !holds_queues(&self.catalog, call, name).await? {
-            return Ok(leaving);
+        let begun = Instant::now();
+        loop {
+            self.check_empty(call, name).await?;
+            // Queues need not be kept out while it is waited for others.
+            if !holds_remains(&self.catalog, call, name).await? {
+                let leaving = Leaving::begin(&self.catalog, call, name).await?;
+                let leaving = leaving.ok_or_else(|| Error::new(ErrorKind::Internal, "Unexpected error."))?;
+                let empty = self.check_empty(call, name).await;
+                if empty.is_ok() && !holds_remains(&self.catalog, call, name).await? {
+                    return Ok(leaving);
+                }
+                leaving.give_up(&self.catalog, call).await?;
+                empty?;
+            }
+            if begun.elapsed() > REMOVING {
+                let text = "What deleted queues held is still being removed from this pool; It cannot be deleted yet. Try again later, or use force=true to leave it in the store.";
+                return Err(in_use(text.to_owned()));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        leaving.give_up(&self.catalog, call).await?;
+    }
+
+    async fn check_empty(&self, call: &Call, name: &str) -> Result<()> {
+        if !holds_queues(&self.catalog, call, name).await? {
+            return Ok(());
+        }
         let text = "Queues live in this pool; It cannot be deleted. Delete them first, or use force=true to leave them unserved.";
         Err(in_use(text.to_owned()))
     }

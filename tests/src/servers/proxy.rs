@@ -66,6 +66,11 @@ impl Proxy {
         *self.fault.word.lock().expect("nobody panics") = Some(word);
     }
 
+    /// Whether that word has come.
+    pub fn has_swallowed(&self) -> bool {
+        self.fault.word.lock().expect("nobody panics").is_none()
+    }
+
     /// New connections are handed on again.
     pub fn restore(&self) {
         self.fault.swallows.store(false, Ordering::SeqCst);

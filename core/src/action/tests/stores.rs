@@ -197,6 +197,7 @@ impl Messages {
         match queues.get_mut(&queue.id()).filter(|queue| !queue.header.dropping) {
             None => Err(Error::new(ErrorKind::Gone, "no such queue")),
             Some(known) if queue.epoch() < known.header.epoch => Err(Error::new(ErrorKind::Stale, "an old record")),
+            Some(known) if queue.epoch() > known.header.epoch => Err(Error::new(ErrorKind::Gone, "a newer record")),
             Some(known) => Ok(operation(known)),
         }
     }

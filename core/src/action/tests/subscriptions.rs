@@ -5,6 +5,7 @@ use std::time::Duration;
 use sukkal_plugin_sdk::Action;
 
 use super::service::Service;
+use super::stores::Next;
 
 const BODY: &str = r#"{"subscriber":"http://a.example","ttl":60}"#;
 
@@ -64,6 +65,20 @@ async fn a_host_that_knows_the_queue_from_before_goes_on_after_its_first_subscri
     let calls = || other.ask(Action::MessagePost).body(r#"{"messages":[{"body":2}]}"#);
     assert!(!calls().send().await.contains("Unavailable"));
     assert_eq!(one.bodies().await, "1 2");
+}
+
+#[tokio::test]
+async fn whoever_subscribes_after_one_that_failed_half_way_has_the_pool_told() {
+    for again in [BODY, r#"{"subscriber":"http://another.example"}"#] {
+        let service = Service::start();
+        service.post(&["1"]).await;
+        service.headers.expect([Next::Refused, Next::Taken]);
+        let failed = service.ask(Action::SubscriptionCreate).body(BODY).send().await;
+        assert!(failed.starts_with("Unavailable"), "{failed}");
+        let subscribed = service.ask(Action::SubscriptionCreate).body(again).send().await;
+        assert!(subscribed.starts_with("Made") || subscribed.starts_with("Unconfirmed"), "{subscribed}");
+        assert!(service.headers.have_come(), "hosts that know the queue from before are to be refused");
+    }
 }
 
 #[tokio::test]

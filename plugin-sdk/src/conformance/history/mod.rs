@@ -60,10 +60,19 @@ impl Kind {
         }
     }
 
-    /// How often a history is lived through, at the most, before it is believed to show nothing.
-    fn tries(self) -> u32 {
-        if self == Kind::AtOnce { 10 } else { 1 }
+    /// How often a history is lived through, at the most, before it is believed to show nothing: what several do
+    /// at once does not come out the same each time.
+    fn tries(self) -> Tries {
+        if self == Kind::AtOnce { Tries { few: 10, many: 100 } } else { Tries { few: 1, many: 1 } }
     }
+}
+
+/// How often a history is lived through.
+struct Tries {
+    /// While there are many that may show a fault.
+    few: u32,
+    /// When there is no other left.
+    many: u32,
 }
 
 /// How long one history may take.

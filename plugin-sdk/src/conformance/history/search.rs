@@ -46,7 +46,7 @@ impl Search {
     pub fn new(kind: Kind, effort: &Effort) -> Search {
         let left = kind.histories(effort);
         // Who asks for a single one wants to see that one fail.
-        let tries = if left == 1 { kind.tries() } else { 1 };
+        let tries = if left == 1 { kind.tries().many } else { 1 };
         Search { kind, seed: effort.seed, left, tries, passed: 0, state: State::Looking }
     }
 
@@ -55,7 +55,17 @@ impl Search {
         match &mut self.state {
             State::Looking if self.left == 0 => None,
             State::Looking => Some(draw(self.kind, self.seed)),
-            State::Shrinking(found) if found.since.elapsed() < PATIENCE => found.shrinking.candidate(),
+            State::Shrinking(found) if found.since.elapsed() < PATIENCE => {
+                let many = self.kind.tries().many;
+                let candidate = found.shrinking.candidate();
+                if candidate.is_none() && self.tries < many {
+                    // Some that were given up may show it after all.
+                    self.tries = many;
+                    found.shrinking.again();
+                    return found.shrinking.candidate();
+                }
+                candidate
+            }
             State::Shrinking(_) | State::Ended(_) => None,
         }
     }
@@ -63,7 +73,6 @@ impl Search {
     /// What came of the last one.
     pub fn told(&mut self, history: Vec<Step>, outcome: Result<(), Failure>) {
         if outcome.is_ok() {
-            // What several do at once does not come out the same each time.
             self.passed += 1;
             if self.passed < self.tries {
                 return;
@@ -79,7 +88,7 @@ impl Search {
                 let (drawn, since) = (history.len(), Instant::now());
                 let shrinking = Shrinking::new(history);
                 self.state = State::Shrinking(Box::new(Found { shrinking, reason, drawn, since }));
-                self.tries = self.kind.tries();
+                self.tries = self.kind.tries().few;
             }
             (State::Shrinking(found), Ok(())) => found.shrinking.told(history, false),
             (State::Shrinking(found), Err(Failure::Broken(reason))) => {

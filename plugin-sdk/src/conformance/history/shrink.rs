@@ -23,13 +23,20 @@ enum Stage {
 impl Shrinking {
     /// Shrinks a history that shows a fault.
     pub fn new(steps: Vec<Step>) -> Shrinking {
-        let count = steps.len().div_ceil(2);
-        Shrinking { best: steps, stage: Stage::Without { count, from: 0 }, found: false }
+        let mut shrinking = Shrinking { best: steps, stage: Stage::Without { count: 0, from: 0 }, found: false };
+        shrinking.again();
+        shrinking
     }
 
     /// The shortest so far.
     pub fn best(&self) -> &[Step] {
         &self.best
+    }
+
+    /// Begins anew with the shortest so far.
+    pub fn again(&mut self) {
+        self.stage = Stage::Without { count: self.best.len().div_ceil(2), from: 0 };
+        self.found = false;
     }
 
     /// What is to be tried; none: it gets no shorter.
