@@ -121,7 +121,7 @@ impl Engine {
         self.service.snapshot()
     }
 
-    pub(crate) fn service(&self) -> &Service {
+    pub(crate) fn service(&self) -> &Arc<Service> {
         &self.service
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{Call, QueueId, RequestId};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::directory::Queue;
@@ -16,6 +17,8 @@ use crate::service::Service;
 
 /// How many queues and topics a connection may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1024;
+/// How many subscriptions of a connection are ended at once: a catalog that is far away takes its time for each.
+const AT_ONCE: usize = 16;
 /// How long ending one subscription may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long ending all subscriptions of a connection may take: so long it counts among the connections still.
@@ -107,9 +110,15 @@ impl Engine {
     /// subscription ends by its life; so do those for which there is no time left.
     pub async fn disconnected(&self, session: &Session) {
         let all = async {
+            let mut ending = JoinSet::new();
             for (queue, id) in session.end().into_values() {
-                unsubscribe(self.service(), &queue, &id).await;
+                if ending.len() >= AT_ONCE {
+                    ending.join_next().await;
+                }
+                let service = self.service().clone();
+                ending.spawn(async move { unsubscribe(&service, &queue, &id).await });
             }
+            while ending.join_next().await.is_some() {}
         };
         if tokio::time::timeout(PARTING, all).await.is_err() {
             tracing::warn!("subscriptions outlive their connection: the catalog is slow");
