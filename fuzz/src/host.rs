@@ -92,8 +92,7 @@ async fn serve(stop: Stop) -> (SocketAddr, SocketAddr) {
     let (listeners, addresses) = (listen().await, listen().await);
     let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
     let metrics = Metrics::new(false).expect("metrics can be set up");
-    let connections =
-        |name: &str| Connections { max: 16, setting: "none", meter: metrics.connections(name), tls: None };
+    let connections = |name: &str| Connections::new(16, "none", metrics.connections(name));
     let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
     tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), PATIENCE * 6, stop.clone()));
     let limits = ws::Limits { max_unread: 16 << 20, idle_timeout: PATIENCE * 60, ping_interval: PATIENCE * 60 };

@@ -26,7 +26,7 @@ async fn main() -> std::io::Result<()> {
     let filter = warp::body::bytes().map(|_body| created());
     let (_stopper, stop) = shutdown::channel();
     let meter = Metrics::new(false).map_err(std::io::Error::other)?.connections("rest");
-    let connections = Connections { max: 10_000, setting: "none", meter, tls: None };
+    let connections = Connections::new(10_000, "none", meter);
     server::run(listener, filter, connections, Duration::from_secs(60), stop).await;
     Ok(())
 }

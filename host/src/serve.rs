@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet, block_in_place};
 use crate::admin::Admin;
 use crate::config::{Config, Mistake, masked_uri};
 use crate::metrics::Metrics;
-use crate::open_files;
+use crate::open_files::{self, Room};
 use crate::plugin::{self, PoolPlugins, Registry, Services};
 use crate::running::{Running, TlsListeners, reloadable};
 use crate::shutdown::{self, Order, Signals, Stop, Stopper};
@@ -142,7 +142,7 @@ async fn serve_admin(
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("metrics and health at http://{address}");
     let meter = metrics.connections("admin");
-    let connections = Connections { max: ADMIN_CONNECTIONS, setting: "64 for admin.listen", meter, tls: None };
+    let connections = Connections::new(ADMIN_CONNECTIONS, "64 for admin.listen", meter);
     Ok(tokio::spawn(server::run(listener, admin.clone().filter(), connections, ADMIN_IDLE, stop)))
 }
 
@@ -156,38 +156,37 @@ fn serve_clients(
     let config = &running.started;
     let mut servers = JoinSet::new();
     let websockets = if websocket.is_some() { config.websocket.max_connections } else { 0 };
-    let [max, websockets] = open_files::share([config.rest.max_connections, websockets]);
+    let Room { of_each: [max, max_websockets], of_all } = open_files::room([config.rest.max_connections, websockets]);
     if let Some(listener) = websocket {
-        serve_websocket(&mut servers, listener, websockets, running, stop.clone());
+        let meter = running.metrics.connections("websocket");
+        let connections = Connections::new(max_websockets, "websocket.max_connections", meter);
+        let connections = Connections { of_all: of_all.clone(), tls: running.tls.websocket.clone(), ..connections };
+        serve_websocket(&mut servers, listener, connections, running, stop.clone());
     }
     let rest = Rest {
         engine: running.engine.clone(),
         body_timeout: config.rest.body_timeout,
         cors: Cors::new(Origins::new(&config.cors.allowed_origin)),
     };
-    let connections = Connections {
-        max,
-        setting: "rest.max_connections",
-        meter: running.metrics.connections("rest"),
-        tls: running.tls.rest.clone(),
-    };
+    let connections = Connections::new(max, "rest.max_connections", running.metrics.connections("rest"));
+    let connections = Connections { of_all, tls: running.tls.rest.clone(), ..connections };
     let address = listener.local_addr().unwrap_or(config.rest.listen);
     servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
     announce(config, address);
     servers
 }
 
-fn serve_websocket(servers: &mut JoinSet<()>, listener: TcpListener, max: u32, running: &Arc<Running>, stop: Stop) {
+fn serve_websocket(
+    servers: &mut JoinSet<()>,
+    listener: TcpListener,
+    connections: Connections,
+    running: &Arc<Running>,
+    stop: Stop,
+) {
     let config = &running.started.websocket;
     if let Ok(address) = listener.local_addr() {
         tracing::info!("websockets at {}://{address}", if config.tls.is_some() { "wss" } else { "ws" });
     }
-    let connections = Connections {
-        max,
-        setting: "websocket.max_connections",
-        meter: running.metrics.connections("websocket"),
-        tls: running.tls.websocket.clone(),
-    };
     let limits = ws::Limits {
         max_unread: config.max_unread as usize,
         idle_timeout: config.idle_timeout,

@@ -26,6 +26,11 @@ struct Server {
 
 /// A server that answers each request after a while.
 async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
+    let meter = Metrics::new(false).unwrap().connections("rest");
+    server_of(Connections::new(max, "max", meter), idle, thinking).await
+}
+
+async fn server_of(connections: Connections, idle: Duration, thinking: Duration) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let filter = warp::body::bytes().then(move |_body| async move {
@@ -33,8 +38,6 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
         Response::new("done".into())
     });
     let (stopper, stop) = shutdown::channel();
-    let meter = Metrics::new(false).unwrap().connections("rest");
-    let connections = Connections { max, setting: "max", meter, tls: None };
     let ended = tokio::spawn(server::run(listener, filter, connections, idle, stop));
     Server { address, stopper, ended }
 }
@@ -63,6 +66,37 @@ async fn one_connection_too_many_is_told_so() {
     assert!(head.starts_with("HTTP/1.1 503") && head.ends_with(&format!("content-length: {}", body.len())), "{head}");
     ask(&mut first).await;
     assert!(answer(&mut first).await.ends_with("done"));
+}
+
+#[tokio::test]
+async fn listeners_share_what_room_there_is() {
+    let one = Connections::new(2, "max", Metrics::new(false).unwrap().connections("rest"));
+    let one = Connections { max: 9, ..one };
+    let (first, second) =
+        (server_of(one.clone(), PATIENCE, Duration::ZERO).await, server_of(one, PATIENCE, Duration::ZERO).await);
+    let mut taken = Vec::new();
+    for address in [first.address, second.address] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        ask(&mut connection).await;
+        assert!(answer(&mut connection).await.ends_with("done"));
+        taken.push(connection);
+    }
+    let mut third = TcpStream::connect(first.address).await.unwrap();
+    assert!(answer(&mut third).await.starts_with("HTTP/1.1 503"));
+    // One that ends makes room on the other listener.
+    taken.pop();
+    let has_room = async {
+        loop {
+            let mut next = TcpStream::connect(first.address).await.unwrap();
+            let _ = next.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            let mut answer = Vec::new();
+            let _ = next.read_buf(&mut answer).await;
+            if answer.starts_with(b"HTTP/1.1 200") {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, has_room).await.unwrap();
 }
 
 #[tokio::test]

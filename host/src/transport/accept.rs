@@ -19,12 +19,21 @@ use crate::shutdown::Stop;
 pub struct Connections {
     /// How many there may be at once. One more is told so (503) and closed.
     pub max: u32,
+    /// How many there may be at once of several listeners together.
+    pub of_all: Arc<Semaphore>,
     /// The setting that says so, for the log.
     pub setting: &'static str,
     /// Who counts them.
     pub meter: Meter,
     /// TLS, where the listener speaks it.
     pub tls: Option<Arc<Tls>>,
+}
+
+impl Connections {
+    /// Of a listener without TLS, by itself.
+    pub fn new(max: u32, setting: &'static str, meter: Meter) -> Connections {
+        Connections { max, of_all: Arc::new(Semaphore::new(max as usize)), setting, meter, tls: None }
+    }
 }
 
 /// A client's connection. Boxed: the state of TLS is large, and most connections have none.
@@ -50,7 +59,8 @@ where
                 }
             },
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let place = places.clone().try_acquire_owned().ok().zip(connections.of_all.clone().try_acquire_owned().ok());
+        let Some(place) = place else {
             connections.meter.refused();
             refuse(&stream, &connections, &mut refusals);
             continue;
@@ -122,7 +132,11 @@ impl Refusals {
 /// Over TLS it would take a handshake to say why.
 fn refuse(stream: &TcpStream, connections: &Connections, refusals: &mut Refusals) {
     if let Some(refused) = refusals.one_more(Instant::now()) {
-        tracing::warn!(refused, "connections were refused: there are as many as `{}` allows", connections.setting);
+        tracing::warn!(
+            refused,
+            "connections were refused: there are as many as `{}` or the limit of open files allows",
+            connections.setting
+        );
     }
     if connections.tls.is_some() {
         return;
