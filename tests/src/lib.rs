@@ -33,6 +33,7 @@ pub mod rest;
 pub mod scrape;
 pub mod servers;
 pub mod shared;
+pub mod sqlite;
 pub mod stores;
 pub mod tls;
 pub mod vectors;

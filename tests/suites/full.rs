@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use sukkal_tests::disk::SmallDisk;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::sqlite::reading;
 use sukkal_tests::{Answer, Host, Queue, eventually};
 
 async fn post(queue: &Queue, number: usize) -> Answer {
@@ -175,6 +176,28 @@ async fn a_host_that_was_stopped_starts_again_on_a_disk_that_others_have_filled(
         host.start_again().await;
         work_goes_on(&host.queue("q"), n_messages).await;
     }
+}
+
+#[tokio::test]
+async fn a_disk_full_of_a_log_that_another_program_holds_up_is_used_again_once_that_ends() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 40) else {
+        eprintln!("skipped: this user may not mount");
+        return;
+    };
+    let pool = disk.mount_point().join("pool.db");
+    let host =
+        Host::with().top(&format!("default_pool = \"sqlite:{}?checkpoint_mib=1\"", pool.display())).start().await;
+    let queue = host.queue("q");
+    queue.post(["first"]).await;
+    let reader = reading(&pool);
+    let n_messages = 1 + fill_to_the_brim(&queue).await.1;
+    let log = pool.with_extension("db-wal").metadata().expect("there is a log").len();
+    assert!(log > 10 << 20, "the log is beyond its bound: {log}");
+    drop(reader);
+    work_goes_on(&queue, n_messages).await;
+    eventually("room is given back", SOON, async || (post_of(&queue, 0, 200_000).await.status == 201).then_some(()))
+        .await;
 }
 
 #[tokio::test]

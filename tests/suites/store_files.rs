@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, register};
+use sukkal_tests::sqlite::reading;
 use sukkal_tests::{Host, eventually};
 
 /// What a host says that does not start.
@@ -198,9 +198,7 @@ async fn another_program_that_reads_for_long_holds_nobody_up() {
     let queue = host.queue("orders");
     queue.post(["first"]).await;
     let file = host.folder().join("data").join("pool.db");
-    let reader = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it can be opened");
-    reader.execute_batch("BEGIN").expect("a transaction can be begun");
-    reader.query_row("SELECT count(*) FROM queue", [], |row| row.get::<_, i64>(0)).expect("it can be read");
+    let reader = reading(&file);
     let log = || file.with_extension("db-wal").metadata().expect("there is a log").len();
     let large = "x".repeat(100_000);
     while log() < 12 << 20 {
