@@ -101,7 +101,14 @@ impl Engine {
         let current = Arc::new(ArcSwap::new(snapshot));
         let (catalog, clock) = (parts.catalog.clone(), parts.clock.clone());
         let service = Arc::new(Service {
-            directory: Directory::new(catalog, pools.clone(), clock, current.clone(), wake.clone()),
+            directory: Directory::new(
+                catalog,
+                pools.clone(),
+                clock,
+                current.clone(),
+                wake.clone(),
+                parts.host_id.clone(),
+            ),
             pools,
             waits: Waits::new(parts.clock.clone()),
             catalog: parts.catalog,

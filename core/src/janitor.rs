@@ -84,6 +84,9 @@ async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watc
         if let Err(error) = service.pools.refresh_if_old(&service.own_call(PATIENCE)).await {
             tracing::debug!(%error, "the registered pools could not be looked up");
         }
+        if let Err(error) = service.directory.lives_on(&service.own_call(PATIENCE)).await {
+            tracing::debug!(%error, "other hosts could not be told that this one lives");
+        }
         let swept = service.catalog.sweep(&service.own_call(PATIENCE), STEP.items).await;
         let was_away = std::mem::replace(&mut is_away, swept.is_err());
         match swept {
@@ -116,7 +119,10 @@ async fn sweep_member(service: &Service, member: &Member) {
         // Once for as long as it lasts, and that was told.
         Err(error) if silent(&error) => tracing::debug!(%error, pool = member.title(), "a sweep failed"),
         Err(error) => tracing::warn!(%error, pool = member.title(), "a sweep failed"),
-        Ok(()) => {}
+        Ok(()) => {
+            let call = service.own_call(PATIENCE);
+            let _ = tokio::time::timeout(PATIENCE, member.health_if_old(&call)).await;
+        }
     }
 }
 

@@ -19,8 +19,13 @@ use crate::service::Service;
 const MAX_SUBSCRIPTIONS: usize = 1024;
 /// How many subscriptions of a connection are ended at once: a catalog that is far away takes its time for each.
 const AT_ONCE: usize = 16;
-/// How long ending one subscription may take.
+/// How long one attempt at ending a subscription may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before the next, and how long there are any.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// How often it is looked at most which subscriptions of a connection are still there.
+const LOOKS: Duration = Duration::from_secs(5);
 /// How long ending all subscriptions of a connection may take: so long it counts among the connections still.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -36,6 +41,8 @@ struct State {
     identity_ends: Option<Instant>,
     /// Of each queue the subscription that was made last.
     subscriptions: HashMap<QueueId, (Arc<Queue>, String)>,
+    /// When it was looked last which of them are still there.
+    looked: Option<Instant>,
 }
 
 impl Session {
@@ -59,14 +66,31 @@ impl Session {
         self.lock().identity_ends = lasts.and_then(|lasts| Instant::now().checked_add(lasts));
     }
 
-    /// Whether it may subscribe to one more queue.
-    pub(crate) fn has_room(&self) -> Result<()> {
+    /// Whether it may subscribe to one more queue. Subscriptions that have expired do not count, nor do those of
+    /// queues that are gone.
+    pub(crate) async fn has_room(&self, service: &Service, call: &Call) -> Result<()> {
+        if let Some(all) = self.to_look_at() {
+            for (queue, id) in service.directory.ended(call, all).await? {
+                self.forget(queue, &id);
+            }
+        }
         match self.lock().subscriptions.len() < MAX_SUBSCRIPTIONS {
             true => Ok(()),
             false => {
                 Err(Error::value(format!("A connection may have no more than {MAX_SUBSCRIPTIONS} subscriptions.")))
             }
         }
+    }
+
+    /// All subscriptions, where there is no room for one more and it was not looked of late which are still there.
+    fn to_look_at(&self) -> Option<Vec<(Arc<Queue>, String)>> {
+        let mut state = self.lock();
+        let is_full = state.subscriptions.len() >= MAX_SUBSCRIPTIONS;
+        if !is_full || state.looked.is_some_and(|looked| looked.elapsed() < LOOKS) {
+            return None;
+        }
+        state.looked = Some(Instant::now());
+        Some(state.subscriptions.values().cloned().collect())
     }
 
     /// Notes a subscription that is to end with it. `false`: it has ended already, and whoever has
@@ -81,9 +105,13 @@ impl Session {
 
     /// Notes that a subscription has ended before it.
     pub(crate) fn unsubscribes(&self, queue: &Queue, id: &str) {
+        self.forget(queue.id(), id);
+    }
+
+    fn forget(&self, queue: QueueId, id: &str) {
         let mut state = self.lock();
-        if state.subscriptions.get(&queue.id()).is_some_and(|(_, own)| own == id) {
-            state.subscriptions.remove(&queue.id());
+        if state.subscriptions.get(&queue).is_some_and(|(_, own)| own == id) {
+            state.subscriptions.remove(&queue);
         }
     }
 
@@ -106,30 +134,45 @@ impl fmt::Debug for Session {
 
 impl Engine {
     /// Ends what belongs to a connection that has ended. It is the service's own doing, which no
-    /// filter is asked about: the client's identity may have ended before. Where a store fails, the
-    /// subscription ends by its life; so do those for which there is no time left.
+    /// filter is asked about: the client's identity may have ended before. What takes longer than a connection has for
+    /// its end goes on without it.
     pub async fn disconnected(&self, session: &Session) {
-        let all = async {
-            let mut ending = JoinSet::new();
-            for (queue, id) in session.end().into_values() {
-                if ending.len() >= AT_ONCE {
-                    ending.join_next().await;
-                }
-                let service = self.service().clone();
-                ending.spawn(async move { unsubscribe(&service, &queue, &id).await });
-            }
-            while ending.join_next().await.is_some() {}
-        };
-        if tokio::time::timeout(PARTING, all).await.is_err() {
-            tracing::warn!("subscriptions outlive their connection: the catalog is slow");
+        let all = session.end();
+        if all.is_empty() {
+            return;
+        }
+        let ending = tokio::spawn(unsubscribe_all(self.service().clone(), all));
+        if tokio::time::timeout(PARTING, ending).await.is_err() {
+            tracing::warn!("subscriptions outlive their connection for a while: the catalog is slow, or away");
         }
     }
 }
 
-/// Ends a subscription whose connection is gone.
-pub(crate) async fn unsubscribe(service: &Service, queue: &Queue, id: &str) {
-    let call = Call::new(RequestId(rand::random()), &queue.project, service.now().after(PATIENCE));
-    if let Err(error) = service.directory.unsubscribe(&call, queue, id).await {
-        tracing::warn!(%error, queue = queue.name, "a subscription outlives its connection");
+async fn unsubscribe_all(service: Arc<Service>, all: HashMap<QueueId, (Arc<Queue>, String)>) {
+    let mut ending = JoinSet::new();
+    for (queue, id) in all.into_values() {
+        if ending.len() >= AT_ONCE {
+            ending.join_next().await;
+        }
+        ending.spawn(unsubscribe(service.clone(), queue, id));
+    }
+    while ending.join_next().await.is_some() {}
+}
+
+/// Ends a subscription whose connection is gone, as soon as the catalog lets it. Should this host end first, others
+/// know that the subscriber is gone.
+pub(crate) async fn unsubscribe(service: Arc<Service>, queue: Arc<Queue>, id: String) {
+    let begun = Instant::now();
+    loop {
+        let call = Call::new(RequestId(rand::random()), &queue.project, service.now().after(PATIENCE));
+        match service.directory.unsubscribe(&call, &queue, &id).await {
+            Ok(()) => return,
+            Err(error) if begun.elapsed() > LONGEST => {
+                tracing::warn!(%error, queue = queue.name, "a subscription outlives its connection");
+                return;
+            }
+            Err(error) => tracing::debug!(%error, queue = queue.name, "a subscription could not be ended yet"),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

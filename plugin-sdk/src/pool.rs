@@ -39,7 +39,8 @@ use crate::{
 ///
 /// That a dropped future had no effect; an order between queues; an order among calls in flight.
 pub trait Pool: Send + Sync + 'static {
-    /// What the pool states of itself. Cheap and constant.
+    /// What the pool states of itself. Cheap, and constant but for durability and at-least-once: where these are a
+    /// matter of the server's settings, they are stated as they were found at the last opening or [`Pool::health`].
     fn capabilities(&self) -> Capabilities;
 
     /// An opaque token for a queue that is about to be made; it goes into every later `QueueRef`.

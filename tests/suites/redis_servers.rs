@@ -174,6 +174,32 @@ async fn warnings_are_in_the_list_of_pools_and_durability_is_not_claimed() {
     assert!(!capabilities.contains("DURABILITY") && !capabilities.contains("AOD"), "{flavor}");
 }
 
+#[tokio::test]
+async fn durability_is_claimed_no_more_once_a_server_is_set_in_another_way() {
+    let redis = Redis::start();
+    let mut host = poolless().await;
+    pool(&host, "p1", &redis.uri()).await;
+    host.client().put("/v2/flavors/f", json!({ "pool_list": ["p1"] })).await.expect(201);
+    let claimed = async |host: &Host| {
+        let flavor = host.client().get("/v2/flavors/f?detailed=true").await.expect(200).json();
+        let capabilities = flavor["capabilities"].to_string();
+        ["CLAIMS", "DURABILITY", "AOD"].map(|name| capabilities.contains(name))
+    };
+    assert_eq!(claimed(&host).await, [true; 3]);
+    for (name, value) in [("maxmemory-policy", "allkeys-lru"), ("appendfsync", "no")] {
+        redis.ask(&["CONFIG", "SET", name, value]).expect("the server answers");
+    }
+    // Nobody asks for the pool's health but the host itself.
+    let no_more = async || (claimed(&host).await == [true, false, false]).then_some(());
+    eventually("the host finds out", SOON * 4, no_more).await;
+    let listed = host.client().get("/v2/pools?detailed=true").await.expect(200).json();
+    assert!(listed["pools"][0]["warnings"].to_string().contains("messages can vanish"), "{listed}");
+    host.kill();
+    host.start_again().await;
+    let no_more = async || (claimed(&host).await == [true, false, false]).then_some(());
+    eventually("nor after a restart", SOON, no_more).await;
+}
+
 #[test]
 fn what_cannot_be_a_pool_is_refused_with_the_reason() {
     let standalone = Redis::start();

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use sukkal_tests::described::AsyncApi;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::Postgres;
+use sukkal_tests::shared::Shared;
 use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, read};
 use sukkal_tests::ws::{Frame, Socket, packed, request};
@@ -125,6 +127,47 @@ async fn what_a_connection_subscribes_to_ends_with_it() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn what_a_connection_subscribes_to_ends_with_its_host() {
+    let shared = Shared::postgresql_and_redis().await;
+    let [mut killed, other] = shared.pair().await;
+    let mut socket = killed.websocket().await;
+    socket.ask("subscription_create", json!({ "queue_name": "q" })).await.expect(201);
+    let another = json!({ "queue_name": "q", "subscriber": "mailto:someone@example.org" });
+    socket.ask("subscription_create", another).await.expect(201);
+    let subscribers = async |host: &Host, limit: u32| {
+        let path = format!("/v2/queues/q/subscriptions?limit={limit}");
+        let page = host.client().get(&path).await.expect(200).json();
+        page["subscriptions"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!([subscribers(&killed, 10).await, subscribers(&other, 10).await], [2, 2]);
+    killed.kill();
+    let gone = async || (subscribers(&other, 10).await == 1).then_some(());
+    eventually("its subscription is gone", SOON * 6, gone).await;
+    assert_eq!(subscribers(&other, 1).await, 1, "a page passes over those that are gone");
+    killed.start_again().await;
+    assert_eq!(subscribers(&killed, 10).await, 1);
+}
+
+#[tokio::test]
+async fn what_a_connection_subscribes_to_ends_with_it_though_the_catalog_stands_still_just_then() {
+    let postgres = Postgres::start().await;
+    let catalog = Store::sql("postgres", &postgres.uri());
+    let host = catalog.host().section("[plugins.sql]\ntimeout = 1").start().await;
+    let mut socket = host.websocket().await;
+    socket.ask("subscription_create", json!({ "queue_name": "q" })).await.expect(201);
+    postgres.server.freeze();
+    drop(socket);
+    let told = async || host.log().contains("subscriptions outlive their connection for a while").then_some(());
+    eventually("the host cannot end it yet", SOON * 2, told).await;
+    postgres.server.thaw();
+    eventually("the subscription is gone", SOON, async || {
+        let page = host.client().get("/v2/queues/q/subscriptions").await;
+        (page.status == 200 && page.json()["subscriptions"] == json!([])).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

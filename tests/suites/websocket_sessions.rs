@@ -1,5 +1,7 @@
 //! What belongs to a websocket and ends with it: its client's identity, and its subscriptions.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
@@ -166,6 +168,13 @@ async fn a_connection_subscribes_to_so_many_queues_and_no_more() {
     }
     let refused = subscribe(&mut socket, "one-more").await.expect(400);
     assert_eq!(refused.body()["exception"], "A connection may have no more than 1024 subscriptions.");
+    host.client().delete("/v2/queues/q9").await.expect(204);
+    let mut attempts = 0;
+    while subscribe(&mut socket, &format!("more{attempts}")).await.status() != 201 {
+        attempts += 1;
+        assert!(attempts < 300, "what has ended with its queue counts no more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let listed = socket.ask("subscription_list", json!({ "queue_name": "q7" })).await.expect(200);
     let id = &listed.body()["subscriptions"][0]["id"];
     socket.ask("subscription_delete", json!({ "queue_name": "q7", "subscription_id": id })).await.expect(204);

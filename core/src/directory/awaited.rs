@@ -136,7 +136,7 @@ impl Directory {
     }
 
     /// Which of these records are there.
-    async fn there(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<RecordKey>> {
+    pub(super) async fn there(&self, call: &Call, keys: Vec<RecordKey>) -> Result<Vec<RecordKey>> {
         let records = match self.catalog.get_many(call, keys.clone()).await {
             Err(error) if error.kind == sdk::ErrorKind::Unsupported => {
                 let mut records = Vec::new();

@@ -24,7 +24,7 @@ pub struct Flavor {
     pub name: String,
     /// The names of its pools, in their order.
     pub pools: Vec<String>,
-    /// What its first pool states.
+    /// What all of its pools state, in the first one's order.
     pub capabilities: Vec<String>,
 }
 
@@ -43,12 +43,18 @@ pub async fn flavor_exists(catalog: &OpenCatalog, call: &Call, name: &str) -> Re
 }
 
 impl Flavor {
-    fn of(name: &str, pools: &[StoredPool]) -> Self {
+    /// `stated`: what a pool states of itself.
+    fn of(name: &str, pools: &[StoredPool], stated: impl Fn(&StoredPool) -> Vec<String>) -> Self {
         let own: Vec<_> = pools.iter().filter(|pool| pool.flavor.as_deref() == Some(name)).collect();
+        let all = own.iter().map(|pool| stated(pool));
+        let common = |mut all: Vec<String>, others: Vec<String>| {
+            all.retain(|capability| others.contains(capability));
+            all
+        };
         Flavor {
             name: name.to_owned(),
             pools: own.iter().map(|pool| pool.name.clone()).collect(),
-            capabilities: own.first().map(|pool| pool.capabilities.clone()).unwrap_or_default(),
+            capabilities: all.reduce(common).unwrap_or_default(),
         }
     }
 }
@@ -59,7 +65,8 @@ impl Directory {
         if !flavor_exists(&self.catalog, call, name).await? {
             return Ok(None);
         }
-        Ok(Some(Flavor::of(name, &stored_pools(&self.catalog, call).await?)))
+        let pools = stored_pools(&self.catalog, call).await?;
+        Ok(Some(Flavor::of(name, &pools, |pool| self.pools.stated(pool))))
     }
 
     /// Flavors in the order of their names.
@@ -67,7 +74,7 @@ impl Directory {
         let after = after.map(str::to_owned);
         let records = self.catalog.list(call, FLAVOR.to_owned(), String::new(), after, limit).await?;
         let pools = stored_pools(&self.catalog, call).await?;
-        Ok(records.iter().map(|record| Flavor::of(&record.key.name, &pools)).collect())
+        Ok(records.iter().map(|record| Flavor::of(&record.key.name, &pools, |pool| self.pools.stated(pool))).collect())
     }
 
     /// Makes a flavor of these pools, or gives it these in place of those that it had: a pool of

@@ -10,6 +10,7 @@ mod dead_letter;
 mod deletion;
 mod flavors;
 mod former;
+mod hosts;
 mod pools;
 mod queues;
 mod record;
@@ -26,6 +27,7 @@ use tokio::sync::Notify;
 
 use self::awaited::Awaited;
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
+use self::hosts::OwnHost;
 pub use self::pools::{
     Leaving, StoredPool, delete_pool, holds_queues, holds_remains, listed_pools, pool_of_store, store_pool,
     stored_pool, stored_pools,
@@ -51,6 +53,7 @@ pub struct Directory {
     wake: Arc<Notify>,
     /// The names of queues that are waited for.
     pub(crate) awaited: Awaited,
+    host: OwnHost,
     /// Held while queues are told of the dead letter queue that they name.
     connecting: tokio::sync::Mutex<()>,
     clock: Clock,
@@ -66,6 +69,7 @@ impl Directory {
         clock: Clock,
         current: Arc<ArcSwap<Snapshot>>,
         wake: Arc<Notify>,
+        host_id: String,
     ) -> Self {
         Directory {
             catalog,
@@ -74,6 +78,7 @@ impl Directory {
             drops: Drops::default(),
             wake,
             awaited: Awaited::default(),
+            host: OwnHost::new(host_id),
             connecting: tokio::sync::Mutex::default(),
             clock,
             current,

@@ -7,6 +7,7 @@
 
 mod store;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,7 @@ impl Directory {
     /// Subscribes to a queue, which is made if need be. The first subscription marks the queue's
     /// record, and raises its epoch, so that every host learns of it before its next post.
     pub async fn subscribe(&self, call: &Call, named: Named<'_>, new: NewSubscription) -> Result<Subscribed> {
+        self.vouch_for(call, &new.subscriber).await?;
         let mut attempts = self.attempts(call);
         loop {
             let (queue, _) = self.create(call, named, Object::new()).await?;
@@ -138,11 +140,38 @@ impl Directory {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Subscription>> {
-        let names = store::name(queue.id(), after.unwrap_or_default());
-        let (kind, project) = (SUBSCRIPTION.to_owned(), call.project().to_owned());
-        let records = self.catalog.list(call, kind, project, Some(names), limit).await?;
-        let own = records.into_iter().take_while(|record| store::belongs(&record.key, queue.id()));
-        own.map(|record| Stored::of(record).map(|stored| stored.subscription)).collect()
+        let mut after = store::name(queue.id(), after.unwrap_or_default());
+        let mut found = Vec::new();
+        loop {
+            let (kind, project) = (SUBSCRIPTION.to_owned(), call.project().to_owned());
+            let wanted = limit.saturating_sub(found.len() as u32);
+            let mut page = self.catalog.list(call, kind, project, Some(after), wanted).await?;
+            page.retain(|record| store::belongs(&record.key, queue.id()));
+            let is_last = page.len() < wanted as usize;
+            after = page.last().map(|record| record.key.name.clone()).unwrap_or_default();
+            for record in page {
+                let Stored { subscription, .. } = Stored::of(record)?;
+                if self.can_be_there(call, &subscription.subscriber).await? {
+                    found.push(subscription);
+                }
+            }
+            if is_last || found.len() >= limit as usize {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Those of these subscriptions that are there no more: they have expired, or were removed after their queue.
+    pub(crate) async fn ended(&self, call: &Call, all: Vec<(Arc<Queue>, String)>) -> Result<Vec<(QueueId, String)>> {
+        let mut ended = Vec::new();
+        for some in all.chunks(BATCH as usize) {
+            let key = |(queue, id): &(Arc<Queue>, String)| store::key(&queue.project, queue.id(), id);
+            let there: HashSet<_> =
+                self.there(call, some.iter().filter_map(key).collect()).await?.into_iter().collect();
+            let gone = some.iter().filter(|one| key(one).is_none_or(|key| !there.contains(&key)));
+            ended.extend(gone.map(|(queue, id)| (queue.id(), id.clone())));
+        }
+        Ok(ended)
     }
 
     /// Changes a subscription.
@@ -223,8 +252,12 @@ impl Directory {
     }
 
     async fn stored(&self, call: &Call, queue: QueueId, id: &str) -> Result<Option<Stored>> {
-        let Some(key) = store::key(call, queue, id) else { return Ok(None) };
-        self.catalog.get(call, key).await?.map(Stored::of).transpose()
+        let Some(key) = store::key(call.project(), queue, id) else { return Ok(None) };
+        let stored = self.catalog.get(call, key).await?.map(Stored::of).transpose()?;
+        Ok(match stored {
+            Some(stored) if self.can_be_there(call, &stored.subscription.subscriber).await? => Some(stored),
+            _ => None,
+        })
     }
 
     async fn place(&self, call: &Call, queue: QueueId, subscriber: &str) -> Result<Option<Place>> {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use sukkal_plugin_sdk::load::OpenPool;
@@ -16,6 +16,8 @@ use crate::snapshot::{ENDING, ended};
 
 /// How long one attempt at opening a store may take.
 pub(super) const OPENING: Duration = Duration::from_millis(4_500);
+/// How often a pool is asked how it is at least.
+const ASKED: Duration = Duration::from_secs(20);
 /// The pause after an attempt that failed: the first, and the longest, so that a store that is there
 /// again is found within two seconds.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
@@ -34,8 +36,9 @@ pub struct Member {
     /// Whether it answered when it was swept last.
     well: AtomicBool,
     sweeping: Arc<tokio::sync::Mutex<()>>,
-    /// What its operator should know, as it was told last.
+    /// What its operator should know, as it was told last, and when that was.
     warnings: ArcSwap<Vec<String>>,
+    asked: Mutex<Option<Instant>>,
 }
 
 /// What the catalog says of a pool beyond how it is opened.
@@ -102,6 +105,7 @@ impl Member {
             well: AtomicBool::new(true),
             sweeping: Arc::default(),
             warnings: ArcSwap::default(),
+            asked: Mutex::default(),
         }
     }
 
@@ -194,8 +198,19 @@ impl Member {
     /// Asks it how it is.
     pub async fn health(&self, call: &Call) -> sdk::Result<()> {
         let health = self.pool()?.health(call).await?;
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.noted(health);
         Ok(())
+    }
+
+    /// Asks it how it is where nobody has for a while: its store may be set in another way than it was.
+    pub async fn health_if_old(&self, call: &Call) {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.is_none_or(|asked| asked.elapsed() > ASKED)
+            && let Err(error) = self.health(call).await
+        {
+            tracing::debug!(%error, pool = self.title(), "the pool does not say how it is");
+        }
     }
 
     /// The right to sweep it, which one has at a time, until it is dropped.

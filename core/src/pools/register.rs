@@ -83,6 +83,13 @@ impl Pools {
         Err(Error::contended("pool"))
     }
 
+    /// What a pool states: its store may have changed since it was registered.
+    pub(crate) fn stated(&self, pool: &StoredPool) -> Vec<String> {
+        let open = self.known(&pool.name).and_then(|member| member.pool().ok());
+        let stated = open.and_then(|pool| pool.capabilities()).map(|stated| names(&stated));
+        stated.unwrap_or_else(|| pool.capabilities.clone())
+    }
+
     /// The right to register a pool on this host: one has it at a time.
     fn registration(&self, name: &str) -> Result<Registration<'_>> {
         match lock(&self.registering).insert(name.to_owned()) {
@@ -131,9 +138,7 @@ impl Pools {
         identity: &str,
     ) -> Result<Candidate> {
         if let Some(before) = before.filter(|before| before.spec == wish.spec) {
-            let open = self.known(name).and_then(|member| member.pool().ok());
-            let stated = open.and_then(|pool| pool.capabilities()).map(|stated| names(&stated));
-            let capabilities = stated.unwrap_or_else(|| before.capabilities.clone());
+            let capabilities = self.stated(before);
             self.check_flavor_of(call, name, wish, &capabilities).await?;
             return Ok(Candidate { pool: None, health: Health::default(), capabilities });
         }

@@ -15,7 +15,9 @@ use crate::stop::Stop;
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let new = decode(context, request)?;
     let connection = context.connection.filter(|connection| new.subscriber == connection.subscriber());
-    connection.map_or(Ok(()), Session::has_room)?;
+    if let Some(connection) = connection {
+        connection.has_room(context.service, context.call).await?;
+    }
     let subscribed = context.service.directory.subscribe(context.call, Named::of(request), new).await?;
     if let (Some(connection), Subscribed::Made(made)) = (connection, &subscribed) {
         ends_with(context, connection, request, &made.id).await?;
@@ -32,7 +34,7 @@ async fn ends_with(context: &Context<'_>, connection: &Session, request: &Reques
     // Without its queue it is gone by itself.
     let queue = context.service.directory.find(context.call, Named::of(request)).await?;
     if let Some(queue) = queue.filter(|queue| !connection.subscribes(queue, id)) {
-        session::unsubscribe(context.service, &queue, id).await;
+        tokio::spawn(session::unsubscribe(context.service.clone(), queue, id.to_owned()));
     }
     Ok(())
 }

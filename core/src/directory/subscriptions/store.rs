@@ -79,9 +79,9 @@ pub(super) fn belongs(key: &RecordKey, queue: QueueId) -> bool {
 }
 
 /// A subscription's key; none for a text that is no id.
-pub(super) fn key(call: &Call, queue: QueueId, id: &str) -> Option<RecordKey> {
+pub(super) fn key(project: &str, queue: QueueId, id: &str) -> Option<RecordKey> {
     let sound = id.len() == 32 && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    sound.then(|| RecordKey::new(SUBSCRIPTION, call.project(), name(queue, id)))
+    sound.then(|| RecordKey::new(SUBSCRIPTION, project, name(queue, id)))
 }
 
 /// The key of a subscriber's place.

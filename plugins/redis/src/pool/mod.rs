@@ -24,7 +24,7 @@ mod sweep;
 mod tags;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sukkal_plugin_sdk::{
     Batch, Budget, Bytes, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, ErrorKind, Export,
@@ -46,7 +46,8 @@ pub const MAX_BATCH: u32 = 1_000;
 pub struct Pool {
     shared: Arc<Shared>,
     watch: Arc<Watch>,
-    report: Report,
+    /// How the servers were found to be set when they were asked last.
+    report: Mutex<Report>,
 }
 
 impl Pool {
@@ -65,7 +66,11 @@ impl Pool {
             tracing::warn!("{warning}");
         }
         let shared = Arc::new(Shared::new(server, &settings));
-        Ok(Pool { watch: Watch::new(shared.clone()), shared, report })
+        Ok(Pool { watch: Watch::new(shared.clone()), shared, report: Mutex::new(report) })
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,9 +82,10 @@ impl Drop for Pool {
 
 impl sukkal_plugin_sdk::Pool for Pool {
     fn capabilities(&self) -> Capabilities {
+        let report = self.report();
         Capabilities {
-            durability: self.report.is_durable(),
-            at_least_once: self.report.keeps_all(),
+            durability: report.is_durable(),
+            at_least_once: report.keeps_all(),
             remote: true,
             max_batch: Some(MAX_BATCH),
             ..Capabilities::default()
@@ -191,6 +197,8 @@ impl sukkal_plugin_sdk::Pool for Pool {
         };
         let report = self.shared.server.report(call).await?;
         let warnings = report.warnings().into_iter().chain(full).collect();
+        // A failover may have led to a server that is set in another way.
+        *self.report() = report;
         Ok(Health { warnings, ..Health::default() })
     }
 
