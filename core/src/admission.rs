@@ -180,8 +180,9 @@ fn bad_name(request: &Request) -> Error {
     }
 }
 
-/// Whether an action asks for no headers: what the service is may be read by all (spec: REST §1.8).
-fn is_for_everybody(action: Action) -> bool {
+/// Whether an action asks for no headers and no identity: what the service is may be read by all (spec: REST §1.8;
+/// auth and policy).
+pub fn is_for_everybody(action: Action) -> bool {
     matches!(action, Action::Versions | Action::Document)
 }
 

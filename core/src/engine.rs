@@ -247,7 +247,7 @@ impl Engine {
             return Err(refused.clone().into());
         }
         // Who presents a signed URL needs no other credentials: admission looks at the signature.
-        if arrival.signed.is_none() {
+        if arrival.signed.is_none() && !admission::is_for_everybody(request.action()) {
             pipeline.authenticate(&call(request, deadline), passage, request).await?;
         }
         admission::check(request, arrival, &Terms { snapshot, now: service.now() })?;
@@ -260,9 +260,10 @@ impl Engine {
         action::run(&mut context, request).await
     }
 
-    /// Ends every wait: long polls are answered at once.
-    pub fn end_waits(&self) {
+    /// The end is near: every wait ends, so long polls are answered at once, and no work of the service's own begins.
+    pub fn prepare_shutdown(&self) {
         self.service.waits.end();
+        self.janitor.end();
     }
 
     /// Ends the service: no more work of its own, then the plugins, each for a bounded time.

@@ -15,6 +15,7 @@ use crate::directory::{DROPPING, Dropping, MOVED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pools::Member;
 use crate::service::Service;
+use crate::snapshot::ENDING;
 
 /// How often every store is swept, by each host: left to chance within these bounds, so that hosts which
 /// were started together do not stay in step.
@@ -41,11 +42,18 @@ impl Janitor {
         Janitor { end, task: tokio::sync::Mutex::new(Some(task)) }
     }
 
-    /// Ends it, and waits for the step that it is at.
-    pub async fn stop(&self) {
+    /// Ends it after the step that it is at.
+    pub fn end(&self) {
         let _ = self.end.send(true);
-        if let Some(task) = self.task.lock().await.take() {
-            let _ = tokio::time::timeout(PATIENCE, task).await;
+    }
+
+    /// Ends it, and waits for the step that it is at; one that takes too long is cut, as a crash would.
+    pub async fn stop(&self) {
+        self.end();
+        if let Some(mut task) = self.task.lock().await.take()
+            && tokio::time::timeout(ENDING, &mut task).await.is_err()
+        {
+            task.abort();
         }
     }
 }

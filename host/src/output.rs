@@ -35,6 +35,11 @@ pub fn tell(line: impl fmt::Display) -> Result<(), Unprinted> {
     }
 }
 
+/// Prints a line to the standard error. Where that takes none there is nobody to tell.
+pub fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 impl fmt::Display for Unprinted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,10 +13,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use sukkal_core::{Engine, Parts};
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet, block_in_place};
+use tokio::task::{JoinHandle, JoinSet, block_in_place, spawn_blocking};
 
 use crate::admin::Admin;
-use crate::config::{Config, Mistake, masked_uri};
+use crate::config::{Config, Mistake, Origin, masked_uri};
 use crate::metrics::Metrics;
 use crate::open_files::{self, Room};
 use crate::plugin::{self, PoolPlugins, Registry, Services};
@@ -71,7 +71,10 @@ impl fmt::Display for StartError {
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn serve(config: Config, read: impl Fn() -> Result<Config, Vec<Mistake>>) -> Result<(), StartError> {
+pub async fn serve<R>(config: Config, read: R) -> Result<(), StartError>
+where
+    R: Fn() -> Result<Config, Vec<Mistake>> + Clone + Send + 'static,
+{
     let mut signals =
         Signals::new().map_err(|error| StartError::System(format!("signals cannot be handled: {error}")))?;
     let metrics = Metrics::new(config.admin.listen.is_some());
@@ -207,7 +210,7 @@ async fn obey(
     signals: &mut Signals,
     running: &Running,
     supervisor: &Supervisor,
-    read: impl Fn() -> Result<Config, Vec<Mistake>>,
+    read: impl Fn() -> Result<Config, Vec<Mistake>> + Clone + Send + 'static,
 ) -> &'static str {
     supervisor.ready("serving");
     loop {
@@ -216,13 +219,32 @@ async fn obey(
             Order::Reload => {
                 supervisor.reloading();
                 let done = tokio::select! {
-                    done = running.reload(block_in_place(&read)) => done,
+                    done = reload(running, read.clone()) => done,
                     signal = signals.stop() => return signal,
                 };
                 supervisor.ready(if done { "serving" } else { "serving; the last reload was refused: see the log" });
             }
         }
     }
+}
+
+/// How long reading the settings anew may take.
+const READING: Duration = Duration::from_secs(30);
+
+/// Reads the settings on a thread of its own, since a file may be on a disk that does not answer, and puts them in force.
+async fn reload<R>(running: &Running, read: R) -> bool
+where
+    R: FnOnce() -> Result<Config, Vec<Mistake>> + Send + 'static,
+{
+    let failed = |problem: String| {
+        Err(vec![Mistake::new(&Origin::Default, "", problem, "see to the files that hold them, and to their disk")])
+    };
+    let read = match tokio::time::timeout(READING, spawn_blocking(read)).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(panic)) => failed(format!("the settings cannot be read: {panic}")),
+        Err(_) => failed(format!("the settings were not read within {} s", READING.as_secs())),
+    };
+    running.reload(read).await
 }
 
 /// Finds the plugins, and tells which files were none.
@@ -316,7 +338,7 @@ fn announce(config: &Config, address: SocketAddr) {
 async fn end(running: &Running, stopper: &Stopper, mut servers: JoinSet<()>) {
     let config = running.in_force();
     tokio::time::sleep(config.shutdown_delay).await;
-    running.engine.end_waits();
+    running.engine.prepare_shutdown();
     stopper.stop();
     let mut all = pin!(async { while servers.join_next().await.is_some() {} });
     if tokio::time::timeout(config.shutdown_grace, all.as_mut()).await.is_err() {

@@ -56,6 +56,8 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Handled, so that a write beyond the largest size of a file (`ulimit -f`) fails and does not end the process.
+    _file_size: Signal,
 }
 
 /// What a signal tells the host to do.
@@ -77,6 +79,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

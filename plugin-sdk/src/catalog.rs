@@ -48,10 +48,11 @@ pub trait Catalog: Send + Sync + 'static {
     /// Counts the records of a kind and project.
     fn count(&self, call: &Call, kind: String, project: String) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Makes up to 100 changes, each of another record: all, or none.
+    /// Makes up to 100 changes, each of another record: all, or none. One that deletes a record is made also where the
+    /// catalog is full: to delete a queue, a host writes down that it is to be emptied.
     ///
     /// # Errors
-    /// `TooLarge`: more than 100 changes. `Invalid`: two of one record.
+    /// `Full`. `TooLarge`: more than 100 changes. `Invalid`: two of one record.
     fn commit(&self, call: &Call, changes: Vec<Change>) -> impl Future<Output = Result<Commit>> + Send;
 
     /// Removes what has expired, in a bounded step; `true` while there is more.

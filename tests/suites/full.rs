@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 use sukkal_tests::disk::SmallDisk;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::sqlite::reading;
-use sukkal_tests::{Answer, Host, Queue, eventually};
+use sukkal_tests::{Answer, Host, Queue, eventually, programs};
 
 async fn post(queue: &Queue, number: usize) -> Answer {
     post_of(queue, number, 8_000).await
@@ -132,6 +133,24 @@ async fn a_full_disk_of(mib: u32) {
     client_deletes_all(&queue).await;
 }
 
+#[tokio::test]
+async fn a_limit_of_the_size_of_files_is_as_a_full_disk() {
+    let host = Host::start().await;
+    let process = Pid::from_raw(host.id().cast_signed());
+    let limit =
+        |current| prlimit(process, Resource::Fsize, Rlimit { current, maximum: None }).expect("a limit can be set");
+    limit(Some(12 << 20));
+    let queue = host.queue("q");
+    let n_messages = fill(&queue, 0).await;
+    assert!(n_messages > 10, "only {n_messages} messages fit");
+    work_goes_on(&queue, n_messages).await;
+    limit(None);
+    eventually("there is room again, without a restart", SOON, async || {
+        (post(&queue, 0).await.status == 201).then_some(())
+    })
+    .await;
+}
+
 async fn client_deletes_all(queue: &Queue) {
     queue.client().post(&queue.path("/purge"), json!({ "resource_types": ["messages"] })).await.expect(204);
     queue.client().delete(&queue.path("")).await.expect(204);
@@ -215,6 +234,26 @@ async fn a_full_catalog_is_not_taken_for_a_pool() {
         }
     };
     assert!(told.contains("no space is left") && told.contains("queues") && !told.contains("pool"), "{told}");
+}
+
+#[tokio::test]
+async fn queues_can_be_deleted_from_a_catalog_in_memory_that_is_full() {
+    let setup = Host::with().plugins([programs::library("sukkal-memory")]);
+    let setup = setup.top("catalog = \"memory:\"\ndefault_pool = \"memory:\"");
+    let host = setup.section("[plugins.memory]\nmax_records = 100").start().await;
+    let client = host.client();
+    let mut n_queues = 0;
+    while client.put(&format!("/v2/queues/q{n_queues}"), json!({})).await.status == 201 {
+        n_queues += 1;
+    }
+    assert!(n_queues > 10, "only {n_queues} queues fit");
+    for number in 0..n_queues {
+        client.delete(&format!("/v2/queues/q{number}")).await.expect(204);
+    }
+    eventually("there is room again", SOON, async || {
+        (client.put("/v2/queues/q", json!({})).await.status == 201).then_some(())
+    })
+    .await;
 }
 
 async fn dead_letters_hold_nobody_up(pool: &str) {

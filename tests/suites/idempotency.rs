@@ -5,6 +5,7 @@ use sukkal_tests::programs;
 use sukkal_tests::queue::Queue;
 use sukkal_tests::rest::Answer;
 use sukkal_tests::stores::{SQLITE, STORES};
+use sukkal_tests::ws::request;
 
 async fn post(queue: &Queue, key: &str, body: &str) -> Answer {
     let path = queue.path("/messages");
@@ -69,6 +70,17 @@ async fn a_malformed_key_is_refused() {
     for key in ["", "two words", &"k".repeat(256)] {
         let refused = post(&orders, key, "a").await.expect(400).json();
         assert_eq!(refused["description"], "The Idempotency-Key must be of 1 to 255 visible ASCII characters.");
+    }
+    let post_messages = orders.client().request("POST", &orders.path("/messages")).body(r#"{"messages":[{"body":1}]}"#);
+    let twice = post_messages.header("idempotency-key", "one").also("idempotency-key", "two");
+    assert_eq!(twice.send().await.expect(400).json()["description"], "The Idempotency-Key is given more than once.");
+    let mut socket = host.websocket().await;
+    for key in [json!(5), json!(null), json!(true), json!(["k"])] {
+        let body = json!({ "queue_name": "orders", "messages": [{ "body": 1, "ttl": 60 }] });
+        let mut frame = request("message_post", &body);
+        frame["headers"]["Idempotency-Key"] = key.clone();
+        socket.text(frame.to_string()).await;
+        assert_eq!(socket.answer().await.status(), 400, "{key}");
     }
     assert_eq!(orders.counts().await, [0, 0, 0]);
     post(&orders, &"k".repeat(255), "a").await.expect(201);

@@ -54,6 +54,16 @@ async fn a_plugin_that_misbehaves_at_its_end_holds_up_nobody_for_long() {
 }
 
 #[tokio::test]
+async fn a_sweep_that_never_ends_holds_up_nobody_for_long() {
+    let setup = everything("never", "sweep").top("shutdown_grace = 1");
+    let mut host = setup.start().await;
+    host.queue("orders").post(["a"]).await;
+    let begun = Instant::now();
+    assert_eq!(host.stop().await.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_second_interrupt_ends_a_host_that_waits_for_a_plugin_at_once() {
     let mut host = everything("never", "shutdown").start().await;
     host.queue("orders").post(["a"]).await;

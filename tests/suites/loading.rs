@@ -371,6 +371,16 @@ fn where_nothing_can_be_run(host: &Host, arguments: &[&str]) -> Option<Output> {
     Some(output)
 }
 
+#[tokio::test]
+async fn a_host_starts_where_no_copy_of_a_library_can_be_made_on_disk() {
+    // Two libraries, which must not be taken for one.
+    let libraries = ["sukkal-sqlite", "sukkal-memory"].map(programs::library);
+    let setup = Host::with().plugins(libraries).top("default_pool = \"memory:\"").env("TMPDIR", "/no/such/folder");
+    let host = setup.start().await;
+    host.queue("orders").post(["a"]).await;
+    assert_eq!(host.queue("orders").pop(1).await[0]["body"], "a");
+}
+
 #[test]
 fn a_folder_for_copies_that_is_mounted_noexec_is_told_as_that() {
     let host = Host::with().plugins([programs::library("sukkal-sqlite"), programs::library("sukkal-memory")]).prepare();

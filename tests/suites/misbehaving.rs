@@ -319,6 +319,19 @@ async fn nonsense_of_a_filter_is_an_error_and_is_never_stored() {
 }
 
 #[tokio::test]
+async fn nonsense_of_a_filter_that_is_passed_over_is_as_if_it_had_not_been_there() {
+    for (does, reason) in [("one_more", "number of messages"), ("no_json", "not one JSON value")] {
+        for at in ["ingress", "egress"] {
+            let host = filter(does, at, "on_error = \"pass\"").start().await;
+            let bad = host.queue("bad");
+            bad.post(["a"]).await;
+            assert_eq!(bad.list("?echo=true").await.bodies(), ["a"], "{does} at {at}");
+            assert_logged(&host, &["a filter failed", "misbehaves", reason]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn timers_tasks_sockets_and_threads_work_in_every_hook_and_method() {
     let setup = setup().top("pipeline = [\"misbehaves\"]\ndefault_pool = \"misbehaves:\"");
     let both = "[filters.misbehaves]\ndoes = \"works\"\n[plugins.misbehaves]\ndoes = \"works\"";

@@ -114,6 +114,22 @@ async fn a_filter_that_does_not_open_holds_up_neither_requests_nor_the_end() {
 }
 
 #[tokio::test]
+async fn settings_that_cannot_be_read_hold_up_neither_requests_nor_the_end() {
+    let mut host = Host::start().await;
+    let settings = host.folder().join("sukkal.toml");
+    std::fs::remove_file(&settings).expect("the configuration can be removed");
+    let made = std::process::Command::new("mkfifo").arg(&settings).status().expect("mkfifo can be run");
+    assert!(made.success());
+    let threads = host.threads();
+    host.hang_up();
+    eventually("the settings are being read", SOON, async || (host.threads() > threads).then_some(())).await;
+    for _ in 0..20 {
+        assert_eq!(post(&host.client(), 600).await, 201);
+    }
+    assert!(host.stop().await.success());
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_named_in_one_warning_and_the_rest_is_reloaded() {
     let host = Host::with().top("shutdown_grace = 10").section("[limits]\nmax_message_ttl = 7200\n").start().await;
     host.reload(|text| {

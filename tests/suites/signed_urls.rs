@@ -110,6 +110,9 @@ async fn where_identity_is_asked_for_a_signature_that_does_not_hold_opens_nothin
                    [signed_urls]\nsecret_key = \"test-secret\"";
     let host = Host::with().plugins(libraries).top(memory).section(section).start().await;
     let client = host.client();
+    for path in ["/", "/v2/openapi.json", "/v2/asyncapi.json"] {
+        assert!(matches!(client.get(path).await.status, 200 | 300), "{path} is for everybody");
+    }
     let (queue, messages) = ("/v2/queues/orders", "/v2/queues/orders/messages");
     let post = client.request("POST", messages).body(r#"{"messages":[{"body":"a word"}]}"#);
     post.header("x-auth-token", "lasts-60").send().await.expect(201);

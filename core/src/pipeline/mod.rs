@@ -15,7 +15,7 @@ use sukkal_plugin_sdk::{
 };
 
 use self::plan::Plan;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::stop::Stop;
 
 /// A filter as the configuration sets it up.
@@ -122,11 +122,15 @@ impl Pipeline {
             let kept = filter.keep(&messages);
             let n_messages = messages.len();
             let hook = filter.filter.ingress(call, passage.state(position, self), request, messages);
-            messages = match filter.guard(Moment::Ingress, hook).await? {
+            let checked = async {
+                let (verdict, messages) = hook.await?;
+                filter.check(Moment::Ingress, &verdict, n_messages, messages.iter().map(|message| &message.body))?;
+                Ok((verdict, messages))
+            };
+            messages = match filter.guard(Moment::Ingress, checked).await? {
                 None => kept,
                 Some((verdict, messages)) => {
-                    filter.obey(Moment::Ingress, verdict)?;
-                    filter.check(Moment::Ingress, n_messages, messages.iter().map(|message| &message.body))?;
+                    obey(verdict)?;
                     messages
                 }
             };
@@ -146,11 +150,15 @@ impl Pipeline {
             let kept = filter.keep(&messages);
             let n_messages = messages.len();
             let hook = filter.filter.egress(call, passage.state(position, self), Reader::Request(request), messages);
-            messages = match filter.guard(Moment::Egress, hook).await? {
+            let checked = async {
+                let (verdict, messages) = hook.await?;
+                filter.check(Moment::Egress, &verdict, n_messages, messages.iter().map(|message| &message.body))?;
+                Ok((verdict, messages))
+            };
+            messages = match filter.guard(Moment::Egress, checked).await? {
                 None => kept,
                 Some((verdict, messages)) => {
-                    filter.obey(Moment::Egress, verdict)?;
-                    filter.check(Moment::Egress, n_messages, messages.iter().map(|message| &message.body))?;
+                    obey(verdict)?;
                     messages
                 }
             };
@@ -195,18 +203,12 @@ impl FilterSpec {
 
     /// Runs a hook that only decides.
     async fn decide(&self, moment: Moment, hook: impl Future<Output = sdk::Result<Verdict>>) -> Result<(), Stop> {
-        match self.guard(moment, hook).await? {
-            Some(verdict) => self.obey(moment, verdict),
-            None => Ok(()),
-        }
-    }
-
-    fn obey(&self, moment: Moment, verdict: Verdict) -> Result<(), Stop> {
-        match verdict {
-            Verdict::Continue => Ok(()),
-            Verdict::Respond(response) => Err(Stop::Respond(Box::new(response))),
-            Verdict::Skip => Err(self.broken(moment, "it skipped what is no delivery").into()),
-        }
+        let checked = async {
+            let verdict = hook.await?;
+            self.check(moment, &verdict, 0, std::iter::empty())?;
+            Ok(verdict)
+        };
+        self.guard(moment, checked).await?.map_or(Ok(()), obey)
     }
 
     /// Runs a hook within its time. `None`: it failed, and is passed over.
@@ -229,30 +231,37 @@ impl FilterSpec {
         }
     }
 
-    /// A filter must keep the number of messages, and each body one JSON value.
+    /// A filter that goes on must keep the number of messages, and each body one JSON value; and it can skip deliveries
+    /// alone.
     fn check<'a>(
         &self,
         moment: Moment,
+        verdict: &Verdict,
         n_messages: usize,
-        bodies: impl ExactSizeIterator<Item = &'a Bytes>,
-    ) -> Result<(), Stop> {
-        if bodies.len() != n_messages {
-            return Err(self.broken(moment, "it changed the number of messages").into());
-        }
-        for body in bodies {
-            if serde_json::from_slice::<&RawValue>(body).is_err() {
-                return Err(self.broken(moment, "it made a body that is not one JSON value").into());
+        mut bodies: impl ExactSizeIterator<Item = &'a Bytes>,
+    ) -> sdk::Result<()> {
+        let broken = |what: &str| {
+            let detail = format_args!("filter {} at {}: {what}", self.name, moment.name());
+            Err(sdk::Error::internal("a filter failed").detail(detail))
+        };
+        match verdict {
+            Verdict::Respond(_) => Ok(()),
+            Verdict::Skip => broken("it skipped what is no delivery"),
+            Verdict::Continue if bodies.len() != n_messages => broken("it changed the number of messages"),
+            Verdict::Continue if bodies.any(|body| serde_json::from_slice::<&RawValue>(body).is_err()) => {
+                broken("it made a body that is not one JSON value")
             }
+            Verdict::Continue => Ok(()),
         }
-        Ok(())
     }
+}
 
-    fn broken(&self, moment: Moment, what: &str) -> Error {
-        Error::new(ErrorKind::Internal, "a filter failed").detail(format_args!(
-            "filter {} at {}: {what}",
-            self.name,
-            moment.name()
-        ))
+/// What a filter decided is done.
+fn obey(verdict: Verdict) -> Result<(), Stop> {
+    match verdict {
+        Verdict::Respond(response) => Err(Stop::Respond(Box::new(response))),
+        // Skipping is looked for before.
+        Verdict::Continue | Verdict::Skip => Ok(()),
     }
 }
 

@@ -28,9 +28,21 @@ async fn a_full_catalog_takes_no_more_but_lets_go() -> Result<()> {
     catalog.commit(&bench.call(), put("a", 1_000_000)).await?;
     let refused = catalog.commit(&bench.call(), put("b", 100_000)).await;
     assert_eq!(refused.err().map(|error| error.kind), Some(ErrorKind::Full));
-    catalog
-        .commit(&bench.call(), vec![Change::delete(key("a"), Expect::Any)])
-        .await?;
+    // As the host deletes a queue: what is to be done about it is written down.
+    let deletes = vec![
+        Change::delete(key("a"), Expect::Any),
+        Change::put(
+            RecordKey::new("dropping", "p", "a"),
+            Expect::Any,
+            vec![b'1'; 1_001_000],
+        ),
+    ];
+    catalog.commit(&bench.call(), deletes).await?;
+    let dropped = vec![Change::delete(
+        RecordKey::new("dropping", "p", "a"),
+        Expect::Any,
+    )];
+    catalog.commit(&bench.call(), dropped).await?;
     catalog.commit(&bench.call(), put("b", 100_000)).await?;
     assert_eq!(
         catalog

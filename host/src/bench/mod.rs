@@ -33,6 +33,7 @@ pub use report::Report;
 use target::{Form, Target, Transport};
 use work::Work;
 
+use crate::output::note;
 use crate::token::TokenOptions;
 
 /// What is done, and against which server.
@@ -141,7 +142,7 @@ async fn measured(options: &Options) -> Result<Report, Failure> {
         && let Err(left) = setup::remove(options, &target, made).await
     {
         // The measurement is none the worse for it.
-        eprintln!("sukkal: {left}");
+        note(format_args!("sukkal: {left}"));
     }
     outcome
 }

@@ -1,7 +1,7 @@
 //! How a command fails.
 
 use crate::config::Mistake;
-use crate::output::Unprinted;
+use crate::output::{Unprinted, note};
 
 /// The status when there is nothing of what was asked for: no such queue, no message to claim.
 pub const NOTHING: u8 = 3;
@@ -22,7 +22,7 @@ impl Failed {
 impl From<Vec<Mistake>> for Failed {
     fn from(mistakes: Vec<Mistake>) -> Self {
         for mistake in mistakes {
-            eprintln!("sukkal: {mistake}");
+            note(format_args!("sukkal: {mistake}"));
         }
         Failed(USAGE)
     }
@@ -37,7 +37,7 @@ impl From<Unprinted> for Failed {
 /// Tells each line of a text, and fails with 1.
 pub fn failed(text: &str) -> Failed {
     for line in text.lines() {
-        eprintln!("sukkal: {line}");
+        note(format_args!("sukkal: {line}"));
     }
     Failed(1)
 }

@@ -12,7 +12,10 @@ pub fn run(source: &Source) -> Result<(), Failed> {
         .enable_all()
         .build()
         .map_err(|error| failed(&format!("the runtime cannot be started: {error}")))?;
-    let served = runtime.block_on(serve::serve(config, || source.load()));
+    let served = runtime.block_on(serve::serve(config, {
+        let source = source.clone();
+        move || source.load()
+    }));
     // What still runs was given its time; a store that is shut down does not need it.
     runtime.shutdown_background();
     served.map_err(|error| failed(&error.to_string()).with(error.status()))

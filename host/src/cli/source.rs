@@ -8,7 +8,7 @@ use crate::config::{Config, Mistake, Typed};
 use crate::plugin::{self, Registry, Services};
 
 /// Where the settings are. The environment (SUKKAL_SECTION__KEY) lies over the file.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub struct Source {
     /// The configuration file; none is needed.
     #[arg(long, env = "SUKKAL_CONFIG")]

@@ -83,9 +83,14 @@ fn without_userinfo(text: &str) -> String {
     let is_scheme = |sign: char| sign.is_ascii_alphanumeric() || "+-.".contains(sign);
     let start = rest.len() - rest.trim_start_matches('/').len();
     let (slashes, rest) = rest.split_at(start);
-    match rest.rsplit_once('@').and_then(|(userinfo, host)| Some((userinfo.split_once(':')?.0, host))) {
-        Some((user, host)) if scheme.chars().all(is_scheme) => format!("{scheme}:{slashes}{user}:{MASK}@{host}"),
-        _ => text.to_owned(),
+    let Some((userinfo, host)) = rest.rsplit_once('@').filter(|_| scheme.chars().all(is_scheme)) else {
+        return text.to_owned();
+    };
+    match userinfo.split_once(':') {
+        Some((user, _)) => format!("{scheme}:{slashes}{user}:{MASK}@{host}"),
+        // What looks like a scheme is a user, if that was forgotten as well.
+        None if slashes.is_empty() => format!("{scheme}:{MASK}@{host}"),
+        None => text.to_owned(),
     }
 }
 
@@ -110,6 +115,7 @@ mod tests {
             ("catalog", json!("postgres://me:pw@h:1/db?x=1"), json!("postgres://me:***@h:1/db?x=1")),
             ("pool", json!("redis://:p@:w@h"), json!("redis://:***@h")),
             ("pool", json!("redis://h?password=x&db=1"), json!("redis://h?password=***&db=1")),
+            ("pool", json!("me:hunter2@h/d"), json!("me:***@h/d")),
             ("pool", json!("sqlite:pool.db?readers=2"), json!("sqlite:pool.db?readers=2")),
             ("pool", json!("sqlite:/a/b@c.db"), json!("sqlite:/a/b@c.db")),
             ("pool", json!("redis:me:pw@h"), json!("redis:me:***@h")),

@@ -13,6 +13,7 @@ use sukkal_plugin_sdk::testing::TestClock;
 
 use super::child::Lost;
 use super::run_case::{OneCase, Outcome, unopened};
+use crate::output::note;
 
 /// A case about kills.
 #[derive(Clone, Copy)]
@@ -110,7 +111,7 @@ impl Kills {
 fn note_and_end(case: &OneCase, notes: &impl Serialize) {
     let written = serde_json::to_vec(notes).map_err(Into::into).and_then(|notes| std::fs::write(noted(case), notes));
     if let Err(error) = written {
-        eprintln!("what was acknowledged cannot be noted down: {error}");
+        note(format_args!("what was acknowledged cannot be noted down: {error}"));
     }
     std::process::abort();
 }

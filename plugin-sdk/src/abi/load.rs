@@ -1,6 +1,8 @@
 //! Opening a library: each question is asked before code of it runs that could go wrong.
 
 use std::fs;
+use std::io::Seek as _;
+use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -216,7 +218,7 @@ fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
     let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
     // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
     // may run code in the host: that is what a plugin is.
-    let library = unsafe { libloading::os::unix::Library::open(Some(copy.0.as_os_str()), flags) };
+    let library = unsafe { libloading::os::unix::Library::open(Some(copy.path.as_os_str()), flags) };
     let library = library.map_err(|error| copy.explain(path, &error))?;
     let library: &'static _ = Box::leak(Box::new(library));
     // SAFETY: the SDK's export macro is the only thing that makes a symbol of this name, and makes
@@ -231,9 +233,13 @@ fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
     })
 }
 
-/// A file that is gone when the value is. Its name is left to chance: a process that was killed may have
-/// left one behind, and its number may come again.
-struct Copy(tempfile::TempPath);
+/// A copy that is gone when the value is.
+struct Copy {
+    path: PathBuf,
+    /// On a disk. Its name is left to chance: a process that was killed may have left one behind, and its number may
+    /// come again.
+    _file: Option<tempfile::TempPath>,
+}
 
 impl Copy {
     fn make(path: &Path, scratch: &Path) -> Result<Self, Refusal> {
@@ -248,12 +254,24 @@ impl Copy {
         if original.metadata().map_err(unreadable)?.is_dir() {
             return Err(("is a folder".to_owned(), "name the library in it, a file called libNAME.so".to_owned()));
         }
-        Copy::of(&mut original, path, scratch).map_err(|error| {
-            (format!("cannot be copied to {}: {error}", scratch.display()), "make room there or set TMPDIR".to_owned())
+        // A host whose messages have filled the disk must start, or nobody could delete them.
+        Copy::on_disk(&mut original, path, scratch).or_else(|error| {
+            Copy::in_memory(&mut original).map_err(|_| {
+                let fault = format!("cannot be copied to {}: {error}", scratch.display());
+                (fault, "make room there or set TMPDIR".to_owned())
+            })
         })
     }
 
-    fn of(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
+    fn in_memory(original: &mut fs::File) -> std::io::Result<Self> {
+        let mut copy = fs::File::from(rustix::fs::memfd_create("sukkal", rustix::fs::MemfdFlags::CLOEXEC)?);
+        original.rewind()?;
+        std::io::copy(original, &mut copy)?;
+        // Never closed: the system knows what it has loaded by its path, so that must not come again.
+        Ok(Copy { path: PathBuf::from(format!("/proc/self/fd/{}", copy.into_raw_fd())), _file: None })
+    }
+
+    fn on_disk(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut copy = tempfile::Builder::new()
             .prefix(".sukkal-")
@@ -261,26 +279,30 @@ impl Copy {
             .permissions(fs::Permissions::from_mode(0o700))
             .tempfile_in(scratch.canonicalize()?)?;
         std::io::copy(original, &mut copy)?;
-        Ok(Copy(copy.into_temp_path()))
+        let copy = copy.into_temp_path();
+        Ok(Copy { path: copy.to_path_buf(), _file: Some(copy) })
     }
 
     /// See [`check_file`].
     fn check(&self) -> Result<(), Refusal> {
-        let opened = fs::File::open(&self.0).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let opened = fs::File::open(&self.path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (length, file) = opened.map_err(|error| {
-            (format!("its copy {} cannot be read: {error}", self.0.display()), "set TMPDIR to another place".to_owned())
+            (
+                format!("its copy {} cannot be read: {error}", self.path.display()),
+                "set TMPDIR to another place".to_owned(),
+            )
         })?;
         check_file(&ReadCache::new(file), length)
     }
 
     /// The system loader's own words, about the file that the operator knows.
     fn explain(&self, path: &Path, error: &libloading::Error) -> Refusal {
-        if let Some(folder) = self.0.parent().filter(|folder| is_noexec(folder)) {
+        if let Some(folder) = self.path.parent().filter(|folder| is_noexec(folder)) {
             let fault = format!("cannot be run from its copy in {}, which is mounted noexec", folder.display());
             return (fault, "set TMPDIR to a folder from which programs can be run".to_owned());
         }
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let reason = reason.replace(&*self.0.to_string_lossy(), &path.to_string_lossy());
+        let reason = reason.replace(&*self.path.to_string_lossy(), &path.to_string_lossy());
         let mend = "install what is missing, or build the plugin on this system or an older one";
         (format!("the system cannot load it: {reason}"), mend.to_owned())
     }

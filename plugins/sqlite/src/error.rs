@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{ErrorCode, ffi};
+use rustix::process::{Resource, getrlimit};
 use sukkal_plugin_sdk::{Error, ErrorKind};
 
 /// Why a piece of work on the database did not come to its end.
@@ -81,9 +82,9 @@ fn of_code(code: ErrorCode) -> Error {
         }
         ErrorCode::SystemIoFailure => unavailable("the disk of this store fails; see the log"),
         ErrorCode::OutOfMemory => unavailable("no memory is left for this store").retry_after(Duration::from_secs(1)),
-        ErrorCode::CannotOpen => {
-            unavailable("the file of this store cannot be opened; check that its directory exists")
-        }
+        ErrorCode::CannotOpen => unavailable(
+            "the file of this store cannot be opened; check that its directory exists, and how many files may be open (`ulimit -n`)",
+        ),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
             unavailable("the file of this store may not be written; check its permissions")
         }
@@ -117,9 +118,13 @@ impl Fail {
     }
 }
 
-/// A disk has no room for a file, or for the shared memory beside it, which is told in other words.
+/// A disk has no room for a file, or for the shared memory beside it, which is told in other words; or the process may
+/// not write so large a file (`ulimit -f`), which is told as any failed write.
 fn is_full(failure: &ffi::Error) -> bool {
-    failure.code == ErrorCode::DiskFull || failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    let is_limited = || getrlimit(Resource::Fsize).current.is_some();
+    failure.code == ErrorCode::DiskFull
+        || failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        || failure.extended_code == ffi::SQLITE_IOERR_WRITE && is_limited()
 }
 
 fn full() -> Error {

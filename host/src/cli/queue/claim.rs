@@ -7,7 +7,7 @@ use serde_json::json;
 use super::peek::{Message, Page, one_line};
 use super::server::{Answer, Server, Trouble};
 use super::text::count;
-use crate::output::print;
+use crate::output::{note, print};
 
 #[derive(Args)]
 pub struct Options {
@@ -65,11 +65,11 @@ pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), T
     };
     if !options.delete {
         let held = count(n_messages, "message");
-        eprintln!(
+        note(format_args!(
             "{held} held for {} s by claim {claim}; `sukkal queue ack {queue} {claim} MESSAGE…` deletes, `sukkal queue \
              release {queue} {claim}` gives back",
             options.ttl
-        );
+        ));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::server::{Server, Trouble, last};
 use super::text::count;
-use crate::output::tell;
+use crate::output::{note, tell};
 use batch::Batch;
 
 #[derive(Args)]
@@ -72,7 +72,7 @@ impl Poster<'_> {
     async fn standard_input(&mut self) -> Result<(), Trouble> {
         let mut input = io::BufReader::with_capacity(batch::MOST_BYTES, io::stdin());
         if io::stdin().is_terminal() {
-            eprintln!("a JSON value a line; Ctrl-D ends");
+            note("a JSON value a line; Ctrl-D ends");
         }
         let mut line = String::new();
         for number in 1_u64.. {

@@ -40,7 +40,9 @@ impl Footprint {
     pub fn of(request: &Request) -> Footprint {
         let queue = Place::Queue(hash(request.queue()));
         let (place, does) = match request.action() {
-            Action::ClaimCreate | Action::MessageList if request.params().get("wait").is_some() => (queue, Does::Wait),
+            Action::ClaimCreate | Action::MessageList if waits(request) => (queue, Does::Wait),
+            // Their metadata may name another queue, which is made or moved along.
+            Action::QueueCreate | Action::QueueUpdate => (Place::Everywhere, Does::Change),
             Action::QueueGet
             | Action::QueueStats
             | Action::MessageList
@@ -73,6 +75,11 @@ impl Footprint {
             _ => true,
         }
     }
+}
+
+/// Whether a request asks to wait.
+fn waits(request: &Request) -> bool {
+    request.params().get("wait").is_some_and(|wait| wait.parse::<u64>() != Ok(0))
 }
 
 /// Whether a request is a post that may be stored together with others before and behind it. One that
@@ -139,5 +146,15 @@ mod tests {
         request.params_mut().add("wait", "20");
         let (post, wait) = (of(Action::MessagePost, "q", ""), Footprint::of(&request));
         assert!(post.precedes(wait) && !wait.precedes(post));
+        let mut request = Request::new(RequestId(1), Action::ClaimCreate, Transport::Websocket);
+        request.set_target(Target { queue: "q".to_owned(), ..Target::default() });
+        request.params_mut().add("wait", "0");
+        assert!(Footprint::of(&request).precedes(post), "no wait is no reason to lose one's place");
+    }
+
+    #[test]
+    fn a_queue_is_made_with_the_one_that_takes_its_dead_letters() {
+        let create = of(Action::QueueCreate, "q", "");
+        assert!(create.precedes(of(Action::QueueStats, "dead", "")));
     }
 }

@@ -39,8 +39,9 @@ pub(super) fn needed_headers(action: Action) -> &'static [&'static str] {
 }
 
 fn kind_of_header(name: &str) -> Option<Kind> {
-    matches!(name, "Client-ID" | "X-Project-ID" | "X-Auth-Token" | "User-Agent" | "Date" | "Accept")
-        .then_some(Kind::String)
+    let is_text = matches!(name, "Client-ID" | "X-Project-ID" | "X-Auth-Token" | "User-Agent" | "Date" | "Accept")
+        || name.eq_ignore_ascii_case("Idempotency-Key");
+    is_text.then_some(Kind::String)
 }
 
 /// The fields that an action's body must have; `None`: it is no action of the websocket.

@@ -115,7 +115,12 @@ impl Records {
             // What has expired and is not swept yet takes room that is nobody's.
             let untouched = |key: &RecordKey| changes.iter().all(|change| change.key != *key);
             self.sweep_some(room, now, untouched);
-            room.reserve(more.0, more.1)?;
+            if changes.iter().any(|change| matches!(change.write, Write::Delete)) {
+                // To delete a queue is to write down that it is to be emptied: else a full catalog stayed full.
+                room.take(more.0, more.1);
+            } else {
+                room.reserve(more.0, more.1)?;
+            }
         }
         room.give_back(freed_bytes.saturating_sub(bytes), freed_items.saturating_sub(items));
         Ok(())
