@@ -299,6 +299,11 @@ async fn a_database_is_registered_once_and_only_where_something_answers() {
         assert!(refused.text().contains("It is that of the pool p1."), "{}", refused.text());
     }
     pool(&host, "p2", &format!("mongodb://127.0.0.1:{port}/two")).await;
+    pool(&host, "p4", &format!("mongodb://127.0.0.1:{port}")).await;
+    for uri in ["", "/", "/sukkal", "/sukkal?w=1"].map(|rest| format!("mongodb://127.0.0.1:{port}{rest}")) {
+        let refused = register(&host, "p5", json!({ "uri": uri, "weight": 1 })).await;
+        assert_eq!(refused.status, 409, "{uri}: {}", refused.text());
+    }
     let refused = register(&host, "p3", json!({ "uri": "mongodb://127.0.0.1:1", "weight": 1 })).await.expect(400);
     assert!(refused.text().contains("cannot connect to URI"), "{}", refused.text());
 }

@@ -16,6 +16,8 @@ const LOOKED_UP: &str = "mongodb+srv";
 const PARTS: [&str; 7] = ["db", "dbid", "database", "namespace", "prefix", "key_prefix", "master"];
 /// The part that is meant where none is named.
 const FIRST: [(&str, &str); 3] = [("db", "0"), ("dbid", "0"), ("prefix", "sukkal")];
+/// The path that is meant where none is written, by scheme.
+const FIRST_PATH: [(&str, &str); 2] = [("mongodb", "sukkal"), ("mongodb+srv", "sukkal")];
 /// The parameter that says what the path may say as well, by scheme.
 const IN_PATH: [(&str, &str); 2] = [("redis", "dbid"), ("rediss", "dbid")];
 
@@ -39,6 +41,7 @@ pub fn identity(uri: &str, data_dir: &Path) -> String {
                     parameters.insert((*name).to_owned(), plain(path));
                     ""
                 }
+                _ if FIRST_PATH.contains(&(scheme.as_str(), path)) => "",
                 _ => path,
             };
             let known = scheme == LOOKED_UP || PORTS.iter().any(|(known, _)| *known == scheme);

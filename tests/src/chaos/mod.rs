@@ -18,6 +18,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 pub use self::catalog::CatalogKind;
 use self::events::Events;
@@ -34,16 +35,20 @@ use crate::host::Setup;
 const QUEUES: [&str; 4] = ["reborn", "orders", "mails", "pictures"];
 /// The shortest life that a claim can have, in seconds.
 const CLAIM_TTL: u64 = 60;
+/// How long requests may take to be answered once all is mended.
+const LAST_ANSWERS: Duration = Duration::from_secs(120);
 /// When the last claim has surely run out after everybody has stopped, with what hosts still had under way.
 const RUN_OUT: Duration = Duration::from_secs(CLAIM_TTL + 30);
 
 /// What a run did and found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Summary {
     /// The choices of the run; when what happens depends on the machine as well.
     pub seed: u64,
     /// Broken promises. None is the only good number.
     pub violations: Vec<String>,
+    /// Why nobody can say whether all promises were kept, where that is so.
+    pub undecided: Option<String>,
     /// What was done to hosts and stores, and when.
     pub events: Vec<String>,
     counts: Vec<(String, Counts, u32)>,
@@ -66,6 +71,9 @@ impl fmt::Display for Summary {
         for violation in self.violations.iter().take(SHOWN) {
             writeln!(f, "BROKEN: {violation}")?;
         }
+        if let Some(why) = &self.undecided {
+            writeln!(f, "UNDECIDED: {why}")?;
+        }
         write!(f, "{} broken promise(s)", self.violations.len())
     }
 }
@@ -73,8 +81,8 @@ impl fmt::Display for Summary {
 /// Runs hosts over stores for so long, with faults. Everything random follows from the seed. A run that sees
 /// claims run out ends when all of them have.
 pub async fn run(mut stores: Stores, n_hosts: usize, load: Duration, seed: u64) -> Summary {
-    let setup = stores.setup();
-    let mut run = Run::begin(setup, n_hosts, seed).await;
+    let (setup, bears) = (stores.setup(), stores.pool.bears());
+    let mut run = Run::begin(setup, n_hosts, bears, seed).await;
     let mut nemesis = Nemesis::new(&mut run.hosts, &mut stores, run.ledgers[0].clone(), run.chance.random());
     nemesis.inflict(load).await;
     let events = nemesis.events();
@@ -84,7 +92,7 @@ pub async fn run(mut stores: Stores, n_hosts: usize, load: Duration, seed: u64) 
 
 /// Runs one host without any fault: what is broken then is the host's or its store's alone.
 pub async fn undisturbed(setup: Setup, load: Duration, seed: u64) -> Summary {
-    let run = Run::begin(setup, 1, seed).await;
+    let run = Run::begin(setup, 1, (4, 4, Duration::from_millis(40)), seed).await;
     tokio::time::sleep(load).await;
     run.end(Events::default(), false).await
 }
@@ -99,7 +107,7 @@ struct Run {
 }
 
 impl Run {
-    async fn begin(setup: Setup, n_hosts: usize, seed: u64) -> Run {
+    async fn begin(setup: Setup, n_hosts: usize, bears: (u64, u64, Duration), seed: u64) -> Run {
         let hosts = Hosts::start(setup.section(LIMITS), n_hosts).await;
         let ends = Arc::new(AtomicBool::new(false));
         let mut chance = StdRng::seed_from_u64(seed);
@@ -108,7 +116,7 @@ impl Run {
             let mut ledger = Ledger::of(queue, None);
             ledger.reader();
             let ledger = Arc::new(Mutex::new(ledger));
-            running.push(team(&ends).start(hosts.reach(), &ledger, chance.random()));
+            running.push(team(&ends, bears).start(hosts.reach(), &ledger, chance.random()));
             ledgers.push(ledger);
         }
         Run { hosts, ledgers, running, ends, chance, seed }
@@ -118,40 +126,53 @@ impl Run {
     async fn end(mut self, events: Events, claims_run_out: bool) -> Summary {
         self.hosts.all_serve(QUEUES[0]).await;
         self.ends.store(true, Ordering::Relaxed);
-        for running in self.running.drain(..) {
-            workers::join(running).await;
+        let mut summary = Summary { seed: self.seed, events: events.told(), ..Summary::default() };
+        let running = std::mem::take(&mut self.running);
+        let all_end = async {
+            for running in running {
+                workers::join(running).await;
+            }
+        };
+        if timeout(LAST_ANSWERS, all_end).await.is_err() {
+            let late = LAST_ANSWERS.as_secs();
+            summary.undecided = Some(format!(
+                "some requests were never answered in {late} s, though all was mended: the stores are too slow for this load"
+            ));
+            return self.summed_up(summary);
         }
-        let mut summary =
-            Summary { seed: self.seed, violations: Vec::new(), events: events.told(), counts: Vec::new() };
         for (turn, ledger) in self.ledgers.iter().enumerate() {
             let found = audit::audit(&self.hosts.client(turn), ledger).await;
             let mut ledger = lock(ledger);
             found.into_iter().for_each(|what| ledger.broken(what));
         }
-        for (turn, ledger) in self.ledgers.iter().enumerate() {
-            if claims_run_out {
-                let held = audit::still_held(&self.hosts.client(turn), ledger, RUN_OUT).await;
-                let what = |number| format!("message {number} is not free, though every claim has run out");
-                held.into_iter().for_each(|number| lock(ledger).broken(what(number)));
-            }
+        for (turn, ledger) in self.ledgers.iter().enumerate().filter(|_| claims_run_out) {
+            let held = audit::still_held(&self.hosts.client(turn), ledger, RUN_OUT).await;
+            let what = |number| format!("message {number} is not free, though every claim has run out");
+            held.into_iter().for_each(|number| lock(ledger).broken(what(number)));
+        }
+        self.summed_up(summary)
+    }
+
+    fn summed_up(&self, mut summary: Summary) -> Summary {
+        for ledger in &self.ledgers {
             let mut ledger = lock(ledger);
             summary.violations.append(&mut ledger.violations);
             summary.counts.push((ledger.queue.clone(), ledger.counts(), ledger.unsure));
         }
-        if !summary.violations.is_empty() {
+        if !summary.violations.is_empty() || summary.undecided.is_some() {
             self.hosts.show_logs();
         }
         summary
     }
 }
 
-fn team(ends: &Arc<AtomicBool>) -> Team {
+fn team(ends: &Arc<AtomicBool>, (producers, consumers, pause): (u64, u64, Duration)) -> Team {
     Team {
-        producers: 4,
-        consumers: 4,
+        producers,
+        consumers,
         claim_ttl: CLAIM_TTL,
         patience: Duration::from_secs(4),
-        pause: Duration::from_millis(40),
+        pause,
         ends: Some(ends.clone()),
     }
 }
