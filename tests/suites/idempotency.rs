@@ -1,11 +1,11 @@
 //! A post under an `Idempotency-Key` is stored once, however often it is sent.
 
 use serde_json::{Value, json};
-use sukkal_tests::programs;
 use sukkal_tests::queue::Queue;
 use sukkal_tests::rest::Answer;
 use sukkal_tests::stores::{SQLITE, STORES};
-use sukkal_tests::ws::request;
+use sukkal_tests::ws::{Reply, request};
+use sukkal_tests::{Host, programs};
 
 async fn post(queue: &Queue, key: &str, body: &str) -> Answer {
     let path = queue.path("/messages");
@@ -111,6 +111,7 @@ async fn a_repeated_post_is_known_after_a_crash_and_passes_no_ingress_filter() {
     let mut host = SQLITE.host().plugins(libraries).section(failing).start().await;
     let orders = host.queue("orders");
     let first = post(&orders, "k", "a").await.expect(201);
+    let told = post_framed(&host, "k").await.expect(201);
     host.kill();
     // From now on each post fails that filters see.
     let file = host.folder().join("sukkal.toml");
@@ -121,4 +122,17 @@ async fn a_repeated_post_is_known_after_a_crash_and_passes_no_ingress_filter() {
     post(&orders, "new", "a").await.expect(500);
     assert_eq!(resources(&post(&orders, "k", "a").await.expect(201)), resources(&first));
     assert_eq!(orders.list("?echo=true").await.bodies(), ["a", "too"]);
+    post_framed(&host, "new").await.expect(500);
+    assert_eq!(post_framed(&host, "k").await.expect(201).body()["message_ids"], told.body()["message_ids"]);
+    assert_eq!(host.queue("frames").list("?echo=true").await.bodies(), ["a"]);
+}
+
+/// Posts over a websocket, to a queue of its own.
+async fn post_framed(host: &Host, key: &str) -> Reply {
+    let body = json!({ "queue_name": "frames", "messages": [{ "ttl": 300, "body": "a" }] });
+    let mut post = request("message_post", &body);
+    post["headers"]["Idempotency-Key"] = json!(key);
+    let mut socket = host.websocket().await;
+    socket.text(post.to_string()).await;
+    socket.answer().await
 }

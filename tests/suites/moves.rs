@@ -86,6 +86,36 @@ async fn a_queue_that_has_moved_too_often_waits_until_keys_are_forgotten() {
     eventually("keys are forgotten, and the queue moves", SOON * 3, moved).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_that_others_change_while_a_queue_moves_are_changed() {
+    let host = poolless().await;
+    flavor(&host, "f0", "memory:p0").await;
+    flavor(&host, "f1", "sqlite:p1.db").await;
+    let orders = host.queue("orders");
+    orders.create(json!({ "_flavor": "f0" })).await;
+    let changes = (0..4).map(|who| {
+        let queue = orders.seen_by(host.client());
+        tokio::spawn(async move {
+            for number in 0..40 {
+                let (name, value) = match who {
+                    0 => ("_flavor".to_owned(), json!(format!("f{}", number % 2))),
+                    _ => (format!("k{who}"), json!(number)),
+                };
+                let patch = json!([{ "op": "add", "path": format!("/metadata/{name}"), "value": value }]);
+                queue.client().patch(&queue.path(""), patch).await.expect(200);
+            }
+        })
+    });
+    for change in changes.collect::<Vec<_>>() {
+        change.await.expect("every change is made");
+    }
+    let metadata = host.client().get(&orders.path("")).await.expect(200).json();
+    assert_eq!(
+        ["_flavor", "k1", "k2", "k3"].map(|name| metadata[name].clone()),
+        [json!("f1"), json!(39), json!(39), json!(39)]
+    );
+}
+
 /// Two hosts over one catalog without a default pool, of which the second has a clock that is off by so many
 /// milliseconds.
 async fn hosts(shared: &Shared, off: i64) -> [Host; 2] {

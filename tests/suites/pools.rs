@@ -134,6 +134,7 @@ async fn what_cannot_be_opened_is_refused_in_time_with_the_reason() {
     for (body, reason) in [
         (json!({ "uri": "nope://x", "weight": 1 }), "scheme nope; provided are: "),
         (json!({ "uri": "x", "weight": 1 }), "the URI has no scheme; provided are: "),
+        (json!({ "uri": "MEMORY:a", "weight": 1 }), "write the URI's scheme in small letters; provided are: "),
         (json!({ "uri": "sqlite:///no/such/dir/x.db", "weight": 1 }), "check that its directory exists"),
         (json!({ "uri": "redis://127.0.0.1:1", "weight": 1 }), "cannot be reached"),
         // A network where nobody answers: it is reserved for documentation.

@@ -17,7 +17,7 @@ async fn one_long_session() {
     }
 }
 
-async fn one_long_session_over(store: Store) {
+pub async fn one_long_session_over(store: Store) {
     let host = store.host().start().await;
     let described = AsyncApi::of(&host.client()).await;
     let mut socket = host.websocket().await;

@@ -7,6 +7,8 @@ use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, answer, read};
 use sukkal_tests::{Answer, Client, Host};
 
+use crate::{signed_urls, websocket};
+
 /// All faults together: one run shows everything.
 fn none(faults: &[String]) {
     assert!(faults.is_empty(), "{} fault(s):\n{}", faults.len(), faults.join("\n"));
@@ -22,6 +24,10 @@ pub async fn all_over<S>(mut start: impl AsyncFnMut() -> S, store: impl Fn(&S) -
     metadata_patches_over(store(&server)).await;
     let server = start().await;
     checksums_over(store(&server)).await;
+    let server = start().await;
+    signed_urls::the_requests_of_the_vectors_over(store(&server)).await;
+    let server = start().await;
+    websocket::one_long_session_over(store(&server)).await;
 }
 
 #[tokio::test]

@@ -71,7 +71,8 @@ impl Directory {
             return Err(conflict("It has moved too often of late. Try again in some minutes."));
         }
         // Before anything is changed: mostly this says it all.
-        check_empty(&held(call, queue).await?)?;
+        let Some(held) = held(call, queue).await? else { return Ok(false) };
+        check_empty(&held)?;
         let moving = QueueRecord { moving: true, ..queue.next_record()? };
         if !self.commit(call, vec![queue.changed_to(&moving)?, begins(queue)]).await? {
             return Ok(false);
@@ -96,7 +97,8 @@ impl Directory {
         target: &Arc<Member>,
         beside: Option<Source<'_>>,
     ) -> Result<bool> {
-        let next_place = check_empty(&held(call, queue).await?)?;
+        let Some(held) = held(call, queue).await? else { return Ok(false) };
+        let next_place = check_empty(&held)?;
         let (id, epoch, pool) = (queue.id(), queue.reference.epoch() + 1, target.pool()?);
         let reference =
             QueueRef::new(id, epoch, pool.place(id, beside.map(|source| source.reference.clone())).unwrap_or_default());
@@ -104,11 +106,16 @@ impl Directory {
         let source = Source { name: &queue.name, metadata: &metadata, member: target, reference: &reference };
         dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
         let header = Header { epoch, label: label(&queue.project, queue.named()), ..Header::default() };
-        pool.configure(call, &reference, header).await?;
+        if unless_stale(pool.configure(call, &reference, header).await)?.is_none() {
+            return Ok(false);
+        }
         let page = Export { next_place, ..Export::default() };
-        if let Err(error) = pool.import(call, &reference, page).await {
-            self.give_up(call, queue, target, &reference).await;
-            return Err(error.into());
+        match unless_stale(pool.import(call, &reference, page).await) {
+            Ok(Some(())) => {}
+            outcome => {
+                self.give_up(call, queue, target, &reference).await;
+                return Ok(outcome?.is_some());
+            }
         }
         // Where nobody knows whether the commit was made, the queue may live there.
         let moved = self.lives_in(call, queue, &metadata, target, &reference).await?;
@@ -207,23 +214,34 @@ fn ends(queue: &Queue) -> Change {
     Change::delete(moving_key(&queue.project, queue.id()), Expect::Any)
 }
 
-/// What a queue holds, as far as the first page tells that has any messages.
-async fn held(call: &Call, queue: &Queue) -> Result<Export> {
+/// What a queue holds, as far as the first page tells that has any messages. None: it is to be read again.
+async fn held(call: &Call, queue: &Queue) -> Result<Option<Export>> {
     let mut from = Bytes::new();
     loop {
-        let page = match queue.pool()?.export(call, &queue.reference, from).await {
+        let page = async { queue.pool()?.export(call, &queue.reference, from).await };
+        let page = match unless_stale(page.await) {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
             // It was not told of the queue yet: there is nothing in it.
             Err(error) if error.kind == sdk::ErrorKind::Gone => Export { next_place: Place(1), ..Export::default() },
             Err(error) if error.kind == sdk::ErrorKind::Unsupported => {
                 return Err(conflict("Its pool cannot tell what it holds."));
             }
-            page => page?,
+            Err(error) => return Err(error.into()),
         };
         // A lane may have a page of its own, with nothing on it.
         match &page.next {
             Some(next) if page.messages.is_empty() => from = next.clone(),
-            _ => return Ok(page),
+            _ => return Ok(Some(page)),
         }
+    }
+}
+
+/// What a pool answers; none where the queue, or its pool, is another one by now: then its record is to be read again.
+fn unless_stale<T>(answer: sdk::Result<T>) -> sdk::Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind == sdk::ErrorKind::Stale => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

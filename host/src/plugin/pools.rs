@@ -60,6 +60,9 @@ impl PoolPlugins {
         let provided = if schemes.is_empty() { "none".to_owned() } else { schemes.join(", ") };
         sdk::Error::invalid(match scheme(uri) {
             Some(scheme) => format!("no plugin provides pools of the scheme {scheme}; provided are: {provided}"),
+            None if scheme(&uri.to_ascii_lowercase()).is_some() => {
+                format!("write the URI's scheme in small letters; provided are: {provided}")
+            }
             None => format!("the URI has no scheme; provided are: {provided}"),
         })
     }
