@@ -44,6 +44,8 @@ pub struct Reserve {
     pages: u64,
     /// Whether the disk refused more when it was asked last.
     tight: AtomicBool,
+    /// Whether it was longer than its pages need, when it was looked at last.
+    too_long: AtomicBool,
 }
 
 impl Reserve {
@@ -54,7 +56,8 @@ impl Reserve {
     pub fn of(connection: &Connection, file: Arc<File>) -> rusqlite::Result<Reserve> {
         let page_size = number(connection, "PRAGMA page_size")?.max(512);
         let bound = number(connection, "PRAGMA max_page_count")?;
-        Ok(Reserve { file, page_size, bound, pages: pages_held(page_size, bound), tight: AtomicBool::new(false) })
+        let [tight, too_long] = [false, false].map(AtomicBool::new);
+        Ok(Reserve { file, page_size, bound, pages: pages_held(page_size, bound), tight, too_long })
     }
 
     /// Sees to it, before a commit, that the file is long enough for its pages and the reserve.
@@ -68,6 +71,7 @@ impl Reserve {
         let wanted = (least + CHUNK).min(self.bound.saturating_mul(self.page_size));
         let (length, outcome) = lengthen(&self.file, least, wanted);
         self.tight.store(outcome.is_err(), Ordering::Relaxed);
+        self.too_long.store(length > (used + self.pages) * self.page_size + CHUNK, Ordering::Relaxed);
         let there = (length / self.page_size).min(self.bound);
         let left = match leaves {
             Leaves::Nothing => 0,
@@ -83,6 +87,11 @@ impl Reserve {
     /// Whether the disk refused more when it was asked last.
     pub fn is_tight(&self) -> bool {
         self.tight.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has given pages back that the file still holds: only copying the log makes it shorter.
+    pub fn is_too_long(&self) -> bool {
+        self.too_long.load(Ordering::Relaxed)
     }
 }
 

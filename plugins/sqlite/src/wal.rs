@@ -1,6 +1,7 @@
 //! Keeps the write-ahead log bounded without stalling commits.
 //!
-//! A thread of its own copies the log into the file whenever it has grown by the threshold. SQLite
+//! A thread of its own copies the log into the file whenever it has grown by the threshold, and where a
+//! sweep has given pages back, which the file holds until then. SQLite
 //! can start the log anew only when all of it is copied and nobody reads from it, which under
 //! constant load never happens by itself: so at eight times the threshold the writer keeps readers
 //! out for the moment that the rest takes. Another program that reads is not waited for: the log grows
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sukkal_plugin_sdk::{Error, Result, tracing};
@@ -26,6 +27,8 @@ use crate::settings::Settings;
 const BOUND: usize = 8;
 /// Bytes before each page in the log.
 const FRAME_HEAD: u64 = 24;
+/// How often it is copied only to make the file shorter: whoever reads may keep that from coming about.
+const SHORTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// The log of one file.
 pub struct Wal {
@@ -38,6 +41,8 @@ pub struct Wal {
     /// From which length on it is copied again.
     next: AtomicUsize,
     threshold: usize,
+    /// When it was last copied only to make the file shorter.
+    shortened: Mutex<Option<Instant>>,
     /// Bytes of a page in the log, with its head.
     frame: u64,
     headroom: Mutex<Headroom>,
@@ -89,6 +94,7 @@ impl Wal {
             copied: AtomicUsize::new(0),
             next: AtomicUsize::new(threshold),
             threshold,
+            shortened: Mutex::new(None),
             frame,
             headroom: Mutex::new(Headroom::of(path, (threshold * BOUND) as u64 * frame)),
             reserve: Reserve::of(writer, file)?,
@@ -148,7 +154,8 @@ impl Wal {
         if pages < self.threshold {
             // It was begun anew meanwhile.
             self.next.store(self.threshold, Ordering::Relaxed);
-        } else if pages >= self.next.load(Ordering::Relaxed) {
+        }
+        if pages >= self.next.load(Ordering::Relaxed) {
             // Of a log that another program has held up for long, the other thread copies most, however long
             // that takes.
             let is_little = pages.saturating_sub(self.copied.load(Ordering::Relaxed)) <= 2 * bound;
@@ -158,9 +165,24 @@ impl Wal {
             }
             let next = pages + self.threshold;
             self.next.store(if pages < bound { next.min(bound) } else { next }, Ordering::Relaxed);
-            self.signal().wanted = true;
-            self.raised.notify_one();
+            self.ask_for_a_copy();
+        } else if self.reserve.is_too_long() && self.may_shorten() {
+            self.ask_for_a_copy();
         }
+    }
+
+    fn ask_for_a_copy(&self) {
+        self.signal().wanted = true;
+        self.raised.notify_one();
+    }
+
+    fn may_shorten(&self) -> bool {
+        let mut shortened = self.shortened.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = shortened.is_none_or(|last| last.elapsed() >= SHORTEN_EVERY);
+        if may {
+            *shortened = Some(Instant::now());
+        }
+        may
     }
 
     /// Called by the writer at its end: the file holds everything, and the log is empty and as long as the
