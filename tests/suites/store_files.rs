@@ -68,6 +68,37 @@ async fn a_link_to_a_file_that_is_made_only_now_is_that_file() {
     assert!(told.contains("`default_pool` cannot be opened by the plugin `sqlite`"), "{told}");
 }
 
+/// Uses a file as any other program: opens it, reads, and closes it again.
+fn is_used_by_another_program(pool: &Path) {
+    let other = rusqlite::Connection::open(pool).expect("it can be opened");
+    other.query_row("SELECT count(*) FROM queue", [], |row| row.get::<_, i64>(0)).expect("it can be read");
+}
+
+#[tokio::test]
+async fn a_hard_link_to_a_file_is_that_file() {
+    let host = admin(Host::with()).start().await;
+    let data = host.folder().join("data");
+    host.queue("orders").post(["kept"]).await;
+    std::fs::hard_link(data.join("pool.db"), data.join("other.db")).expect("a link can be made");
+    let told = register(&host, "other", json!({ "uri": "sqlite:other.db", "weight": 1 })).await.expect(400).text();
+    assert!(told.contains("sqlite file other.db is the same file as pool.db"), "{told}");
+    is_used_by_another_program(&data.join("pool.db"));
+    assert!(data.join("pool.db-wal").exists(), "whoever closes it knows that it is in use");
+    host.queue("orders").post(["kept too"]).await;
+
+    let second = stores("own.db", "other.db");
+    std::fs::hard_link(data.join("pool.db"), second.folder().join("data/other.db")).expect("a link can be made");
+    let told = refusal(&second);
+    assert!(told.contains("other.db is in use by another process under another name"), "{told}");
+
+    let both = stores("own.db", "other.db");
+    let data = both.folder().join("data");
+    File::create(data.join("own.db")).expect("a file can be made");
+    std::fs::hard_link(data.join("own.db"), data.join("other.db")).expect("a link can be made");
+    let told = refusal(&both);
+    assert!(told.contains("other.db is the same file as own.db"), "{told}");
+}
+
 #[tokio::test]
 async fn a_file_has_one_host_and_the_next_starts_at_once_when_it_dies() {
     let mut first = Host::start().await;

@@ -1,15 +1,22 @@
-//! One host a file: a lock beside it, which the system gives back when its holder dies.
+//! One host a file: a lock beside it, which the system gives back when its holder dies, and which names
+//! that. A file can have more than one name, by a hard link or a mount of its own: so the file itself is
+//! locked, too.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sukkal_plugin_sdk::{Error, ErrorKind, Result};
+
+use crate::presence::identity;
 
 /// Held as long as the store is open.
 #[derive(Debug)]
 pub struct FileLock {
-    // Never read: dropping it gives the lock back.
+    // Never read: dropping them gives the lock back.
+    _here: Option<OpenHere>,
     _file: File,
 }
 
@@ -45,7 +52,52 @@ impl FileLock {
         if let Err(error) = note {
             sukkal_plugin_sdk::tracing::warn!(%error, "the lock file does not name its holder");
         }
-        Ok(FileLock { _file: file })
+        Ok(FileLock { _here: OpenHere::note(database)?, _file: file })
+    }
+}
+
+/// Locks the database's file itself, as long as it is open here: against other processes that know it by
+/// another name.
+///
+/// # Errors
+/// `Conflict`: it is in use.
+pub fn hold(file: &File, database: &Path) -> Result<()> {
+    // There it would be a lock of the kind that SQLite's are, and in their way.
+    if network_file_system(database).is_some() {
+        return Ok(());
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(conflict(database, "in use by another process under another name")),
+        Err(TryLockError::Error(error)) => {
+            Err(Error::unavailable(format!("the file system refuses to lock {}", name(database))).detail(error))
+        }
+    }
+}
+
+/// A file that this process has open. It must not be opened once more under another name, not even for a
+/// look: the system takes all locks on a file from a process that closes it.
+#[derive(Debug)]
+struct OpenHere((u64, u64));
+
+static OPEN_HERE: Mutex<BTreeMap<(u64, u64), PathBuf>> = Mutex::new(BTreeMap::new());
+
+impl OpenHere {
+    /// Notes it down. `None`: it is not there, which the driver tells.
+    fn note(database: &Path) -> Result<Option<OpenHere>> {
+        let Ok(identity) = identity(database) else { return Ok(None) };
+        let mut open = OPEN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = open.get(&identity) {
+            return Err(conflict(database, &format!("the same file as {}", name(other))));
+        }
+        open.insert(identity, database.to_owned());
+        Ok(Some(OpenHere(identity)))
+    }
+}
+
+impl Drop for OpenHere {
+    fn drop(&mut self) {
+        OPEN_HERE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }
 
@@ -53,10 +105,12 @@ fn in_use(database: &Path, file: &mut File) -> Error {
     let mut holder = String::new();
     let known = file.take(200).read_to_string(&mut holder).is_ok() && !holder.is_empty();
     let holder = if known { holder.as_str() } else { "another process" };
-    let message = format!(
-        "sqlite file {} is in use by {holder}; give each catalog and each pool of each host a file of its own",
-        name(database)
-    );
+    conflict(database, &format!("in use by {holder}"))
+}
+
+fn conflict(database: &Path, is: &str) -> Error {
+    let name = name(database);
+    let message = format!("sqlite file {name} is {is}; give each catalog and each pool of each host a file of its own");
     Error::new(ErrorKind::Conflict, message).detail(database.display())
 }
 

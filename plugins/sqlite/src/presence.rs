@@ -72,7 +72,11 @@ impl Opened {
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// Device and inode: what a file is, under whatever name.
+///
+/// # Errors
+/// The system's.
+pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|found| (found.dev(), found.ino()))
 }
 

@@ -13,7 +13,7 @@ use sukkal_plugin_sdk::{Error, Health, Host, Open, Result, tracing};
 
 use crate::connection;
 use crate::error::{Fail, of_driver};
-use crate::lock::{FileLock, network_file_system};
+use crate::lock::{self, FileLock, network_file_system};
 use crate::presence::Presence;
 use crate::reader::Readers;
 use crate::reserve;
@@ -78,6 +78,7 @@ impl<L: Ledger> Store<L> {
         let lock = FileLock::take(&path, schema.role)?;
         // Before the connections, so that it is closed after them.
         let file = reserve::open(&path).map_err(|error| cannot_open(&path, &error))?;
+        lock::hold(&file, &path)?;
         let mut connection = connection::writer(&path, schema, &settings)?;
         let wal = Wal::watch(&mut connection, &path, file.clone(), &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
