@@ -12,7 +12,7 @@ use super::services::Services;
 use crate::config::{Located, Mistake, Origin};
 
 /// What a library can provide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Kind {
     /// A catalog, by URI scheme.
     Catalog,

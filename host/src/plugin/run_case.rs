@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use sukkal_plugin_sdk::ErrorKind;
 use sukkal_plugin_sdk::conformance::{self, Case, CatalogBench, Failure, PoolBench, Reopen, Report, Verdict, history};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
@@ -14,12 +15,14 @@ use sukkal_plugin_sdk::testing::TestClock;
 use super::child::{self, Lost};
 use super::kills;
 use super::options::{Effort, Opening};
+use super::registry::Kind;
 use crate::config::scheme;
 
 /// The sub-command of `plugin` that runs a case.
 pub const NAME: &str = "run-case";
 
-/// In a case's place: the store is opened, and nothing else is done.
+/// In a case's place: the store is opened, and nothing else is done. What is not offered is told of a URI that
+/// names something else.
 pub const OPENING: &str = "open";
 
 /// How long starting and loading may take beside what the kit itself allows a case.
@@ -33,6 +36,9 @@ pub struct OneCase {
     /// The store.
     #[arg(long)]
     pub uri: String,
+    /// What it is opened as.
+    #[arg(long)]
+    pub kind: Kind,
     /// The case's name.
     #[arg(long)]
     pub case: String,
@@ -115,7 +121,7 @@ impl OneCase {
     pub fn ask_once(&self, after_kill: bool) -> Result<Outcome, Lost> {
         let mut arguments: Vec<OsString> = ["plugin", NAME].map(OsString::from).into();
         arguments.push(self.file.clone().into());
-        for (option, value) in [("--uri", &self.uri), ("--case", &self.case)] {
+        for (option, value) in [("--uri", &*self.uri), ("--kind", self.kind.name()), ("--case", &*self.case)] {
             arguments.push(format!("{option}={value}").into());
         }
         arguments.extend([OsString::from("--data-dir"), self.data_dir.clone().into()]);
@@ -144,7 +150,7 @@ impl OneCase {
         let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
         let report = runtime.block_on(async {
             if self.case == OPENING {
-                return self.open(&library).await;
+                return Ok(self.open(&library).await);
             }
             if let Some(kills) = kills::find(&self.case) {
                 return kills.run(self, library, clock).await;
@@ -162,17 +168,18 @@ impl OneCase {
         report
     }
 
-    /// Opens what the URI names: a catalog where the library has one for it, else a pool.
-    async fn open(&self, library: &Library) -> Result<Report, String> {
+    async fn open(&self, library: &Library) -> Report {
         let begun = Instant::now();
-        let arguments = self.arguments();
-        let is_catalog = library.manifest().catalogs.contains(&arguments.which);
-        let opened = match is_catalog {
-            true => library.open_catalog(arguments).await.map(drop),
-            false => library.open_pool(arguments).await.map(drop),
+        let opened = match self.kind {
+            Kind::Catalog => library.open_catalog(self.arguments()).await.map(drop),
+            _ => library.open_pool(self.arguments()).await.map(drop),
         };
-        opened.map_err(|error| unopened(&error))?;
-        Ok(Report { name: OPENING, promise: "", verdict: Verdict::Passed, took: begun.elapsed() })
+        let verdict = match opened {
+            Ok(()) => Verdict::Passed,
+            Err(error) if error.kind == ErrorKind::Invalid => Verdict::NotOffered(error.to_string()),
+            Err(error) => Verdict::Failed(unopened(&error)),
+        };
+        Report { name: OPENING, promise: "", verdict, took: begun.elapsed() }
     }
 
     async fn run_pool(&self, case: &Case<PoolBench>, library: Library, clock: TestClock) -> Result<Report, String> {

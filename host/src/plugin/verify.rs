@@ -58,13 +58,10 @@ struct Store {
 /// # Errors
 /// Nothing could be run; in one line.
 pub fn verify(options: &Options) -> Result<bool, String> {
-    let stores = stores(options)?;
-    if let (Some(uri), Some(store)) = (&options.uri, stores.first()) {
-        // What is wrong with it would fail each case alike.
-        if let (Verdict::Failed(reason), _) = options.ask(store, OPENING)? {
-            return Err(format!("{}: {reason}", masked_uri(uri)));
-        }
-    }
+    let stores = match &options.uri {
+        Some(uri) => options.opened(uri, stores(options)?)?,
+        None => stores(options)?,
+    };
     let mut tally = Tally::default();
     for store in &stores {
         if !options.json {
@@ -124,6 +121,29 @@ fn cases(kind: Kind) -> Vec<(&'static str, &'static str)> {
 }
 
 impl Options {
+    /// Of the stores that a URI may name, those that it does. What is wrong with it would fail each case alike.
+    fn opened(&self, uri: &str, mut stores: Vec<Store>) -> Result<Vec<Store>, String> {
+        let uri = masked_uri(uri);
+        // A file that is not there yet is made as what it is opened as first.
+        stores.sort_by_key(|store| store.kind != Kind::Pool);
+        let (mut opened, mut others) = (Vec::new(), Vec::new());
+        for store in stores {
+            match self.ask(&store, OPENING)?.0 {
+                Verdict::Passed => opened.push(store),
+                Verdict::NotOffered(reason) => others.push((store.kind, reason)),
+                Verdict::Failed(reason) => return Err(format!("{uri}: {reason}")),
+            }
+        }
+        match others.first() {
+            Some((_, reason)) if opened.is_empty() => return Err(format!("{uri}: it cannot be opened: {reason}")),
+            _ => {}
+        }
+        for (kind, reason) in others.iter().filter(|_| !self.json) {
+            tell(format_args!("{} {uri}: not verified: {reason}", kind.name()))?;
+        }
+        Ok(opened)
+    }
+
     fn run(&self, store: &Store, name: &'static str, promise: &'static str) -> Result<Report, String> {
         let (verdict, took) = self.ask(store, name)?;
         Ok(Report { name, promise, verdict, took })
@@ -136,6 +156,7 @@ impl Options {
         let case = OneCase {
             file: self.file.clone(),
             uri: store.uri.clone(),
+            kind: store.kind,
             case: name.to_owned(),
             data_dir: directory.path().to_owned(),
             opening: self.opening.clone(),
