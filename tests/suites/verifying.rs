@@ -76,3 +76,40 @@ fn verify_tells_once_that_a_store_cannot_be_opened() {
     assert!(told.contains("sqlite:/no/such/folder/x.db: it cannot be opened"), "{told}");
     assert_eq!(text(&output.stdout), "", "no case is tried");
 }
+
+#[test]
+fn verify_opens_a_store_as_what_its_cases_are_for() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    let path = path.to_string_lossy();
+    for (file, case, passed, other) in [
+        ("pool.db", "pool.claim.ex*", 2, false),
+        ("catalog.db", "catalog.health", 1, false),
+        ("pool.db", "*.health", 1, true),
+        ("new.db", "*.health", 1, true),
+    ] {
+        let uri = format!("sqlite:{}", host.folder().join(file).display());
+        let output = sukkal(&host, &["plugin", "verify", &path, "--uri", &uri, "--case", case]);
+        let told = text(&output.stdout);
+        assert!(output.status.success(), "{file}, {case}: {told}{}", text(&output.stderr));
+        assert!(told.ends_with(&format!("{passed} passed, 0 failed, 0 not offered\n")), "{file}, {case}: {told}");
+        assert_eq!(told.contains("not verified: the file is no catalog but pool"), other, "{file}, {case}: {told}");
+    }
+    let uri = format!("sqlite:{}", host.folder().join("pool.db").display());
+    let output = sukkal(&host, &["plugin", "verify", &path, "--uri", &uri, "--case", "catalog.*"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the file is no catalog but pool"), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "", "no case is tried");
+}
+
+#[test]
+fn settings_that_are_no_object_are_a_mistake_on_the_command_line() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    for settings in ["x", "[]", "{\"a\":1} 2"] {
+        let output = sukkal(&host, &["plugin", "verify", &path.to_string_lossy(), "--settings", settings]);
+        assert_eq!(output.status.code(), Some(2), "{settings}");
+        assert!(text(&output.stderr).contains("no JSON object"), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "", "no case is tried");
+    }
+}

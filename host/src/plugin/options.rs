@@ -9,7 +9,7 @@ use sukkal_plugin_sdk::conformance;
 #[derive(Clone, clap::Args)]
 pub struct Opening {
     /// The plugin's settings, as a JSON object.
-    #[arg(long, default_value = "{}")]
+    #[arg(long, default_value = "{}", value_parser = object)]
     pub settings: String,
 }
 
@@ -28,6 +28,14 @@ pub struct Effort {
     /// one each time by default.
     #[arg(long, value_name = "NUMBER", default_value_t = conformance::Effort::default().seed, hide_default_value = true)]
     seed: u64,
+}
+
+/// A text that is a JSON object.
+fn object(text: &str) -> Result<String, String> {
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("no JSON object: {error}")),
+    }
 }
 
 impl Opening {
