@@ -312,3 +312,44 @@ async fn work_that_is_done_takes_no_room() {
     }
     assert_eq!(queue.counts().await, [0, 0, 0]);
 }
+
+async fn a_queue_that_finds_no_room_is_empty(pool: &str) {
+    let host = Host::with().top(&format!("default_pool = \"{pool}\"")).start().await;
+    fill_to_the_brim(&host.queue("q")).await;
+    let mut number = 0;
+    let refused = loop {
+        let queue = host.queue(&format!("n{number}"));
+        match host.client().put(&queue.path(""), json!({})).await.status {
+            201 => number += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(refused, 503);
+    for _ in 0..2 {
+        let told = post_of(&host.queue("posted"), 0, 1).await.expect(503).text();
+        assert!(told.contains("space") || told.contains("room"), "the reason is told: {told}");
+    }
+    for name in [format!("n{number}"), "posted".to_owned()] {
+        let queue = host.queue(&name);
+        assert_eq!(queue.counts().await, [0, 0, 0]);
+        assert!(queue.list("?echo=true").await.messages.is_empty());
+        assert!(queue.try_claim(1).await.is_none());
+        assert!(queue.pop(1).await.is_empty());
+        let client = queue.client();
+        client.post(&queue.path("/claims?wait=1"), json!({})).await.expect(204);
+        client_deletes_all(&queue).await;
+        let listed = client.get(&format!("/v2/queues?name={name}")).await.expect(200).json();
+        assert_eq!(listed["queues"], json!([]), "it is deleted");
+    }
+    assert!(host.queue("q").counts().await[2] > 0, "others are as they were");
+}
+
+#[tokio::test]
+async fn a_queue_that_finds_no_room_in_a_sqlite_file_is_empty() {
+    a_queue_that_finds_no_room_is_empty("sqlite:pool.db?max_mib=4").await;
+}
+
+#[tokio::test]
+async fn a_queue_that_finds_no_room_in_memory_is_empty() {
+    a_queue_that_finds_no_room_is_empty("memory:?max_bytes=4000000").await;
+}

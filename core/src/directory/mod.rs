@@ -11,6 +11,7 @@ mod deletion;
 mod flavors;
 mod former;
 mod hosts;
+mod on;
 mod pools;
 mod queues;
 mod record;

@@ -1,11 +1,10 @@
 //! Queues: found, made, changed, deleted, listed.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sukkal_plugin_sdk::{
-    self as sdk, Applied, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Write,
+    self as sdk, Bytes, Call, Change, Expect, Header, QueueId, QueueRef, Record, RecordKey, Write,
 };
 
 use super::cache::Known;
@@ -305,54 +304,6 @@ impl Directory {
         Ok(self.catalog.count(call, kind_of(Kind::Queue).to_owned(), call.project().to_owned()).await?)
     }
 
-    /// Runs an operation on a queue's pool. Where the pool says that the record is old, or that it
-    /// does not know the queue, the record is read afresh, the pool is told, and the operation is
-    /// repeated. `None`: the queue is gone.
-    pub async fn on<T, F, Fut>(&self, call: &Call, queue: Arc<Queue>, operation: F) -> Result<Option<T>, sdk::Error>
-    where
-        F: Fn(Arc<Queue>) -> Fut + Send,
-        Fut: Future<Output = sdk::Result<T>> + Send,
-    {
-        let mut queue = queue;
-        let mut attempts = self.attempts(call);
-        let mut applied = Applied::No;
-        for number in 0.. {
-            // The first repetition is the ordinary one: the record was old.
-            if number > 1 && !attempts.again().await {
-                break;
-            }
-            if queue.moving {
-                match self.arrived(call, &queue).await.map_err(unavailable)? {
-                    Some(again) => queue = again,
-                    None => return Ok(None),
-                }
-                continue;
-            }
-            match operation(queue.clone()).await {
-                Err(error) if matches!(error.kind, sdk::ErrorKind::Stale | sdk::ErrorKind::Gone) => {
-                    if error.applied == Applied::Unknown {
-                        applied = Applied::Unknown;
-                    }
-                    match self.refreshed(call, &queue, error).await? {
-                        Some(again) => queue = again,
-                        None => return Ok(None),
-                    }
-                }
-                Err(error) if applied == Applied::Unknown => return Err(error.unknown()),
-                outcome => return outcome.map(Some),
-            }
-        }
-        Err(sdk::Error::unavailable("The queue is being changed by others.").retry_after(Duration::from_secs(1)))
-    }
-
-    async fn refreshed(&self, call: &Call, queue: &Queue, error: sdk::Error) -> sdk::Result<Option<Arc<Queue>>> {
-        let again = match error.kind {
-            sdk::ErrorKind::Gone => self.configured(call, queue.named()).await,
-            _ => self.read(call, queue.named()).await,
-        };
-        again.map_err(unavailable)
-    }
-
     /// Tells a queue's pool what the catalog says now, and gives the queue.
     ///
     /// It is remembered only once the catalog says the same afterwards: where it was deleted meanwhile,
@@ -430,8 +381,4 @@ impl Directory {
 /// The key of a record of the call's project.
 fn key(call: &Call, named: Named<'_>) -> RecordKey {
     RecordKey::new(kind_of(named.kind), call.project(), named.name)
-}
-
-fn unavailable(error: Error) -> sdk::Error {
-    sdk::Error::unavailable(error.message).detail(error.detail)
 }

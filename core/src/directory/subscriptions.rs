@@ -123,7 +123,7 @@ impl Directory {
     /// could tell it, and other hosts would go on with the record that says that nobody has.
     async fn is_heard(&self, call: &Call, queue: Arc<Queue>) -> Result<()> {
         // Any call finds out, and tells the pool if it must.
-        self.on(call, queue, |queue| async move { queue.pool()?.stats(call, &queue.reference).await }).await?;
+        self.on_known(call, queue, |queue| async move { queue.pool()?.stats(call, &queue.reference).await }).await?;
         Ok(())
     }
 

@@ -147,7 +147,7 @@ async fn store(
             Some(queue) => queue,
             None => directory.create(call, named, Object::new()).await?.0,
         };
-        let stored = directory.on(call, queue, |queue| {
+        let stored = directory.on_known(call, queue, |queue| {
             let (post, own_key) = (&post, &own_key);
             async move { Ok(ids(&queue, store_once(context, &queue, post, own_key).await?)) }
         });

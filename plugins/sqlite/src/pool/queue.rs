@@ -209,7 +209,8 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     };
     store(&ledger.connection, id, slot, header)?;
     let Some(mut queue) = known else {
-        ledger.leave(Leaves::All);
+        // Dropping must go on when the file is full, and ends with the room given back.
+        ledger.leave(if header.dropping { Leaves::Nothing } else { Leaves::All });
         ledger.connection.prepare_cached(PUT_TALLY)?.execute(params![slot, open::empty()])?;
         ledger.total(1, 0);
         return Ok(());
