@@ -353,3 +353,36 @@ async fn a_queue_that_finds_no_room_in_a_sqlite_file_is_empty() {
 async fn a_queue_that_finds_no_room_in_memory_is_empty() {
     a_queue_that_finds_no_room_is_empty("memory:?max_bytes=4000000").await;
 }
+
+#[tokio::test]
+async fn an_audit_on_a_full_disk_loses_whole_lines_and_says_so_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 1) else {
+        eprintln!("skipped: this user may not mount");
+        return;
+    };
+    let disk = disk.mount_point();
+    let audit = format!("[filters.audit]\npath = \"{}/audit.jsonl\"", disk.display());
+    let mut host = Host::with().top("pipeline = [\"audit\"]").section(&audit).start().await;
+    let queue = host.queue("q");
+    queue.post(["first"]).await;
+    others_fill(disk);
+    for _ in 0..100 {
+        queue.counts().await;
+    }
+    let told = || (host.log().matches("audit lines are lost").count(), host.log().matches("written again").count());
+    eventually("it is told", SOON, async || (told().0 > 0).then_some(())).await;
+    std::fs::remove_file(disk.join("others")).expect("a file can be removed");
+    eventually("lines are written again", SOON, async || {
+        queue.counts().await;
+        (told().1 > 0).then_some(())
+    })
+    .await;
+    assert_eq!(told(), (1, 1), "{}", host.log());
+    assert!(host.stop().await.success());
+    let written = std::fs::read_to_string(disk.join("audit.jsonl")).expect("it can be read");
+    for line in written.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(entry["status"].is_u64(), "{line}");
+    }
+}

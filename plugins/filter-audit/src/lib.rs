@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod entry;
+mod lines;
 mod trail;
 
 use sukkal_plugin_sdk::{

@@ -1,21 +1,22 @@
 //! The file, written by a thread of its own: a slow disk holds no thread of the host.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sukkal_plugin_sdk::tokio::sync::mpsc::{Receiver, Sender, channel};
 use sukkal_plugin_sdk::tokio::sync::oneshot;
 use sukkal_plugin_sdk::{Error, Result, tracing};
+
+use crate::lines::Lines;
 
 /// At most so many lines in one write.
 const TOGETHER: usize = 1_000;
 /// After a write, lines gather for so long: then a busy host wakes the writer a few hundred times a
 /// second, in place of once for each request.
 const GATHER: Duration = Duration::from_millis(2);
+/// Once lines have been written for so long, no more are lost.
+const OVER: Duration = Duration::from_secs(1);
 
 /// What became of lines.
 #[derive(Clone, Copy)]
@@ -45,14 +46,14 @@ impl Trail {
         let (tells, opened) = oneshot::channel();
         let write = move || {
             let _ends = ends;
-            let (file, told) = match append(&path) {
+            let (file, told) = match Lines::open(path.clone()) {
                 Ok(file) => (Some(file), Ok(())),
                 Err(error) => (None, Err(error)),
             };
             // Whoever waits no longer has no lines either.
             let _ = tells.send(told);
             if let Some(file) = file {
-                write_all(path, file, receiver, counted);
+                write_all(file, &path, receiver, counted);
             }
         };
         std::thread::Builder::new()
@@ -93,35 +94,49 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn append(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
-}
-
-fn write_all(path: PathBuf, mut file: File, mut lines: Receiver<Vec<u8>>, counted: impl Fn(Written, u64)) {
+fn write_all(mut file: Lines, path: &Path, mut lines: Receiver<Vec<u8>>, counted: impl Fn(Written, u64)) {
     let mut waiting = Vec::new();
+    let mut losses = Losses::default();
     while lines.blocking_recv_many(&mut waiting, TOGETHER) > 0 {
-        if let Some(anew) = moved_away(&path, &file) {
-            file = anew;
-        }
-        let written = match file.write_all(&waiting.concat()) {
-            Ok(()) => Written::Whole,
-            Err(error) => {
-                tracing::error!(%error, lines = waiting.len(), path = %path.display(), "audit lines are lost");
-                Written::Lost
+        let (n_whole, outcome) = file.append(&waiting);
+        let n_lost = waiting.len() - n_whole;
+        losses.tell(&outcome, n_lost as u64, path);
+        for (written, n_lines) in [(Written::Whole, n_whole), (Written::Lost, n_lost)] {
+            if n_lines > 0 {
+                counted(written, n_lines as u64);
             }
-        };
-        counted(written, waiting.len() as u64);
+        }
         waiting.clear();
         std::thread::sleep(GATHER);
     }
 }
 
-/// The file under the path, where that is no more the one that is open.
-fn moved_away(path: &Path, file: &File) -> Option<File> {
-    let open = file.metadata().ok()?;
-    let there = std::fs::metadata(path).ok();
-    let same = there.is_some_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino()));
-    if same { None } else { append(path).ok() }
+/// What the file does not take is told once, and not for every line.
+#[derive(Default)]
+struct Losses {
+    n_lines: u64,
+    last: Option<Instant>,
+}
+
+impl Losses {
+    fn tell(&mut self, outcome: &std::io::Result<()>, n_lost: u64, path: &Path) {
+        let path = path.display();
+        match (outcome, self.last) {
+            (Err(error), last) => {
+                if last.is_none() {
+                    tracing::error!(%error, %path, "audit lines are lost");
+                }
+                self.last = Some(Instant::now());
+                self.n_lines += n_lost;
+            }
+            // A full disk may still take a short line now and then.
+            (Ok(()), Some(last)) if last.elapsed() >= OVER => {
+                tracing::warn!(lost = self.n_lines, %path, "audit lines are written again");
+                *self = Losses::default();
+            }
+            (Ok(()), _) => {}
+        }
+    }
 }
 
 #[cfg(test)]
