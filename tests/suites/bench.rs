@@ -1,11 +1,14 @@
 //! `sukkal bench` tells what a server did, errors included, and leaves nothing behind.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::alone;
 use sukkal_tests::shared::Shared;
-use sukkal_tests::{Host, programs};
+use sukkal_tests::{Host, eventually, programs};
 
 fn bench(host: &Host, arguments: &str) -> Output {
     let mut command = Command::new(programs::sukkal());
@@ -117,6 +120,32 @@ async fn queues_that_were_made_are_gone_and_others_stay() {
     assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(1));
     measured(&host, "post --count 30 --queues 3 --prefix bench --keep");
     assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn an_interrupted_measurement_tells_what_was_measured_and_leaves_nothing() {
+    let host = Host::start().await;
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut command = Command::new(programs::sukkal());
+        command.args(["bench", "post", "--project", "p1", "--prefix", "bench", "--seconds", "600", "--json"]);
+        command.args(["--url", host.base()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        alone(&mut command);
+        let started = command.spawn().expect("it can be started");
+        let queue = host.queue("bench-0");
+        // What is done in the first half second does not count.
+        let begun = Instant::now();
+        eventually("it measures", SOON, async || {
+            let is_measured = begun.elapsed() > Duration::from_secs(1) && queue.counts().await[2] > 0;
+            is_measured.then_some(())
+        })
+        .await;
+        kill_process(Pid::from_child(&started), signal).expect("a process of ours can be signalled");
+        let output = started.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(report["done"].as_u64() > Some(0), "{report}");
+        assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(0));
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,11 @@ impl Failure {
         Failure { text: text.into(), is_usage: true }
     }
 
+    /// A signal came before anything was measured.
+    pub fn interrupted() -> Failure {
+        Failure::new("interrupted before anything was measured")
+    }
+
     /// Whether another command line is the mend.
     pub fn is_usage(&self) -> bool {
         self.is_usage

@@ -12,9 +12,12 @@ use super::tally::Tally;
 use super::target::Target;
 use super::work::{Done, Worker};
 use super::{Failure, Options, Report};
+use crate::shutdown::Signals;
 
 /// After a connection that broke, the next is not tried at once.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a signal leaves to what is under way.
+const LAST: Duration = Duration::from_secs(1);
 /// How often the progress line is drawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -30,8 +33,13 @@ impl Shared {
     }
 }
 
-/// Runs every worker until it is over. What is received, is at the receiver.
-pub async fn run(options: &Options, target: &Target, receiver: &Target) -> Result<Report, Failure> {
+/// Runs every worker until it is over, or a signal comes. What is received, is at the receiver.
+pub async fn run(
+    options: &Options,
+    target: &Target,
+    receiver: &Target,
+    signals: &mut Signals,
+) -> Result<Report, Failure> {
     let shared = Arc::new(Shared { pace: Pace::new(options), tally: Mutex::new(Tally::new()) });
     let mut workers = JoinSet::new();
     for worker in Worker::all(options, target, receiver) {
@@ -40,20 +48,38 @@ pub async fn run(options: &Options, target: &Target, receiver: &Target) -> Resul
     let progress = tokio::spawn(show(shared.clone()));
     let driven = shared.clone();
     let driver = tokio::spawn(async move { driven.pace.drive().await });
-    let mut drained = false;
-    while let Some(joined) = workers.join_next().await {
-        drained |= joined.map_err(|error| Failure::new(format!("the load generator broke: {error}")))?;
-    }
+    let drained = tokio::select! {
+        drained = ended(&mut workers) => Some(drained?),
+        _ = signals.next() => {
+            shared.pace.stop();
+            // What waits for a message may do so for long.
+            let _ = tokio::time::timeout(LAST, ended(&mut workers)).await;
+            None
+        }
+    };
+    drop(workers);
     progress.abort();
     // It ends with what it drives.
     if let Ok(Err(error)) = driver.await {
         return Err(Failure::new(format!("the system gives no timer: {error}")));
     }
     let tally = shared.tally();
-    if tally.n_done() == 0 {
-        return Err(nothing(options, &tally));
+    match (tally.n_done(), drained) {
+        (0, None) => return Err(Failure::interrupted()),
+        (0, Some(_)) => return Err(nothing(options, &tally)),
+        _ => {}
     }
-    Ok(Report::new(options, target, &tally, shared.pace.measured(), drained, shared.pace.never_begun()))
+    let (measured, drained) = (shared.pace.measured(), drained.unwrap_or(false));
+    Ok(Report::new(options, target, &tally, measured, drained, shared.pace.never_begun()))
+}
+
+/// Waits for the end of all workers: whether one of them found nothing more to do.
+async fn ended(workers: &mut JoinSet<bool>) -> Result<bool, Failure> {
+    let mut drained = false;
+    while let Some(joined) = workers.join_next().await {
+        drained |= joined.map_err(|error| Failure::new(format!("the load generator broke: {error}")))?;
+    }
+    Ok(drained)
 }
 
 /// Works until it is over, or until a round through the queues finds nothing to do (`true`).

@@ -34,6 +34,7 @@ use target::{Form, Target, Transport};
 use work::Work;
 
 use crate::output::note;
+use crate::shutdown::Signals;
 use crate::token::TokenOptions;
 
 /// What is done, and against which server.
@@ -117,7 +118,8 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Makes the queues, measures, and removes what it made.
+/// Makes the queues, measures, and removes what it made. A signal ends the measurement before its time; a second
+/// one leaves what is not removed yet.
 ///
 /// # Errors
 /// The server cannot be reached, or refuses what a measurement needs.
@@ -132,17 +134,26 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
 async fn measured(options: &Options) -> Result<Report, Failure> {
     let target = Target::new(options).await?;
     let receiver = Target::receiver(options).await?;
-    let made = setup::queues(options, &target).await?;
+    let mut signals = Signals::new().map_err(Failure::io("signals cannot be handled"))?;
+    let (made, outcome) = setup::queues(options, &target, &mut signals).await;
     let outcome = async {
-        setup::fill(options, &target).await?;
-        load::run(options, &target, receiver.as_ref().unwrap_or(&target)).await
+        outcome?;
+        tokio::select! {
+            filled = setup::fill(options, &target) => filled?,
+            _ = signals.next() => return Err(Failure::interrupted()),
+        }
+        load::run(options, &target, receiver.as_ref().unwrap_or(&target), &mut signals).await
     };
     let outcome = outcome.await;
-    if !options.keep
-        && let Err(left) = setup::remove(options, &target, made).await
-    {
+    if !options.keep {
+        let removed = tokio::select! {
+            removed = setup::remove(options, &target, made) => removed,
+            _ = signals.next() => Err(Failure::new("interrupted before all queues were removed")),
+        };
         // The measurement is none the worse for it.
-        note(format_args!("sukkal: {left}"));
+        if let Err(left) = removed {
+            note(format_args!("sukkal: {left}"));
+        }
     }
     outcome
 }

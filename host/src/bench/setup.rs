@@ -12,6 +12,7 @@ use super::session::{Operation, Session};
 use super::target::Target;
 use super::work::Work;
 use super::{Failure, Options};
+use crate::shutdown::Signals;
 
 /// Posts that fill queues are below this, as servers by default allow no more.
 const POST_BYTES: u64 = 240 * 1024;
@@ -22,8 +23,8 @@ const POST_MESSAGES: u64 = 1_000;
 const TO_CLAIM: u64 = 200_000;
 const TO_LIST: u64 = 20;
 
-/// Makes the queues; those that were made (and not there before) are for [`remove`].
-pub async fn queues(options: &Options, target: &Target) -> Result<Vec<usize>, Failure> {
+/// Makes the queues; those that were made (and not there before) are for [`remove`], whatever came of the others.
+pub async fn queues(options: &Options, target: &Target, signals: &mut Signals) -> (Vec<usize>, Result<(), Failure>) {
     let progress = Progress::new("making queues");
     let (next, made) = (AtomicUsize::new(0), std::sync::Mutex::new(Vec::new()));
     let shared = Arc::new((next, made));
@@ -42,9 +43,18 @@ pub async fn queues(options: &Options, target: &Target) -> Result<Vec<usize>, Fa
             Ok(())
         });
     }
-    all(makers).await.map_err(|fault| refused("a queue cannot be made", target, fault))?;
+    let mut making = std::pin::pin!(all(makers));
+    let outcome = tokio::select! {
+        outcome = &mut making => outcome.map_err(|fault| refused("a queue cannot be made", target, fault)),
+        _ = signals.next() => {
+            // Those under way are made, and must be known.
+            shared.0.store(options.queues(), Ordering::Relaxed);
+            let _ = making.await;
+            Err(Failure::interrupted())
+        }
+    };
     drop(progress);
-    Ok(shared.1.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default())
+    (shared.1.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default(), outcome)
 }
 
 /// Posts what the work needs.
