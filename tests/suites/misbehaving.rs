@@ -332,6 +332,13 @@ async fn nonsense_of_a_filter_that_is_passed_over_is_as_if_it_had_not_been_there
 }
 
 #[tokio::test]
+async fn a_pool_that_gives_no_place_to_each_message_is_an_error() {
+    let host = pool("one_more", "post").start().await;
+    post(&host.queue("bad")).await.expect(500);
+    assert_logged(&host, &["a request failed", "2 places for 1 messages"]);
+}
+
+#[tokio::test]
 async fn timers_tasks_sockets_and_threads_work_in_every_hook_and_method() {
     let setup = setup().top("pipeline = [\"misbehaves\"]\ndefault_pool = \"misbehaves:\"");
     let both = "[filters.misbehaves]\ndoes = \"works\"\n[plugins.misbehaves]\ndoes = \"works\"";

@@ -173,10 +173,22 @@ async fn store_once(context: &Context<'_>, queue: &Queue, post: &Post, own_key: 
         key => key.clone(),
     };
     let stored = || pool.post(call, &queue.reference, Post { key: key.clone(), ..post.clone() });
-    match &key {
+    let posted = match &key {
         Some(_) => directory.until_known(call, stored).await,
         None => stored().await,
+    };
+    posted.and_then(|posted| checked(posted, post.messages.len()))
+}
+
+/// Places that are one for each message: else messages would be named that are others', or are not there.
+fn checked(posted: Posted, n_messages: usize) -> sdk::Result<Posted> {
+    let n_places = posted.places.len();
+    // What was stored under the key before is the first post's.
+    if posted.repeated || n_places == n_messages {
+        return Ok(posted);
     }
+    let told = format!("it gives {n_places} places for {n_messages} messages");
+    Err(sdk::Error::internal("a fault in the plugin of the queue's pool").detail(told).unknown())
 }
 
 /// What the size of a post is counted of.

@@ -41,7 +41,7 @@ pub enum Does {
     Fail,
     /// Holds its thread for three seconds.
     Block,
-    /// Filter: gives back one message more.
+    /// Filter: gives back one message more. Pool: one place more for a post.
     OneMore,
     /// Filter: makes a body that is no JSON.
     NoJson,

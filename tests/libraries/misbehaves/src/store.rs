@@ -7,7 +7,7 @@ use sukkal_plugin_sdk::{
 };
 
 use crate::act::act;
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Does};
 use crate::memory::pool;
 use crate::memory::settings::Settings;
 
@@ -42,7 +42,11 @@ impl Pool for Store {
 
     async fn post(&self, call: &Call, queue: &QueueRef, post: Post) -> Result<Posted> {
         self.at("post").await?;
-        self.inner.post(call, queue, post).await
+        let mut posted = self.inner.post(call, queue, post).await?;
+        if self.behaviour.at("post") == Does::OneMore {
+            posted.places.extend(posted.places.first().copied());
+        }
+        Ok(posted)
     }
 
     async fn posted(&self, call: &Call, queue: &QueueRef, key: Key) -> Result<Option<Posted>> {
