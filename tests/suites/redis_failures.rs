@@ -9,7 +9,7 @@ use sukkal_tests::rest::OTHER;
 use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::redis::{Cluster, Redis, Watched};
 use sukkal_tests::stores::REDIS;
-use sukkal_tests::{Answer, Host, Queue, eventually};
+use sukkal_tests::{Answer, Host, Queue, Scrape, eventually};
 use tokio::task::JoinHandle;
 
 fn over(uri: &str) -> Setup {
@@ -264,6 +264,28 @@ async fn a_failover_keeps_messages_and_claims_and_is_followed() {
     is_back(&queue, "after").await;
     assert_eq!(claim.get().await.expect(200).json()["messages"][0]["body"], "a");
     assert_eq!(queue.list("?echo=true&limit=2").await.bodies(), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_waiting_over_a_failover() {
+    let mut watched = Watched::start();
+    let host = over(&watched.uri()).start().await;
+    let queues: Vec<_> = (0..5).map(|number| host.queue(&format!("q{number}"))).collect();
+    for queue in &queues {
+        queue.create(json!({})).await;
+    }
+    let waiting: Vec<_> = queues.iter().map(|queue| wait_for_claim(queue, 20)).collect();
+    let looks = async || {
+        let calls = [("kind", "pool"), ("method", "claim")];
+        (Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls) >= 10.0).then_some(())
+    };
+    eventually("all wait", SOON, looks).await;
+    watched.servers[0].kill();
+    for (queue, waits) in queues.iter().zip(waiting) {
+        is_back(queue, "late").await;
+        let claimed = waits.await.expect("the waiter does not panic").expect(201).json();
+        assert_eq!(claimed["messages"][0]["body"], "late 0");
+    }
 }
 
 /// Places that were given to messages which the failover lost are given to others' afterwards.

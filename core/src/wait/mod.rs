@@ -32,7 +32,7 @@ pub(crate) use self::watcher::What;
 use self::watcher::{Watcher, Word};
 use crate::directory::Queue;
 use crate::engine::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::name::Named;
 use crate::query;
@@ -44,6 +44,11 @@ pub(crate) const WAIT: &str = "wait";
 
 /// The pause before a pool is looked for that takes the place of another.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// The pause before the next look into a pool that has stopped answering, to which as much is added by chance; and for
+/// how long it is looked again: longer than another server takes to take over.
+const AGAIN: Duration = Duration::from_millis(150);
+const AWAY: Duration = Duration::from_secs(10);
 
 /// Watchers by the names of their pools, each with its task.
 type Watchers = HashMap<String, (Arc<Watcher>, JoinHandle<()>)>;
@@ -161,6 +166,7 @@ where
         return Ok(None);
     }
     let end = Instant::now() + wait;
+    let mut away = Away::default();
     // Handed on where this ends without having looked.
     let mut word = None;
     let mut ending = service.waits.ending.subscribe();
@@ -174,11 +180,22 @@ where
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
-            Err(error) => return Err(Error::from(error).into()),
+            Err(error) => {
+                away.pause(Error::from(error).into(), end).await?;
+                continue;
+            }
         };
         let mut told = pin!(seat.told(what));
         told.as_mut().enable();
-        if let Some(found) = look(queue.clone()).await? {
+        let looked = match look(queue.clone()).await {
+            Ok(looked) => looked,
+            Err(error) => {
+                away.pause(error, end).await?;
+                continue;
+            }
+        };
+        away = Away::default();
+        if let Some(found) = looked {
             seat.has_looked(&mut word);
             seat.found(what);
             return Ok(Some(found));
@@ -197,6 +214,27 @@ where
         }
     }
     Ok(None)
+}
+
+/// A store that has stopped answering since somebody waits for what is there.
+#[derive(Default)]
+struct Away(Option<Instant>);
+
+impl Away {
+    /// Waits before the next look: another server may take over, and whoever waits is not in a hurry.
+    ///
+    /// # Errors
+    /// The look's: it says something else, or has said so for too long.
+    async fn pause(&mut self, error: Stop, end: Instant) -> Result<(), Stop> {
+        let is_away = matches!(&error, Stop::Error(Error { kind: ErrorKind::Unavailable, .. }));
+        let since = *self.0.get_or_insert_with(Instant::now);
+        let pause = AGAIN + rand::random_range(Duration::ZERO..=AGAIN);
+        if !is_away || since.elapsed() > AWAY || Instant::now() + pause >= end {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
 }
 
 /// The queue of this name. Where there is none this waits, until there may be one, or for as long as the
