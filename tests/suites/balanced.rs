@@ -14,6 +14,7 @@ use sukkal_tests::servers::redis::Redis;
 use sukkal_tests::servers::{HaProxy, Postgres};
 use sukkal_tests::ws::{self, Frame, Socket};
 use sukkal_tests::{Client, Host, Scrape, eventually, programs};
+use tokio::io::AsyncWriteExt;
 
 use crate::clients;
 
@@ -161,6 +162,26 @@ async fn workers_at_all_hosts_share_a_queue_and_no_message() {
     }
     seen.sort_unstable();
     assert_eq!(seen, (0..MESSAGES as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_while_it_waits_takes_nothing() {
+    let site = Site::start().await;
+    let orders = site.queue("orders");
+    orders.create(json!({})).await;
+    let base = site.balancer.base();
+    let address = base.trim_start_matches("http://");
+    let open_files = || site.hosts.iter().map(Host::open_files).sum::<usize>();
+    let before = open_files();
+    let mut leaving = tokio::net::TcpStream::connect(address).await.expect("the balancer listens");
+    let request = "POST /v2/queues/orders/claims?wait=20 HTTP/1.1\r\nhost: h\r\nx-project-id: p1\r\n\
+                   client-id: 6f5f5d3e-8a55-4d0c-9e1c-6f0a8b6f0001\r\ncontent-length: 0\r\n\r\n";
+    leaving.write_all(request.as_bytes()).await.expect("the balancer reads");
+    eventually("a host has it", SOON, async || (open_files() > before).then_some(())).await;
+    drop(leaving);
+    eventually("the host has seen it go", SOON, async || (open_files() <= before).then_some(())).await;
+    orders.post(["a"]).await;
+    assert_eq!(orders.claim(1).await.bodies(), ["a"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -176,6 +176,30 @@ async fn a_client_that_leaves_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_takes_nothing_whatever_it_sent_behind() {
+    for store in STORES {
+        let host = store.host().start().await;
+        let orders = host.queue("orders");
+        orders.create(json!({})).await;
+        for behind in ["\r\n", "G", "GET /v2/ping HTTP/1.1\r\nhost: h\r\n\r\n"] {
+            let mut socket = tokio::net::TcpStream::connect(host.address()).await.expect("the host listens");
+            let request = format!(
+                "POST /v2/queues/orders/claims?wait=20 HTTP/1.1\r\nhost: h\r\nclient-id: {CLIENT}\r\n\
+                 x-project-id: p1\r\ncontent-length: 0\r\n\r\n{behind}"
+            );
+            socket.write_all(request.as_bytes()).await.expect("the host reads");
+            host.client().get("/v2/ping").await.expect(204);
+            drop(socket);
+            let posted = orders.post(["m"]).await;
+            let got = claim(&orders, 20).await.expect("no task panics").expect(201).json();
+            assert_eq!(got["messages"][0]["id"], posted[0].as_str(), "{behind:?}");
+            let held = got["messages"][0]["href"].as_str().unwrap_or_default().to_owned();
+            host.client().delete(&held).await.expect(204);
+        }
+    }
+}
+
+#[tokio::test]
 async fn waits_end_at_once_when_the_host_does() {
     for store in STORES {
         let mut host = store.host().start().await;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::server::TlsStream;
@@ -38,6 +39,24 @@ impl Connections {
 
 /// A client's connection. Boxed: the state of TLS is large, and most connections have none.
 pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// A stream of which one can ask, without reading on, whether its client has left.
+pub trait Leaving {
+    /// Whether its client sends no more, or is gone; what it sent before may be unread.
+    fn has_left(&self) -> bool;
+}
+
+impl Leaving for Stream {
+    fn has_left(&self) -> bool {
+        let stream = match self {
+            Either::Left(stream) => stream,
+            Either::Right(stream) => stream.get_ref().0,
+        };
+        // The runtime may not have heard of it yet, so the system is asked.
+        let mut asked = [PollFd::new(stream, PollFlags::RDHUP)];
+        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|n_ready| n_ready > 0)
+    }
+}
 
 /// Serves connections until the host stops, and then until all have ended.
 pub async fn run<S, F>(listener: TcpListener, connections: Connections, mut stop: Stop, serve: S)

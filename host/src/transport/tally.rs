@@ -27,6 +27,11 @@ impl<S, T> Tallied<S, T> {
         Tallied { stream, tally }
     }
 
+    /// The stream.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// The count.
     pub fn tally(&self) -> &T {
         &self.tally

@@ -9,20 +9,19 @@ use warp::http::{Method, Request};
 
 use super::traffic::Traffic;
 
-/// A body that says when it is there as a whole: from then on the client may close its writing side.
+/// A body that says when it is there as a whole: from then on the client may close its writing side, or must not.
 pub struct Received<B> {
     body: B,
     traffic: Arc<Traffic>,
-    /// Whether its client is waited for though it sends no more.
-    hides_end: bool,
+    must_stay: bool,
 }
 
 impl<B: Body + Unpin> Received<B> {
     /// The request with its body watched.
     pub fn of(request: Request<B>, traffic: &Arc<Traffic>) -> Request<Received<B>> {
-        let hides_end = !must_stay(&request);
-        traffic.hide_end(hides_end && request.body().is_end_stream());
-        request.map(|body| Received { body, traffic: traffic.clone(), hides_end })
+        let must_stay = must_stay(&request);
+        traffic.received(request.body().is_end_stream(), must_stay);
+        request.map(|body| Received { body, traffic: traffic.clone(), must_stay })
     }
 }
 
@@ -47,7 +46,7 @@ impl<B: Body + Unpin> Body for Received<B> {
             _ => false,
         };
         if is_whole {
-            self.traffic.hide_end(self.hides_end);
+            self.traffic.received(true, self.must_stay);
         }
         polled
     }

@@ -27,6 +27,8 @@ pub struct Traffic {
     n_bytes: AtomicU64,
     /// Whether a client that sends no more is still waited for.
     hides_end: AtomicBool,
+    /// Whether one that sends no more has left.
+    must_stay: AtomicBool,
     /// Of those that have ended and are not written.
     undelivered: Mutex<Vec<Delivery>>,
 }
@@ -52,9 +54,16 @@ impl Traffic {
         get(&self.started) != get(&self.written)
     }
 
-    /// Says whether the client of the request that is under way is waited for though it sends no more.
-    pub fn hide_end(&self, hides: bool) {
-        self.hides_end.store(hides, Ordering::Relaxed);
+    /// Says that the request under way is whole, or is not; and whether its client must stay, or is waited for though
+    /// it sends no more.
+    pub fn received(&self, is_whole: bool, must_stay: bool) {
+        self.hides_end.store(is_whole && !must_stay, Ordering::Relaxed);
+        self.must_stay.store(is_whole && must_stay, Ordering::Relaxed);
+    }
+
+    /// Whether the answer is of use only to a client that is there.
+    pub fn must_stay(&self) -> bool {
+        self.must_stay.load(Ordering::Relaxed)
     }
 
     /// Whether it is, and the answer is not on its way yet.

@@ -1,4 +1,4 @@
-//! A connection's stream, between HTTP and the system: two things that HTTP (hyper) does by itself are done
+//! A connection's stream, between HTTP and the system: three things that HTTP (hyper) does by itself are done
 //! in another way here.
 //!
 //! - A head that is no HTTP is refused by hyper itself, with a bare status. Here the refusal gets the form of
@@ -6,6 +6,8 @@
 //! - A client that closes its writing side while its request is answered has left, to hyper: the answer is
 //!   dropped. Here it gets its answer, but to what waits or claims: nobody can tell such a client from one that
 //!   is gone, and that one must take nothing.
+//! - Nor is such a client looked for where more came behind its request, since that is not read before the answer is
+//!   written. Here it is, before that: the answer has failed then, and what it claimed is given back.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::traffic::Traffic;
+use crate::transport::accept::Leaving;
 use crate::transport::{new_request_id, refusal};
 
 /// How much of a refused request is still read, so that its client hears why.
@@ -50,6 +53,16 @@ impl<S> Wire<S> {
     /// The stream of a connection on which this passes.
     pub fn new(stream: S, traffic: Arc<Traffic>) -> Self {
         Wire { stream, traffic, has_ended: false, is_put_off: false, hidden_from: None, refusal: None }
+    }
+}
+
+impl<S: Leaving> Wire<S> {
+    /// Fails where the client has left who was to stay.
+    fn check_present(&self) -> io::Result<()> {
+        match self.traffic.must_stay() && self.stream.has_left() {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -114,8 +127,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Leaving + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_present()?;
         if self.refusal.is_none() {
             match of_hyper(bytes) {
                 Some(refusal) => self.refusal = Some(refusal),
@@ -132,6 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     ) -> Poll<io::Result<usize>> {
         let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| &**slice);
         let n_bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+        self.check_present()?;
         if self.refusal.is_some() || (first.len() == n_bytes && of_hyper(first).is_some()) {
             return self.poll_write(context, first);
         }

@@ -26,6 +26,7 @@ use super::order::{Footprint, is_plain_post};
 use super::socket::{Event, Socket};
 use super::{Limits, encode};
 use crate::shutdown::Stop;
+use crate::transport::accept::Leaving;
 use crate::transport::new_request_id;
 
 /// Requests of one connection that are read and not answered, at the most.
@@ -91,7 +92,7 @@ enum Ending {
     Told(CloseCode, &'static str),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     /// After the handshake.
     pub fn new(socket: Socket<S>, session: Session, engine: Arc<Engine>, limits: Limits) -> Self {
         Connection {
@@ -141,7 +142,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 biased;
                 () = stop.wait() => return Ending::Stop,
                 () = end(&mut self.identity_end) => return Ending::Expired,
-                Some(done) = self.running.next() => self.answered(done),
+                // A client that has left must take nothing, also where its last words are not read yet.
+                Some(done) = self.running.next() => match done.delivery.matters() && self.socket.has_left() {
+                    true => return Ending::Gone,
+                    false => self.answered(done),
+                },
                 event = self.socket.next(reading) => match event {
                     Event::Message(message) => self.take(message),
                     Event::Written => {}

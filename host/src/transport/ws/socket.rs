@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
 
+use crate::transport::accept::Leaving;
 use crate::transport::tally::{Tallied, Tally};
 
 /// The longest piece in which an answer is written: longer ones become a message of several frames,
@@ -118,6 +119,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub fn unread(&self) -> usize {
         let handed = if self.is_flushed { 0 } else { self.handed.saturating_sub(self.taken()).max(1) };
         self.n_waiting + usize::try_from(handed).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the client has left, also where it is not read from.
+    pub fn has_left(&self) -> bool
+    where
+        S: Leaving,
+    {
+        self.stream.get_ref().get_ref().has_left()
     }
 
     /// How many bytes it has taken in all.
