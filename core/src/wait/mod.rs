@@ -14,8 +14,9 @@ mod returns;
 mod watcher;
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Waits {
     clock: Clock,
     ending: watch::Sender<bool>,
     returns: Returns,
+    /// How many requests wait, of whatever queue: nobody looks for who waits where this is none.
+    n_waiting: AtomicUsize,
 }
 
 impl Waits {
@@ -71,6 +74,7 @@ impl Waits {
             clock,
             ending: watch::Sender::new(false),
             returns: Returns::default(),
+            n_waiting: AtomicUsize::new(0),
         }
     }
 
@@ -95,6 +99,40 @@ impl Waits {
         }
     }
 
+    /// Awaits a post to a pool that works off what it is given in order. As soon as the pool has the post, one who
+    /// waits to claim from its queue looks: so the claim is right behind the post, and a store that commits together
+    /// what waits for it makes one commit of both. Where the claim comes too early all the same, it is told once more,
+    /// as ever, when the post is stored.
+    pub(crate) async fn with_claim_behind<T>(&self, queue: &Queue, post: impl Future<Output = T>) -> T {
+        let mut post = pin!(post);
+        let mut has_begun = false;
+        poll_fn(|context| {
+            let done = post.as_mut().poll(context);
+            if done.is_pending() && !std::mem::replace(&mut has_begun, true) {
+                self.look_soon(queue);
+            }
+            done
+        })
+        .await
+    }
+
+    /// One more request that waits, for as long as this is held.
+    fn waiting(&self) -> Waiting<'_> {
+        self.n_waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.n_waiting)
+    }
+
+    /// Has one who waits to claim from a queue look.
+    fn look_soon(&self, queue: &Queue) {
+        if self.n_waiting.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let watcher = self.lock().get(queue.member.name()).map(|(watcher, _)| watcher.clone());
+        if let Some(watcher) = watcher {
+            watcher.one_claims(queue.reference.id());
+        }
+    }
+
     /// The watcher of a queue's pool.
     fn watcher(&self, queue: &Queue) -> Arc<Watcher> {
         let mut watchers = self.lock();
@@ -112,6 +150,15 @@ impl Waits {
 
     fn lock(&self) -> MutexGuard<'_, Watchers> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -167,6 +214,7 @@ where
     }
     let end = Instant::now() + wait;
     let mut away = Away::default();
+    let _waiting = service.waits.waiting();
     // Handed on where this ends without having looked.
     let mut word = None;
     let mut ending = service.waits.ending.subscribe();

@@ -130,6 +130,13 @@ impl Watcher {
         Arc::ptr_eq(&self.member, member)
     }
 
+    /// Has one of those look who wait to claim from a queue.
+    pub(super) fn one_claims(&self, queue: QueueId) {
+        if let Some(watched) = self.lock().get(&queue) {
+            watched.spot.one_claims();
+        }
+    }
+
     fn tell(&self, hints: &Hints) {
         let queues = self.lock();
         if hints.lost {
@@ -192,6 +199,12 @@ impl Spot {
     fn tell(&self) {
         self.claims.notify_one();
         self.listings.notify_waiters();
+    }
+
+    fn one_claims(&self) {
+        if self.seats.load(Ordering::Relaxed) > 0 {
+            self.claims.notify_one();
+        }
     }
 
     /// Whether nobody is here, now and when this was asked last. Asked under the map's lock, as
@@ -278,5 +291,23 @@ mod tests {
         assert!(second_is_told(What::Claim, |seat, _| seat.found(What::Claim)).await, "there may be more");
         assert!(second_is_told(What::Claim, |seat, _| seat.leave_all()).await, "the queue is gone");
         assert!(second_is_told(What::Listing, |_, _| ()).await, "all are told");
+    }
+
+    #[tokio::test]
+    async fn a_post_on_its_way_is_told_to_one_who_claims() {
+        let spot = Arc::new(Spot::default());
+        spot.one_claims();
+        let seats = [What::Claim, What::Claim, What::Listing].map(|what| (spot.seat(), what));
+        let mut told: Vec<_> = seats.iter().map(|(seat, what)| Box::pin(seat.told(*what))).collect();
+        let mut are_told = async || {
+            let mut are = Vec::new();
+            for told in &mut told {
+                are.push(tokio::time::timeout(Duration::ZERO, told.as_mut()).await.is_ok());
+            }
+            are
+        };
+        assert_eq!(are_told().await, [false; 3], "nobody was there");
+        spot.one_claims();
+        assert_eq!(are_told().await, [true, false, false]);
     }
 }

@@ -20,6 +20,22 @@ struct State<T> {
     closed: bool,
 }
 
+impl<T> State<T> {
+    fn take(&mut self, max_items: usize, max_bytes: usize) -> Vec<T> {
+        let mut taken = Vec::with_capacity(self.items.len().min(max_items));
+        let mut bytes = 0;
+        while let Some((_, next)) = self.items.front() {
+            if taken.len() >= max_items || (bytes > 0 && bytes + next > max_bytes) {
+                break;
+            }
+            bytes += next;
+            taken.extend(self.items.pop_front().map(|entry| entry.0));
+        }
+        self.bytes -= bytes.min(self.bytes);
+        taken
+    }
+}
+
 /// Why something was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
@@ -73,17 +89,12 @@ impl<T> Backlog<T> {
                 return Some(Vec::new());
             }
         }
-        let mut taken = Vec::with_capacity(state.items.len().min(max_items));
-        let mut bytes = 0;
-        while let Some((_, next)) = state.items.front() {
-            if taken.len() >= max_items || (bytes > 0 && bytes + next > max_bytes) {
-                break;
-            }
-            bytes += next;
-            taken.extend(state.items.pop_front().map(|entry| entry.0));
-        }
-        state.bytes -= bytes.min(state.bytes);
-        Some(taken)
+        Some(state.take(max_items, max_bytes))
+    }
+
+    /// Takes what is there, within the same bounds.
+    pub fn take_now(&self, max_items: usize, max_bytes: usize) -> Vec<T> {
+        self.lock().take(max_items, max_bytes)
     }
 
     /// Nothing is added from here on; what waits is still taken.

@@ -1,8 +1,8 @@
 //! The one thread that writes: everything that waits is committed together.
 //!
-//! A commit costs a write to the disk, whatever it holds; so what comes while one runs goes into the
-//! next. If the database fails in the middle, everything is rolled back and each piece of work is
-//! run again by itself, so that only the culprit fails.
+//! A commit costs a write to the disk, whatever it holds; so what comes while one is put together goes along, and
+//! what comes while it is written goes into the next. If the database fails in the middle, everything is rolled back
+//! and each piece of work is run again by itself, so that only the culprit fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -162,6 +162,26 @@ where
     }
 }
 
+/// Pieces of work in their order.
+type Jobs<L> = Vec<Box<dyn Job<L>>>;
+
+/// Those that somebody still waits for; who waited too long is told.
+fn wanted<L>(jobs: Jobs<L>, now: Timestamp) -> Jobs<L> {
+    let mut wanted = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job.wanted_until() {
+            Some(until) if until > now => wanted.push(job),
+            Some(_) => job.answer(Some(timed_out())),
+            None => {}
+        }
+    }
+    wanted
+}
+
+fn run<L>(jobs: &mut [Box<dyn Job<L>>], ledger: &mut L) -> Outcome<()> {
+    jobs.iter_mut().try_for_each(|job| job.run(ledger))
+}
+
 struct Worker<L> {
     ledger: L,
     host: Host,
@@ -184,22 +204,14 @@ impl<L: Ledger> Worker<L> {
         loop {
             let patience = self.ledger.idle(self.host.now());
             let Some(jobs) = self.backlog.take(TOGETHER, TOGETHER_BYTES, patience) else { return };
-            let now = self.host.now();
-            let mut wanted = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                match job.wanted_until() {
-                    Some(until) if until > now => wanted.push(job),
-                    Some(_) => job.answer(Some(timed_out())),
-                    None => {}
-                }
-            }
-            if !wanted.is_empty() {
-                let (n_jobs, begun) = (wanted.len(), Instant::now());
+            let jobs = wanted(jobs, self.host.now());
+            if !jobs.is_empty() {
+                let begun = Instant::now();
                 if let Err(missing) = self.presence.check(begun) {
-                    wanted.into_iter().for_each(|job| job.answer(Some(missing.clone())));
+                    jobs.into_iter().for_each(|job| job.answer(Some(missing.clone())));
                     continue;
                 }
-                self.commit(wanted);
+                let n_jobs = self.commit_with_more(jobs);
                 self.measured(n_jobs, begun.elapsed());
                 self.wal.committed(self.ledger.connection());
             }
@@ -213,8 +225,27 @@ impl<L: Ledger> Worker<L> {
         self.host.record("sqlite_commit_duration_seconds", &file, took.as_secs_f64());
     }
 
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job<L>>>) {
-        match self.attempt(&mut jobs) {
+    /// Commits, together with what comes while the transaction is put together; answers how much that was in all.
+    fn commit_with_more(&mut self, mut jobs: Jobs<L>) -> usize {
+        let (backlog, host) = (self.backlog.clone(), self.host.clone());
+        let outcome = self.transaction(|ledger| {
+            run(&mut jobs, ledger)?;
+            let before = jobs.len();
+            jobs.extend(wanted(backlog.take_now(TOGETHER, TOGETHER_BYTES), host.now()));
+            run(jobs.get_mut(before..).unwrap_or_default(), ledger)
+        });
+        let n_jobs = jobs.len();
+        self.committed(jobs, outcome);
+        n_jobs
+    }
+
+    fn commit(&mut self, mut jobs: Jobs<L>) {
+        let outcome = self.attempt(&mut jobs);
+        self.committed(jobs, outcome);
+    }
+
+    fn committed(&mut self, mut jobs: Jobs<L>, outcome: Result<(), (Stage, Fail)>) {
+        match outcome {
             Ok(()) => jobs.into_iter().for_each(|job| job.answer(None)),
             Err((Stage::Begin, fail)) => {
                 let error = Error::from(fail);
@@ -230,7 +261,7 @@ impl<L: Ledger> Worker<L> {
     }
 
     /// Runs a piece of work again as long as only room is missing and some can be made.
-    fn with_more_room(&mut self, jobs: &mut [Box<dyn Job<L>>], mut stage: Stage, mut fail: Fail) -> Result<()> {
+    fn with_more_room(&mut self, jobs: &mut Jobs<L>, mut stage: Stage, mut fail: Fail) -> Result<()> {
         let mut may_wait = true;
         while fail.is_full() {
             let stores = self.ledger.leaves() == Leaves::All;
@@ -261,8 +292,8 @@ impl<L: Ledger> Worker<L> {
     }
 
     /// Runs everything in one transaction; after an error nothing of it is left.
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job<L>>]) -> Result<(), (Stage, Fail)> {
-        self.transaction(|ledger| jobs.iter_mut().try_for_each(|job| job.run(ledger)))
+    fn attempt(&mut self, jobs: &mut Jobs<L>) -> Result<(), (Stage, Fail)> {
+        self.transaction(|ledger| run(jobs, ledger))
     }
 
     fn transaction(&mut self, mut work: impl FnMut(&mut L) -> Outcome<()>) -> Result<(), (Stage, Fail)> {

@@ -173,9 +173,15 @@ async fn store_once(context: &Context<'_>, queue: &Queue, post: &Post, own_key: 
         key => key.clone(),
     };
     let stored = || pool.post(call, &queue.reference, Post { key: key.clone(), ..post.clone() });
-    let posted = match &key {
-        Some(_) => directory.until_known(call, stored).await,
-        None => stored().await,
+    let stored = async {
+        match &key {
+            Some(_) => directory.until_known(call, stored).await,
+            None => stored().await,
+        }
+    };
+    let posted = match pool.is_remote() {
+        true => stored.await,
+        false => context.service.waits.with_claim_behind(queue, stored).await,
     };
     posted.and_then(|posted| checked(posted, post.messages.len()))
 }
