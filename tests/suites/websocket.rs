@@ -386,47 +386,6 @@ async fn who_waits_and_goes_away_takes_nothing() {
     }
 }
 
-/// Whether the client of one of the host's websockets has closed it, and the host has not (proc_pid_net(5)).
-fn has_half_closed(host: &Host) -> bool {
-    const CLOSE_WAIT: &str = "08";
-    let address = host.websocket_address();
-    let port: u16 = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("an address has a port");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("the system tells of its connections");
-    let mut connections = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    connections.any(|one| one.len() > 3 && one[1].ends_with(&format!(":{port:04X}")) && one[3] == CLOSE_WAIT)
-}
-
-#[tokio::test]
-async fn who_waits_often_and_goes_away_takes_nothing() {
-    for store in STORES {
-        let host = store.host().start().await;
-        let mut waiter = host.websocket().await;
-        waiter.ask("queue_create", json!({ "queue_name": "q" })).await.expect(201);
-        let wait = request("claim_create", &json!({ "queue_name": "q", "wait": 20 })).to_string();
-        for _ in 0..127 {
-            waiter.text(wait.clone()).await;
-        }
-        // The last that is read while so many are in flight.
-        waiter
-            .text(request("message_post", &json!({ "queue_name": "seen", "messages": [{ "body": 1 }] })).to_string())
-            .await;
-        eventually("the host has read them", SOON, async || {
-            (host.client().get("/v2/queues/seen/messages?echo=true").await.text().contains("body")).then_some(())
-        })
-        .await;
-        for _ in 0..20 {
-            waiter.text(wait.clone()).await;
-        }
-        drop(waiter);
-        eventually("the end has come to the host's machine", SOON, async || has_half_closed(&host).then_some(())).await;
-        let queue = host.queue("q");
-        queue.post(["a"]).await;
-        let claim = json!({ "ttl": 300, "grace": 60 });
-        let claimed = queue.client().post(&queue.path("/claims?wait=20"), claim).await.expect(201).json();
-        assert_eq!(claimed["messages"][0]["body"], "a");
-    }
-}
-
 #[tokio::test]
 async fn filters_see_what_comes_over_the_websocket() {
     let limit = "[filters.rate-limit]\ndefault = { per_second = 1, burst = 2 }";

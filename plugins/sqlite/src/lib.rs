@@ -6,6 +6,7 @@ mod catalog;
 mod connection;
 mod error;
 mod headroom;
+mod job;
 mod lock;
 mod pool;
 mod presence;

@@ -14,7 +14,8 @@ use sukkal_plugin_sdk::tokio::sync::oneshot;
 use sukkal_plugin_sdk::{Call, Error, Host, Result, Timestamp, tracing};
 
 use crate::backlog::{Backlog, Rejected};
-use crate::error::{Fail, Outcome, busy, closed, timed_out};
+use crate::error::{Fail, Outcome, busy, closed};
+use crate::job::{Job, Jobs, Task, run, wanted};
 use crate::presence::Presence;
 use crate::reserve::Leaves;
 use crate::wal::Wal;
@@ -98,7 +99,7 @@ impl<L: Ledger> Writer<L> {
         F: FnMut(&mut L) -> Outcome<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let task = Task { work, deadline: call.deadline(), outcome: None, reply };
+        let task = Task::new(work, call.deadline(), reply);
         self.backlog.push(Box::new(task), bytes).map_err(|rejected| match rejected {
             Rejected::Full => busy("the writer"),
             Rejected::Closed => closed(),
@@ -115,71 +116,6 @@ impl<L> Drop for Writer<L> {
             let _ = thread.join();
         }
     }
-}
-
-/// A piece of work that waits, whatever its types.
-trait Job<L>: Send {
-    /// Runs it; an error means that the transaction must be rolled back.
-    fn run(&mut self, ledger: &mut L) -> Result<(), Fail>;
-    /// Answers: what the work came to, or why it did not.
-    fn answer(self: Box<Self>, failed: Option<Error>);
-    /// Until when somebody waits for it; `None` when nobody does.
-    fn wanted_until(&self) -> Option<Timestamp>;
-}
-
-struct Task<F, T> {
-    work: F,
-    deadline: Timestamp,
-    outcome: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<L, F, T> Job<L> for Task<F, T>
-where
-    F: FnMut(&mut L) -> Outcome<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, ledger: &mut L) -> Result<(), Fail> {
-        self.outcome = Some(match (self.work)(ledger) {
-            Ok(value) => Ok(value),
-            Err(Fail::Refused(error)) => Err(error),
-            Err(fail) => return Err(fail),
-        });
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, failed: Option<Error>) {
-        let outcome = match failed {
-            Some(error) => Err(error),
-            None => self.outcome.unwrap_or_else(|| Err(closed())),
-        };
-        // Nobody may be waiting any more, which is no concern of ours.
-        let _ = self.reply.send(outcome);
-    }
-
-    fn wanted_until(&self) -> Option<Timestamp> {
-        (!self.reply.is_closed()).then_some(self.deadline)
-    }
-}
-
-/// Pieces of work in their order.
-type Jobs<L> = Vec<Box<dyn Job<L>>>;
-
-/// Those that somebody still waits for; who waited too long is told.
-fn wanted<L>(jobs: Jobs<L>, now: Timestamp) -> Jobs<L> {
-    let mut wanted = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        match job.wanted_until() {
-            Some(until) if until > now => wanted.push(job),
-            Some(_) => job.answer(Some(timed_out())),
-            None => {}
-        }
-    }
-    wanted
-}
-
-fn run<L>(jobs: &mut [Box<dyn Job<L>>], ledger: &mut L) -> Outcome<()> {
-    jobs.iter_mut().try_for_each(|job| job.run(ledger))
 }
 
 struct Worker<L> {
