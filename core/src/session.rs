@@ -7,22 +7,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{Call, QueueId, RequestId};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::directory::Queue;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::service::Service;
 
 /// How many queues and topics a connection may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1024;
 /// How many subscriptions of a connection are ended at once: a catalog that is far away takes its time for each.
 const AT_ONCE: usize = 16;
+/// How many of all connections that have ended.
+static ENDING: Semaphore = Semaphore::const_new(64);
 /// How long one attempt at ending a subscription may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before the next, and how long there are any.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// How often it is looked at most which subscriptions of a connection are still there.
 const LOOKS: Duration = Duration::from_secs(5);
@@ -162,17 +165,27 @@ async fn unsubscribe_all(service: Arc<Service>, all: HashMap<QueueId, (Arc<Queue
 /// Ends a subscription whose connection is gone, as soon as the catalog lets it. Should this host end first, others
 /// know that the subscriber is gone.
 pub(crate) async fn unsubscribe(service: Arc<Service>, queue: Arc<Queue>, id: String) {
-    let begun = Instant::now();
+    let (begun, [mut pause, longest]) = (Instant::now(), PAUSES);
     loop {
+        // Never closed.
+        let turn = ENDING.acquire().await;
         let call = Call::new(RequestId(rand::random()), &queue.project, service.now().after(PATIENCE));
         match service.directory.unsubscribe(&call, &queue, &id).await {
             Ok(()) => return,
-            Err(error) if begun.elapsed() > LONGEST => {
+            Err(error) if is_for_now(&error) && begun.elapsed() < LONGEST => {
+                tracing::debug!(%error, queue = queue.name, "a subscription could not be ended yet");
+            }
+            Err(error) => {
                 tracing::warn!(%error, queue = queue.name, "a subscription outlives its connection");
                 return;
             }
-            Err(error) => tracing::debug!(%error, queue = queue.name, "a subscription could not be ended yet"),
         }
-        tokio::time::sleep(PAUSE).await;
+        drop(turn);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
     }
+}
+
+fn is_for_now(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -118,7 +118,13 @@ pub fn whole(there: &[String], stored: &[String]) {
     }
 }
 
-/// Waits until a batch of this name is taken.
-pub async fn is_back(queue: &Queue, name: &str) {
-    eventually("posts are taken again", SOON, async || (post(queue, name).await == 201).then_some(())).await;
+/// Waits until a batch is taken; its name, which begins so. Each attempt has another: what was answered with 503 may
+/// have been stored all the same.
+pub async fn is_back(queue: &Queue, name: &str) -> String {
+    let attempts = AtomicUsize::new(0);
+    eventually("posts are taken again", SOON, async || {
+        let name = format!("{name}-{}", attempts.fetch_add(1, Ordering::Relaxed));
+        (post(queue, &name).await == 201).then_some(name)
+    })
+    .await
 }

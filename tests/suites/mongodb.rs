@@ -243,8 +243,8 @@ async fn a_server_that_stands_still_is_answered_for_and_found_again() {
     let made = host.client().put("/v2/queues/new", json!({})).await.expect(503);
     assert!(!made.text().contains("127.0.0.1"), "no address is told: {made:?}");
     mongodb.server.thaw();
-    is_back(&queue, "after").await;
-    whole(&everything(&queue).await, &["before".to_owned(), "after".to_owned()]);
+    let after = is_back(&queue, "after").await;
+    whole(&everything(&queue).await, &["before".to_owned(), after]);
 }
 
 #[tokio::test]

@@ -154,6 +154,33 @@ async fn a_host_whose_clock_is_ahead_leaves_a_move_to_whoever_is_at_it() {
     assert!(listing.await.expect("no task panics").messages.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_looked_at_while_it_moves_keeps_its_dead_letter_queue_beside_it() {
+    let host = poolless().await;
+    flavor(&host, "near", "sqlite:near.db").await;
+    flavor(&host, "far", "sqlite:far.db").await;
+    let (orders, dead) = (host.queue("orders"), host.queue("dead"));
+    orders.create(json!({ "_flavor": "near", "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
+    for round in 0..10 {
+        let lookers: Vec<_> = (0..4)
+            .map(|_| {
+                let orders = orders.clone();
+                tokio::spawn(async move {
+                    for _ in 0..50 {
+                        orders.counts().await;
+                    }
+                })
+            })
+            .collect();
+        move_to(&orders, ["far", "near"][round % 2]).await.expect(200);
+        for looker in lookers {
+            looker.await.expect("it can be looked at meanwhile");
+        }
+        orders.post(["m"]).await;
+        dies(&orders, &dead).await;
+    }
+}
+
 #[tokio::test]
 async fn a_move_that_ends_half_way_with_its_host_can_be_made_again_from_a_host_whose_clock_is_behind() {
     let shared = Shared::postgresql_and_redis().await;

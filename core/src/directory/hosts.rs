@@ -2,13 +2,14 @@
 //! host, and is there only as long as that lives: each of those hosts has a record, which ends by itself unless it is
 //! renewed. So nothing need be tidied up after a host that was killed.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{Bytes, Call, Change, Expect, Extensions, RecordKey, Write};
 use tokio::time::Instant;
 
-use super::Directory;
+use super::{Directory, Subscription};
 use crate::error::Result;
 
 /// The kind of their records: no project, named by the host's id.
@@ -17,6 +18,8 @@ const HOST: &str = "host";
 const LIFE: Duration = Duration::from_secs(30);
 /// How often it says so.
 const OFTEN: Duration = Duration::from_secs(10);
+/// How many are asked for at once.
+const TOGETHER: usize = 100;
 /// What stands before the host's id in the subscriber that a connection is.
 const CONNECTION: &str = "websocket://";
 
@@ -72,6 +75,22 @@ impl Directory {
             Some(host) if host != self.host.id => Ok(self.catalog.get(call, key(host)).await?.is_some()),
             _ => Ok(true),
         }
+    }
+
+    /// Those of these subscriptions whose subscribers can be there.
+    pub(super) async fn of_those_there(&self, call: &Call, all: Vec<Subscription>) -> Result<Vec<Subscription>> {
+        let other = |subscription: &Subscription| {
+            host_of(&subscription.subscriber).filter(|host| *host != self.host.id).map(str::to_owned)
+        };
+        let hosts: BTreeSet<String> = all.iter().filter_map(other).collect();
+        if hosts.is_empty() {
+            return Ok(all);
+        }
+        let mut live = HashSet::new();
+        for some in hosts.iter().collect::<Vec<_>>().chunks(TOGETHER) {
+            live.extend(self.there(call, some.iter().map(|host| key(host)).collect()).await?);
+        }
+        Ok(all.into_iter().filter(|one| other(one).is_none_or(|host| live.contains(&key(&host)))).collect())
     }
 }
 

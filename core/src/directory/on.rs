@@ -78,7 +78,9 @@ impl Directory {
                     match self.refreshed(call, &queue, error).await {
                         Ok(Some(again)) => queue = again,
                         Ok(None) => return Ok(None),
-                        Err(_) if unknown == Unknown::IsEmpty && is_unknown(call, &queue).await => return Ok(None),
+                        Err(_) if unknown == Unknown::IsEmpty && self.is_unknown(call, &queue).await => {
+                            return Ok(None);
+                        }
                         Err(error) => return Err(error),
                     }
                 }
@@ -96,14 +98,19 @@ impl Directory {
         };
         again.map_err(unavailable)
     }
-}
 
-/// Whether a queue's pool has no header of it, by which there may be something in it.
-async fn is_unknown(call: &Call, queue: &Queue) -> bool {
-    // Older than every header, which is told in other words where there is one.
-    let oldest = QueueRef::new(queue.id(), 0, queue.reference.placement().to_vec());
-    let asked = async { queue.pool()?.stats(call, &oldest).await };
-    asked.await.is_err_and(|error| error.kind == sdk::ErrorKind::Gone)
+    /// Whether a queue lives where it is thought to, and its pool has no header of it, by which there may be something
+    /// in it.
+    async fn is_unknown(&self, call: &Call, queue: &Queue) -> bool {
+        let now = self.look_up(call, queue.named()).await;
+        if !now.is_ok_and(|now| now.is_some_and(|now| !now.moving && now.lives_where(queue))) {
+            return false;
+        }
+        // Older than every header, which is told in other words where there is one.
+        let oldest = QueueRef::new(queue.id(), 0, queue.reference.placement().to_vec());
+        let asked = async { queue.pool()?.stats(call, &oldest).await };
+        asked.await.is_err_and(|error| error.kind == sdk::ErrorKind::Gone)
+    }
 }
 
 fn unavailable(error: Error) -> sdk::Error {

@@ -157,7 +157,7 @@ impl Directory {
     }
 
     /// A queue as the catalog has it now, which is not remembered.
-    async fn look_up(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
+    pub(super) async fn look_up(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
         match self.catalog.get(call, key(call, named)).await? {
             Some(record) => Ok(Some(Arc::new(self.queue(call, named.kind, record).await?))),
             None => Ok(None),

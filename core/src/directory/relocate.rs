@@ -195,11 +195,15 @@ impl Directory {
 
     /// A queue that was moving, as it is now: perhaps it still is.
     pub(super) async fn arrived(&self, call: &Call, queue: &Queue) -> Result<Option<Arc<Queue>>> {
-        if self.catalog.get(call, moving_key(&queue.project, queue.id())).await?.is_none() {
-            // Where it has arrived meanwhile this says nothing: its record is another one then.
-            self.stay(call, queue).await?;
+        let named = queue.named();
+        // Whoever ends a move changes both records in one commit: so it was given up where its queue still says that
+        // it moves, and has arrived where that is another record by now.
+        if self.catalog.get(call, moving_key(&queue.project, queue.id())).await?.is_none()
+            && let Some(now) = self.read(call, named).await?.filter(|now| now.moving && now.revision == queue.revision)
+        {
+            self.stay(call, &now).await?;
         }
-        self.read(call, queue.named()).await
+        self.read(call, named).await
     }
 }
 

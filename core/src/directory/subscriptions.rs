@@ -149,12 +149,8 @@ impl Directory {
             page.retain(|record| store::belongs(&record.key, queue.id()));
             let is_last = page.len() < wanted as usize;
             after = page.last().map(|record| record.key.name.clone()).unwrap_or_default();
-            for record in page {
-                let Stored { subscription, .. } = Stored::of(record)?;
-                if self.can_be_there(call, &subscription.subscriber).await? {
-                    found.push(subscription);
-                }
-            }
+            let page: Result<Vec<_>> = page.into_iter().map(|record| Ok(Stored::of(record)?.subscription)).collect();
+            found.extend(self.of_those_there(call, page?).await?);
             if is_last || found.len() >= limit as usize {
                 return Ok(found);
             }

@@ -66,8 +66,11 @@ impl Pools {
             if !holds_remains(&self.catalog, call, name).await? {
                 let leaving = Leaving::begin(&self.catalog, call, name).await?;
                 let leaving = leaving.ok_or_else(|| Error::new(ErrorKind::Internal, "Unexpected error."))?;
-                let empty = self.check_empty(call, name).await;
-                if empty.is_ok() && !holds_remains(&self.catalog, call, name).await? {
+                let empty = match self.check_empty(call, name).await {
+                    Ok(()) => holds_remains(&self.catalog, call, name).await.map(|holds| !holds),
+                    Err(error) => Err(error),
+                };
+                if matches!(empty, Ok(true)) {
                     return Ok(leaving);
                 }
                 leaving.give_up(&self.catalog, call).await?;

@@ -276,7 +276,8 @@ impl Away {
     async fn pause(&mut self, error: Stop, end: Instant) -> Result<(), Stop> {
         let is_away = matches!(&error, Stop::Error(Error { kind: ErrorKind::Unavailable, .. }));
         let since = *self.0.get_or_insert_with(Instant::now);
-        let pause = AGAIN + rand::random_range(Duration::ZERO..=AGAIN);
+        let asked = if let Stop::Error(error) = &error { error.retry_after } else { None };
+        let pause = AGAIN.max(asked.unwrap_or_default()) + rand::random_range(Duration::ZERO..=AGAIN);
         if !is_away || since.elapsed() > AWAY || Instant::now() + pause >= end {
             return Err(error);
         }

@@ -112,10 +112,10 @@ impl Records {
 
     fn check_room(&self, changes: &[Change]) -> Result<()> {
         // To delete a queue is to write down that it is to be emptied: else a full catalog stayed full.
-        if changes
+        let deletes = changes
             .iter()
-            .any(|change| matches!(change.write, Write::Delete))
-        {
+            .any(|change| matches!(change.write, Write::Delete));
+        if deletes && !changes.iter().any(|change| self.grows(change)) {
             return Ok(());
         }
         let (mut more, mut less) = (0, 0);
@@ -139,6 +139,18 @@ impl Records {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a change makes a record larger that stays.
+    fn grows(&self, change: &Change) -> bool {
+        let Write::Put {
+            value, extensions, ..
+        } = &change.write
+        else {
+            return false;
+        };
+        let is = size_of(&change.key, value, extensions);
+        self.get(&change.key).is_some_and(|was| is > size(was))
     }
 
     /// Makes one change; the record's revision from then on, 0 for none.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Seek as _;
-use std::os::fd::IntoRawFd as _;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -74,16 +74,16 @@ impl Library {
     /// Opens a library, or says in one line why not.
     ///
     /// A private copy is checked and loaded, made in `scratch` and removed at once, so that replacing
-    /// the file under a running host does no harm. It is never in memory as a whole.
+    /// the file under a running host does no harm. Only where that folder takes none is it made in memory.
     ///
     /// # Errors
     /// See [`LoadError`]. Nothing about a bad library ends the process, as far as its first bytes,
     /// its symbols and its layout can tell.
     pub fn load(path: &Path, scratch: &Path, services: &'static dyn HostServices) -> Result<Self, LoadError> {
         let refuse = |(fault, mend): Refusal| LoadError { path: path.to_owned(), fault, mend };
-        let copy = Copy::make(path, scratch).map_err(refuse)?;
+        let mut copy = Copy::make(path, scratch).map_err(refuse)?;
         copy.check().map_err(refuse)?;
-        let header = open_copy(path, &copy).map_err(refuse)?;
+        let header = open_copy(path, &mut copy).map_err(refuse)?;
         check_version(header).map_err(refuse)?;
         let root = check_layout(header).map_err(refuse)?;
         let manifest = root.manifest()().into_option().map(Manifest::from_form);
@@ -214,12 +214,13 @@ fn check_whole(file: &ReadCache<fs::File>, length: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn open_copy(path: &Path, copy: &Copy) -> Result<&'static LibHeader, Refusal> {
+fn open_copy(path: &Path, copy: &mut Copy) -> Result<&'static LibHeader, Refusal> {
     let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
     // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
     // may run code in the host: that is what a plugin is.
     let library = unsafe { libloading::os::unix::Library::open(Some(copy.path.as_os_str()), flags) };
     let library = library.map_err(|error| copy.explain(path, &error))?;
+    copy.is_loaded();
     let library: &'static _ = Box::leak(Box::new(library));
     // SAFETY: the SDK's export macro is the only thing that makes a symbol of this name, and makes
     // it a `LibHeader`, which starts with the magic text that `upgrade` looks for.
@@ -238,7 +239,9 @@ struct Copy {
     path: PathBuf,
     /// On a disk. Its name is left to chance: a process that was killed may have left one behind, and its number may
     /// come again.
-    _file: Option<tempfile::TempPath>,
+    file: Option<tempfile::TempPath>,
+    /// In memory.
+    memory: Option<fs::File>,
 }
 
 impl Copy {
@@ -267,8 +270,7 @@ impl Copy {
         let mut copy = fs::File::from(rustix::fs::memfd_create("sukkal", rustix::fs::MemfdFlags::CLOEXEC)?);
         original.rewind()?;
         std::io::copy(original, &mut copy)?;
-        // Never closed: the system knows what it has loaded by its path, so that must not come again.
-        Ok(Copy { path: PathBuf::from(format!("/proc/self/fd/{}", copy.into_raw_fd())), _file: None })
+        Ok(Copy { path: format!("/proc/self/fd/{}", copy.as_raw_fd()).into(), file: None, memory: Some(copy) })
     }
 
     fn on_disk(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
@@ -280,7 +282,7 @@ impl Copy {
             .tempfile_in(scratch.canonicalize()?)?;
         std::io::copy(original, &mut copy)?;
         let copy = copy.into_temp_path();
-        Ok(Copy { path: copy.to_path_buf(), _file: Some(copy) })
+        Ok(Copy { path: copy.to_path_buf(), file: Some(copy), memory: None })
     }
 
     /// See [`check_file`].
@@ -295,9 +297,17 @@ impl Copy {
         check_file(&ReadCache::new(file), length)
     }
 
+    /// The system has loaded it. It knows what it has loaded by its path, so that of a copy in memory, which is the
+    /// number of an open file, must not come again.
+    fn is_loaded(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            let _ = memory.into_raw_fd();
+        }
+    }
+
     /// The system loader's own words, about the file that the operator knows.
     fn explain(&self, path: &Path, error: &libloading::Error) -> Refusal {
-        if let Some(folder) = self.path.parent().filter(|folder| is_noexec(folder)) {
+        if let Some(folder) = self.path.parent().filter(|folder| self.file.is_some() && is_noexec(folder)) {
             let fault = format!("cannot be run from its copy in {}, which is mounted noexec", folder.display());
             return (fault, "set TMPDIR to a folder from which programs can be run".to_owned());
         }

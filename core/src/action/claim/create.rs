@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Extensions, NewClaim, Request, Timestamp};
+use sukkal_plugin_sdk::{ClaimId, Extensions, NewClaim, Request};
 
 use super::hold::{self, Hold};
 use super::terms::Terms;
@@ -27,10 +27,11 @@ struct Asked {
 }
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
-    let Asked { claim, wait, extra } = decode(request, context.limits(), context.service.now())?;
-    let (id, ttl) = (claim.id, claim.ttl.as_secs());
+    let Asked { claim, wait, extra } = decode(request, context.limits())?;
+    let ttl = claim.ttl.as_secs();
     let look = |queue| hold::claim(context, queue, claim.clone());
-    let Some(Hold { queue, batch }) = wait::until(context, Named::of(request), What::Claim, wait, look).await? else {
+    let Some(Hold { queue, id, batch }) = wait::until(context, Named::of(request), What::Claim, wait, look).await?
+    else {
         return Ok(Answer::Claimed(None));
     };
     if !context.presence.gets(&queue, id) {
@@ -42,7 +43,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     Ok(Answer::Claimed(Some(ClaimView { id, ttl, age: 0, messages: views(&shown, id, messages) })))
 }
 
-fn decode(request: &Request, limits: &Limits, now: Timestamp) -> Result<Asked> {
+fn decode(request: &Request, limits: &Limits) -> Result<Asked> {
     let limit = query::int(request.params(), "limit")?;
     let wait = wait::asked(request, limits)?;
     let extra = Extra::of(request.params())?;
@@ -56,8 +57,8 @@ fn decode(request: &Request, limits: &Limits, now: Timestamp) -> Result<Asked> {
     let ttl = terms.ttl(limits)?;
     let limit = query::page_limit(limit, limits.max_messages_per_claim_or_pop, message_limit)?;
     let grace = terms.grace(limits)?;
-    let id = hold::new_id(now);
-    let claim = NewClaim { id, limit, ttl, grace, uncounted: false, extensions: Extensions::new() };
+    // It gets its id when it is made.
+    let claim = NewClaim { id: ClaimId(0), limit, ttl, grace, uncounted: false, extensions: Extensions::new() };
     Ok(Asked { claim, wait, extra })
 }
 
@@ -71,7 +72,7 @@ mod tests {
         let mut request = Request::new(RequestId(1), Action::ClaimCreate, Transport::Rest);
         request.params_mut().add("limit", limit);
         request.set_body(body.to_owned());
-        let claim = decode(&request, &Limits::default(), Timestamp(0)).map_err(|error| error.message)?.claim;
+        let claim = decode(&request, &Limits::default()).map_err(|error| error.message)?.claim;
         Ok((claim.ttl.as_secs(), claim.grace.as_secs(), claim.limit))
     }
 

@@ -12,19 +12,22 @@ use crate::stop::Stop;
 /// What a claim got, and from which incarnation of the queue.
 pub(crate) struct Hold {
     pub(crate) queue: Arc<Queue>,
+    pub(crate) id: ClaimId,
     pub(crate) batch: Batch,
 }
 
 /// The id of a claim that is made now: the instant in ms, then 80 random bits. Nobody guesses it; and
 /// as ids rise with time, a store that keeps claims by id writes those of one moment side by side.
-pub(crate) fn new_id(now: Timestamp) -> ClaimId {
+fn new_id(now: Timestamp) -> ClaimId {
     const RANDOM_BITS: u32 = 80;
     let random = rand::random::<u128>() >> (u128::BITS - RANDOM_BITS);
     ClaimId(u128::from(now.0.unsigned_abs()) << RANDOM_BITS | random)
 }
 
-/// Claims messages of a queue. `None`: there is nothing to claim, and no claim.
+/// Claims messages of a queue, under an id of its own: one of which it is not known what came of it is given back, and must
+/// not be another one then. `None`: there is nothing to claim, and no claim.
 pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewClaim) -> Result<Option<Hold>, Stop> {
+    let claim = NewClaim { id: new_id(context.service.now()), ..claim };
     let (directory, call) = (&context.service.directory, context.call);
     let claimed = directory.on(call, queue.clone(), |queue| {
         let claim = claim.clone();
@@ -34,7 +37,7 @@ pub(crate) async fn claim(context: &Context<'_>, queue: Arc<Queue>, claim: NewCl
             // Repeated with its id it is the same claim.
             let claimed = || pool.claim(call, &queue.reference, claim.clone());
             let claimed = directory.until_known(call, claimed).await?;
-            Ok(Hold { queue, batch: claimed.batch })
+            Ok(Hold { queue, id: claim.id, batch: claimed.batch })
         }
     });
     match claimed.await {

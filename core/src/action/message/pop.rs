@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
+use sukkal_plugin_sdk::{ClaimId, Delete, Extensions, Guard, Message, NewClaim, Request, Timestamp};
 
 use super::view::{Extra, Shown};
 use crate::action::claim::hold::{self, Hold};
@@ -50,7 +50,8 @@ async fn by_claim(
     limit: u32,
 ) -> Result<Vec<MessageView>, Stop> {
     let claim = NewClaim {
-        id: hold::new_id(context.service.now()),
+        // It gets its id when it is made.
+        id: ClaimId(0),
         limit,
         // The request has ended by then.
         ttl: Duration::from_secs(context.limits().request_timeout),
@@ -58,8 +59,7 @@ async fn by_claim(
         uncounted: true,
         extensions: Extensions::new(),
     };
-    let id = claim.id;
-    let Some(Hold { queue, batch }) = hold::claim(context, queue, claim).await? else { return Ok(Vec::new()) };
+    let Some(Hold { queue, id, batch }) = hold::claim(context, queue, claim).await? else { return Ok(Vec::new()) };
     let places = batch.messages.iter().map(|message| message.place).collect();
     let messages = hold::egress(context, request, &queue, id, batch.messages).await?;
     let delete = Delete { places, guard: Guard::Claim(id), ..Delete::default() };

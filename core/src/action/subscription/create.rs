@@ -19,8 +19,10 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
         connection.has_room(context.service, context.call).await?;
     }
     let subscribed = context.service.directory.subscribe(context.call, Named::of(request), new).await?;
-    if let (Some(connection), Subscribed::Made(made)) = (connection, &subscribed) {
-        ends_with(context, connection, request, &made.id).await?;
+    if let Some(connection) = connection {
+        // Also one that was made by a request that failed after that.
+        let (Subscribed::Made(own) | Subscribed::Was(own)) = &subscribed;
+        ends_with(context, connection, request, &own.id).await?;
     }
     Ok(match subscribed {
         Subscribed::Made(made) => Answer::Subscribed(made.id, Subscribing::Made),

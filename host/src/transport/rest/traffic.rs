@@ -63,7 +63,7 @@ impl Traffic {
 
     /// Whether the answer is of use only to a client that is there.
     pub fn must_stay(&self) -> bool {
-        self.must_stay.load(Ordering::Relaxed)
+        self.must_stay.load(Ordering::Relaxed) && self.is_under_way()
     }
 
     /// Whether it is, and the answer is not on its way yet.

@@ -41,8 +41,8 @@ impl Footprint {
         let queue = Place::Queue(hash(request.queue()));
         let (place, does) = match request.action() {
             Action::ClaimCreate | Action::MessageList if waits(request) => (queue, Does::Wait),
-            // Their metadata may name another queue, which is made or moved along.
-            Action::QueueCreate | Action::QueueUpdate => (Place::Everywhere, Does::Change),
+            // Another queue may be made or moved along.
+            Action::QueueCreate | Action::QueueUpdate if names_others(request) => (Place::Everywhere, Does::Change),
             Action::QueueGet
             | Action::QueueStats
             | Action::MessageList
@@ -75,6 +75,14 @@ impl Footprint {
             _ => true,
         }
     }
+}
+
+/// Whether metadata may name another queue, or have one moved.
+fn names_others(request: &Request) -> bool {
+    let body = request.body();
+    ["_dead_letter_queue\"", "_flavor\""]
+        .iter()
+        .any(|name| body.windows(name.len()).any(|part| part == name.as_bytes()))
 }
 
 /// Whether a request asks to wait.
@@ -154,7 +162,11 @@ mod tests {
 
     #[test]
     fn a_queue_is_made_with_the_one_that_takes_its_dead_letters() {
-        let create = of(Action::QueueCreate, "q", "");
-        assert!(create.precedes(of(Action::QueueStats, "dead", "")));
+        let mut create = Request::new(RequestId(1), Action::QueueCreate, Transport::Websocket);
+        create.set_target(Target { queue: "q".to_owned(), ..Target::default() });
+        let stats = of(Action::QueueStats, "dead", "");
+        assert!(!Footprint::of(&create).precedes(stats));
+        create.set_body(r#"{"_max_claim_count":1,"_dead_letter_queue":"dead"}"#.to_owned());
+        assert!(Footprint::of(&create).precedes(stats));
     }
 }

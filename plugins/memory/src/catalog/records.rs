@@ -115,7 +115,7 @@ impl Records {
             // What has expired and is not swept yet takes room that is nobody's.
             let untouched = |key: &RecordKey| changes.iter().all(|change| change.key != *key);
             self.sweep_some(room, now, untouched);
-            if changes.iter().any(|change| matches!(change.write, Write::Delete)) {
+            if self.only_lets_go(changes) {
                 // To delete a queue is to write down that it is to be emptied: else a full catalog stayed full.
                 room.take(more.0, more.1);
             } else {
@@ -124,6 +124,12 @@ impl Records {
         }
         room.give_back(freed_bytes.saturating_sub(bytes), freed_items.saturating_sub(items));
         Ok(())
+    }
+
+    /// Whether a commit deletes, and makes no record larger that stays.
+    fn only_lets_go(&self, changes: &[Change]) -> bool {
+        let grows = |change: &Change| self.find(&change.key).zip(size(change)).is_some_and(|(was, is)| is > was.bytes);
+        changes.iter().any(|change| matches!(change.write, Write::Delete)) && !changes.iter().any(grows)
     }
 
     fn sweep_some(&mut self, room: &Room, now: Timestamp, wanted: impl Fn(&RecordKey) -> bool) {
