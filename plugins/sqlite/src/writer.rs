@@ -31,8 +31,10 @@ const WAITING_BYTES: usize = 64 << 20;
 pub trait Ledger: Send + 'static {
     /// The connection that writes.
     fn connection(&self) -> &Connection;
-    /// A transaction begins, at this instant of the host's clock.
-    fn begun(&mut self, now: Timestamp);
+    /// A transaction begins.
+    fn begun(&mut self);
+    /// What follows in it is done at this instant of the host's clock.
+    fn at(&mut self, now: Timestamp);
     /// Writes what is only in memory yet; the commit follows.
     fn flush(&mut self) -> Outcome<()>;
     /// The transaction is committed: others may be told.
@@ -166,8 +168,11 @@ impl<L: Ledger> Worker<L> {
         let (backlog, host) = (self.backlog.clone(), self.host.clone());
         let outcome = self.transaction(|ledger| {
             run(&mut jobs, ledger)?;
-            let before = jobs.len();
-            jobs.extend(wanted(backlog.take_now(TOGETHER, TOGETHER_BYTES), host.now()));
+            let (before, more) = (jobs.len(), backlog.take_now(TOGETHER, TOGETHER_BYTES));
+            // What came after the transaction had begun lives from when it came.
+            let now = host.now();
+            ledger.at(now);
+            jobs.extend(wanted(more, now));
             run(jobs.get_mut(before..).unwrap_or_default(), ledger)
         });
         let n_jobs = jobs.len();
@@ -240,7 +245,8 @@ impl<L: Ledger> Worker<L> {
         let result = catch_unwind(AssertUnwindSafe(|| -> Outcome<()> {
             execute(ledger.connection(), "BEGIN IMMEDIATE")?;
             wal.begun();
-            ledger.begun(now);
+            ledger.begun();
+            ledger.at(now);
             stage = Stage::Work;
             work(ledger)?;
             ledger.flush()?;
@@ -295,7 +301,9 @@ mod tests {
             &self.0
         }
 
-        fn begun(&mut self, _now: Timestamp) {}
+        fn begun(&mut self) {}
+
+        fn at(&mut self, _now: Timestamp) {}
 
         fn flush(&mut self) -> Outcome<()> {
             Ok(())

@@ -40,9 +40,12 @@ impl writer::Ledger for Ledger {
         &self.connection
     }
 
-    fn begun(&mut self, now: Timestamp) {
-        self.now = now;
+    fn begun(&mut self) {
         self.leaves = Leaves::Nothing;
+    }
+
+    fn at(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     fn leaves(&self) -> Leaves {

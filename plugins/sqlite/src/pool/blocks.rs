@@ -55,8 +55,8 @@ impl Blocks {
         Blocks { known, changed, open, buffer: Vec::new(), now: Timestamp(0), bodies }
     }
 
-    /// A transaction begins, at this instant.
-    pub fn begun(&mut self, now: Timestamp) {
+    /// What follows is done at this instant.
+    pub fn at(&mut self, now: Timestamp) {
         self.now = now;
     }
 

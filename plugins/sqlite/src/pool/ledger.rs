@@ -37,7 +37,7 @@ pub struct Ledger {
     pub connection: Connection,
     pub blocks: Blocks,
     pub claims: Claims,
-    /// The instant at which the transaction began: one for all that is in it.
+    /// The instant of what is done now: that at which the transaction began, or at which more was added to it.
     pub now: Timestamp,
     queues: HashMap<QueueId, Queue>,
     /// Queues whose tally is to be written.
@@ -188,10 +188,13 @@ impl writer::Ledger for Ledger {
         &self.connection
     }
 
-    fn begun(&mut self, now: Timestamp) {
-        self.now = now;
+    fn begun(&mut self) {
         self.leaves = Leaves::Nothing;
-        self.blocks.begun(now);
+    }
+
+    fn at(&mut self, now: Timestamp) {
+        self.now = now;
+        self.blocks.at(now);
     }
 
     fn flush(&mut self) -> Outcome<()> {
