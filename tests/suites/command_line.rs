@@ -343,6 +343,8 @@ fn answering_each(answers: Vec<String>) -> (String, thread::JoinHandle<Vec<Strin
         // What is left unread would cut the answer short.
         let length = request.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         connection.read_exact(&mut vec![0; length.unwrap_or(0)]).expect("a request's body");
+        // Or the next request might come over it, and nobody would hear that one.
+        let answer = answer.replacen("\r\n", "\r\nconnection: close\r\n", 1);
         connection.write_all(answer.as_bytes()).expect("the answer can be sent");
         request
     };

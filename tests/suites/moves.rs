@@ -185,10 +185,10 @@ async fn a_queue_that_is_looked_at_while_it_moves_keeps_its_dead_letter_queue_be
 async fn a_move_that_ends_half_way_with_its_host_can_be_made_again_from_a_host_whose_clock_is_behind() {
     let shared = Shared::postgresql_and_redis().await;
     let [mut mover, other] = hosts(&shared, -600_000).await;
-    let redis = Redis::start();
-    let proxy = Proxy::to(redis.port()).await;
-    flavor(&mover, "near", &format!("{}?prefix=near", redis.uri())).await;
-    flavor(&mover, "far", &format!("redis://127.0.0.1:{}?prefix=far", proxy.port())).await;
+    let (near, far) = (Redis::start(), Redis::start());
+    let proxy = Proxy::to(far.port()).await;
+    flavor(&mover, "near", &near.uri()).await;
+    flavor(&mover, "far", &format!("redis://127.0.0.1:{}?timeout_ms=20000", proxy.port())).await;
     let (orders, dead) = (other.queue("orders"), other.queue("dead"));
     orders.create(json!({ "_flavor": "near", "_max_claim_count": 1, "_dead_letter_queue": "dead" })).await;
     // The dead letter queue has gone ahead when the other pool is to be told of the queue itself.
@@ -202,12 +202,17 @@ async fn a_move_that_ends_half_way_with_its_host_can_be_made_again_from_a_host_w
     let half_way = async || proxy.has_swallowed().then_some(());
     eventually("the dead letter queue has moved", SOON, half_way).await;
     mover.kill();
+    // Its dead letter queue cannot be brought back yet when the queue is found to stay.
+    far.freeze();
     assert!(moving.await.expect("no task panics").is_err(), "nobody was told that it has moved");
     let ids = eventually("the queue is not left on its way", ABANDONED, async || {
         let answer = post_under(&orders, "k", "m").await;
         (answer.status == 201).then(|| resources(&answer))
     })
     .await;
+    far.thaw();
+    let answers = async || (other.client().get(&dead.path("/stats")).await.status == 200).then_some(());
+    eventually("the other pool is found again", SOON, answers).await;
     dies(&orders, &dead).await;
     move_to(&orders, "far").await.expect(200);
     assert_eq!(resources(&post_under(&orders, "k", "m").await.expect(201)), ids);
@@ -223,7 +228,10 @@ async fn dies(queue: &Queue, dead: &Queue) {
     let claim = queue.claim(10).await;
     assert_eq!(claim.bodies(), ["m"]);
     claim.release().await;
-    eventually("m is a dead letter", SOON, async || (dead.counts().await == [1, 0, 1]).then_some(())).await;
+    // Whoever uses the queue next has its dead letter queue brought back.
+    let counts = async || [queue.counts().await, dead.counts().await];
+    let is_dead = async || (counts().await == [[0, 0, 0], [1, 0, 1]]).then_some(());
+    eventually("m is a dead letter", SOON * 2, is_dead).await;
     assert_eq!(dead.pop(10).await.len(), 1);
     assert_eq!(queue.counts().await, [0, 0, 0]);
 }

@@ -105,6 +105,10 @@ impl Cache {
 
     /// Remembers a queue as it was just read.
     pub fn put(&self, queue: Arc<Queue>) {
+        if !queue.is_whole() {
+            // Who reads it next tries to mend that.
+            return self.trust(queue);
+        }
         self.queues.insert(Name::of(&queue.project, queue.named()), ((self.clock)(), queue));
     }
 

@@ -108,10 +108,20 @@ async fn bring_beside(
 }
 
 /// Brings the dead letter queue of a queue that stays where it is back to it, should it have gone before.
-pub async fn bring_back(directory: &Directory, call: &Call, queue: &Queue) {
-    if let Err(error) = ensure(directory, call, Source::of(queue), ErrorKind::Conflict).await {
-        tracing::warn!(%error, queue = queue.name, project = queue.project, "a queue that stays is without its dead letter queue");
-    }
+pub async fn is_brought_back(directory: &Directory, call: &Call, queue: &Queue) -> bool {
+    let Err(error) = ensure(directory, call, Source::of(queue), ErrorKind::Conflict).await else { return true };
+    tracing::warn!(%error, queue = queue.name, project = queue.project, "a queue that stays is without its dead letter queue yet");
+    false
+}
+
+/// Brings it back to one that has been without it since, and says so in its record.
+///
+/// # Errors
+/// Those of [`Directory::update`].
+pub async fn bring_back(directory: &Directory, call: &Call, queue: &Queue) -> Result<Option<Arc<Queue>>> {
+    // Whoever found the queue waits, and mostly for something else.
+    let call = directory.own_call(call, Duration::from_secs(2));
+    directory.update(&call, queue.named(), |metadata| Ok(metadata.clone())).await
 }
 
 /// Beside what a new queue goes, and in which pool: beside its dead letter queue, if that is there already, or

@@ -20,6 +20,7 @@ mod subscriptions;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::OpenCatalog;
@@ -89,6 +90,11 @@ impl Directory {
     /// Attempts at what others may be quicker with.
     pub(crate) fn attempts<'a>(&'a self, call: &'a Call) -> Attempts<'a> {
         Attempts::of(call, &self.clock)
+    }
+
+    /// A call for what is to be done whoever asks, in a time of its own.
+    fn own_call(&self, call: &Call, time: Duration) -> Call {
+        Call::new(call.request_id(), call.project(), (self.clock)().after(time))
     }
 
     /// Calls a store until it is known what came of it. Only for what does no harm when it is repeated.

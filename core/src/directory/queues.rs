@@ -39,6 +39,8 @@ pub struct Queue {
     pub moving: bool,
     /// Whether pools of queues that name it as their dead letter queue are still to be told of it.
     pub unconnected: bool,
+    /// Whether its dead letter queue has gone elsewhere, from where it is still to be brought back.
+    pub apart: bool,
     /// Where it was before, as long as posts may be repeated that were stored there.
     pub former: Vec<Former>,
     /// The record's revision.
@@ -77,6 +79,11 @@ impl Queue {
         place(self) == place(other) && Arc::ptr_eq(&self.member, &other.member)
     }
 
+    /// Whether it and its dead letter queue, and those whose dead letter queue it is, know each other.
+    pub fn is_whole(&self) -> bool {
+        !self.unconnected && !self.apart
+    }
+
     /// The pool where it lives.
     ///
     /// # Errors
@@ -96,6 +103,7 @@ impl Queue {
             subscribed: self.subscribed,
             moving: false,
             unconnected: self.unconnected,
+            apart: self.apart,
             former: self.former.iter().map(Former::record).collect(),
         })
     }
@@ -228,7 +236,7 @@ impl Directory {
             }
             let source = Source { metadata: &metadata, ..Source::of(&queue) };
             dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
-            let record = QueueRecord { metadata: raw(&metadata.object)?, ..queue.next_record()? };
+            let record = QueueRecord { metadata: raw(&metadata.object)?, apart: false, ..queue.next_record()? };
             let mut changes = vec![queue.changed_to(&record)?];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
             if self.commit(call, changes).await? {
@@ -338,18 +346,29 @@ impl Directory {
         })
     }
 
-    /// A queue of which those are told that name it as their dead letter queue, if they were not yet: whoever
-    /// made it may have failed at that. Where it fails again, whoever finds the queue next tries.
+    /// A queue of which those are told that name it as their dead letter queue, if they were not yet, and to which
+    /// its own is brought back: whoever was at that may have failed. Where it fails again, whoever finds the queue
+    /// next tries.
     pub(super) async fn connected(&self, call: &Call, queue: Arc<Queue>) -> Arc<Queue> {
-        if !queue.unconnected {
+        if queue.is_whole() {
             return queue;
         }
         // Others that find it meanwhile need not wait.
         let Ok(_alone) = self.connecting.try_lock() else { return queue };
-        match Box::pin(dead_letter::connect(self, call, &queue)).await {
+        let connected = async {
+            let queue = match queue.apart {
+                true => dead_letter::bring_back(self, call, &queue).await?,
+                false => Some(queue.clone()),
+            };
+            match queue {
+                Some(queue) if queue.unconnected => dead_letter::connect(self, call, &queue).await,
+                queue => Ok(queue),
+            }
+        };
+        match Box::pin(connected).await {
             Ok(connected) => connected.unwrap_or(queue),
             Err(error) => {
-                tracing::warn!(%error, queue = queue.name, project = queue.project, "queues could not be told of their dead letter queue yet");
+                tracing::warn!(%error, queue = queue.name, project = queue.project, "a queue and its dead letter queue could not be brought together yet");
                 queue
             }
         }
@@ -371,6 +390,7 @@ impl Directory {
             subscribed: stored.subscribed,
             moving: stored.moving,
             unconnected: stored.unconnected,
+            apart: stored.apart,
             former,
             revision: record.revision,
             record_bytes: record.value.len(),

@@ -55,6 +55,9 @@ pub struct QueueRecord {
     /// Whether queues name it as their dead letter queue whose pools were not told yet that it is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconnected: bool,
+    /// Whether its dead letter queue has gone elsewhere, from where it is still to be brought back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// Where it was before, as long as posts may be repeated that were stored there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<FormerRecord>,
@@ -98,6 +101,7 @@ impl QueueRecord {
             subscribed: false,
             moving: false,
             unconnected,
+            apart: false,
             former: Vec::new(),
         })
     }

@@ -24,6 +24,9 @@ use crate::pools::Member;
 
 /// How long a queue may be on its way, on the catalog's clock: then whoever moved it has died.
 const ABANDONED: Duration = Duration::from_secs(30);
+/// How long it may take to bring back the dead letter queue of a queue that stays, and then again to say that it
+/// stays, however little time whoever found that has left.
+const STAYING: Duration = Duration::from_secs(5);
 
 impl Directory {
     /// The pool that a queue must go to, where its flavor is changed to one that its pool is not of.
@@ -148,6 +151,7 @@ impl Directory {
             pool: target.name().to_owned(),
             placement: to_hex(reference.placement()),
             metadata: raw(&metadata.object)?,
+            apart: false,
             former,
             ..queue.next_record()?
         };
@@ -186,9 +190,15 @@ impl Directory {
     /// Says that a queue stays where it is, unless somebody has said something else.
     async fn stay(&self, call: &Call, queue: &Queue) -> Result<()> {
         // First, so that its pool is told where it is: should this end half-way, the next who comes goes on with it.
-        dead_letter::bring_back(self, call, queue).await;
-        if self.commit(call, vec![queue.changed_to(&queue.next_record()?)?, ends(queue)]).await? {
+        let apart = !dead_letter::is_brought_back(self, &self.own_call(call, STAYING), queue).await;
+        let call = &self.own_call(call, STAYING);
+        let record = QueueRecord { apart, ..queue.next_record()? };
+        if self.commit(call, vec![queue.changed_to(&record)?, ends(queue)]).await? {
             self.configured(call, queue.named()).await?;
+            if apart {
+                // Whoever comes next tries again.
+                self.cache.remove(&queue.project, queue.named());
+            }
         }
         Ok(())
     }
