@@ -193,6 +193,19 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
 }
 
 #[tokio::test]
+async fn what_is_received_is_what_was_posted_for_it() {
+    let host = Host::start().await;
+    host.queue("old-0").post(["old"]).await;
+    for work in ["wait", "latency"] {
+        let output = bench(&host, &format!("{work} --count 10 -c 1 --prefix old"));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("the queue old-0 holds messages already; give another --prefix"), "{told}");
+    }
+    assert_whole(&measured(&host, "wait-anew --count 10 -c 1 --prefix old"), 10);
+}
+
+#[tokio::test]
 async fn messages_can_be_received_at_another_host() {
     let shared = Shared::postgresql_and_redis().await;
     let [here, there] = shared.pair().await;

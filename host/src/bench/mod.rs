@@ -138,8 +138,12 @@ async fn measured(options: &Options) -> Result<Report, Failure> {
     let (made, outcome) = setup::queues(options, &target, &mut signals).await;
     let outcome = async {
         outcome?;
+        let prepared = async {
+            setup::fill(options, &target).await?;
+            setup::check_empty(options, &target).await
+        };
         tokio::select! {
-            filled = setup::fill(options, &target) => filled?,
+            prepared = prepared => prepared?,
             _ = signals.next() => return Err(Failure::interrupted()),
         }
         load::run(options, &target, receiver.as_ref().unwrap_or(&target), &mut signals).await

@@ -99,6 +99,24 @@ pub async fn fill(options: &Options, target: &Target) -> Result<(), Failure> {
     }
 }
 
+/// Sees to it that nothing is there that would be received in place of what is posted, and before it.
+pub async fn check_empty(options: &Options, target: &Target) -> Result<(), Failure> {
+    // A queue that is made anew holds nothing.
+    if !matches!(options.work, Work::Latency | Work::Wait) {
+        return Ok(());
+    }
+    let mut session = Session::new(options, target);
+    for queue in 0..options.queues() {
+        let listed = session.expect(Operation::List { own: true }, queue, &[200, 204]).await;
+        let listed = listed.map_err(|fault| refused("a queue cannot be looked into", target, fault))?;
+        if listed.ids().is_ok() {
+            let name = format!("{}-{queue}", options.prefix);
+            return Err(Failure::new(format!("the queue {name} holds messages already; give another --prefix")));
+        }
+    }
+    Ok(())
+}
+
 /// Removes the queues that were made.
 pub async fn remove(options: &Options, target: &Target, made: Vec<usize>) -> Result<(), Failure> {
     let made = Arc::new(made);

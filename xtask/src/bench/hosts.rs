@@ -42,7 +42,9 @@ pub fn measure(bench: &Bench, tell: &mut dyn FnMut(Line)) -> Result<(), Failure>
         });
     }
     for (work, what) in [("wait", ""), ("wait-anew", " for a queue that is made only then")] {
-        let wait = bench.timed(work).with("connections", 1).with("receive-at", format!("http://{}", other.address));
+        // In queues of its own: the others hold what was posted above.
+        let wait = bench.timed(work).with("connections", 1).with("prefix", "wait");
+        let wait = wait.with("receive-at", format!("http://{}", other.address));
         tell(woken(what, wait.run(&one)?));
     }
     Ok(())
