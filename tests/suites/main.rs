@@ -73,3 +73,4 @@ mod websocket_frames;
 mod websocket_posts;
 mod websocket_sessions;
 mod wire_vectors;
+mod woken;

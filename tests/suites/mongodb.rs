@@ -14,7 +14,7 @@ use sukkal_tests::servers::MongoDb;
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Host, Queue, Scrape, eventually, programs};
 
-use crate::{bodies, clients, many_hosts, wire_vectors};
+use crate::{bodies, clients, wire_vectors, woken};
 
 /// Holds the built library to cases of the kit, each group in a database of its own: what one leaves there
 /// falls due when the next puts the clock forward.
@@ -127,7 +127,7 @@ async fn who_waits_goes_on_with_the_next_queue_of_the_name_whichever_host_makes_
     let mongodb = MongoDb::start().await;
     let store = Store::mongodb(&mongodb.uri());
     let (first, second) = tokio::join!(store.host().start(), store.host().start());
-    many_hosts::a_wait_goes_on_with_another_queue(&[first, second]).await;
+    woken::a_wait_goes_on_with_another_queue(&[first, second]).await;
 }
 
 #[tokio::test]
