@@ -4,6 +4,9 @@
 //! what comes while it is written goes into the next. If the database fails in the middle, everything is rolled back
 //! and each piece of work is run again by itself, so that only the culprit fails.
 
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -281,136 +284,4 @@ impl<L: Ledger> Worker<L> {
 fn execute(connection: &Connection, sql: &str) -> Outcome<()> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Waker};
-
-    use sukkal_plugin_sdk::testing::host;
-    use sukkal_plugin_sdk::tokio::runtime::Builder;
-    use sukkal_plugin_sdk::{ErrorKind, RequestId};
-
-    use super::*;
-
-    struct Numbers(Connection);
-
-    impl Ledger for Numbers {
-        fn connection(&self) -> &Connection {
-            &self.0
-        }
-
-        fn begun(&mut self) {}
-
-        fn at(&mut self, _now: Timestamp) {}
-
-        fn flush(&mut self) -> Outcome<()> {
-            Ok(())
-        }
-
-        fn committed(&mut self) {}
-
-        fn forget(&mut self) {}
-
-        fn idle(&mut self, _now: Timestamp) -> Option<Duration> {
-            None
-        }
-    }
-
-    fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("n.db");
-        let mut connection = Connection::open(&path).unwrap();
-        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE n (n INTEGER PRIMARY KEY)").unwrap();
-        let file = crate::reserve::open(&path).unwrap();
-        let wal = Wal::watch(&mut connection, &path, file, &crate::settings::Settings::default()).unwrap();
-        let presence = Presence::of(&path).unwrap();
-        (Writer::start(Numbers(connection), host(dir.path()).0, wal, presence, "pool", waiting).unwrap(), dir)
-    }
-
-    fn call() -> Call {
-        Call::new(RequestId(1), "", Timestamp::MAX)
-    }
-
-    fn insert(number: i64) -> impl FnMut(&mut Numbers) -> Outcome<()> + Send + 'static {
-        move |numbers| {
-            numbers.0.execute("INSERT INTO n VALUES (?1)", [number])?;
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn in_one_transaction_only_the_culprit_fails() {
-        let (writer, _dir) = numbers(100);
-        let call = call();
-        // Holds the thread until everything else waits, so that it goes into one transaction.
-        let (go, gone) = std::sync::mpsc::channel::<()>();
-        let gate = writer.submit(&call, 0, move |_| {
-            let _ = gone.recv();
-            Ok(())
-        });
-        let panicking = writer.submit(&call, 0, |numbers: &mut Numbers| -> Outcome<()> {
-            insert(50)(numbers)?;
-            panic!("on purpose")
-        });
-        let refused = writer
-            .submit(&call, 0, |_: &mut Numbers| -> Outcome<()> { Err(Fail::Refused(Error::invalid("on purpose"))) });
-        let all = async {
-            let mut gate = pin!(gate);
-            let mut panicking = pin!(panicking);
-            let mut refused = pin!(refused);
-            let (mut first, mut twice, mut last) = (
-                pin!(writer.submit(&call, 0, insert(1))),
-                pin!(writer.submit(&call, 0, insert(1))),
-                pin!(writer.submit(&call, 0, insert(2))),
-            );
-            let mut context = Context::from_waker(Waker::noop());
-            assert!(gate.as_mut().poll(&mut context).is_pending());
-            for waiting in [first.as_mut() as std::pin::Pin<&mut dyn Future<Output = Result<()>>>, twice.as_mut()] {
-                assert!(waiting.poll(&mut context).is_pending());
-            }
-            assert!(panicking.as_mut().poll(&mut context).is_pending());
-            assert!(refused.as_mut().poll(&mut context).is_pending());
-            assert!(last.as_mut().poll(&mut context).is_pending());
-            // Not sent: the work may run a second time.
-            drop(go);
-            gate.await.unwrap();
-            first.await.unwrap();
-            assert_eq!(twice.await.unwrap_err().kind, ErrorKind::Internal);
-            assert_eq!(panicking.await.unwrap_err().kind, ErrorKind::Internal);
-            assert_eq!(refused.await.unwrap_err().kind, ErrorKind::Invalid);
-            last.await.unwrap();
-            let count = |numbers: &mut Numbers| {
-                let sum = numbers.0.query_row("SELECT sum(n) FROM n", [], |row| row.get::<_, i64>(0))?;
-                Ok(sum)
-            };
-            assert_eq!(writer.submit(&call, 0, count).await.unwrap(), 3);
-        };
-        Builder::new_current_thread().build().unwrap().block_on(all);
-    }
-
-    #[test]
-    fn more_than_may_wait_is_refused_at_once() {
-        let (writer, _dir) = numbers(1);
-        let call = call();
-        let (go, gone) = std::sync::mpsc::channel::<()>();
-        let (begun, begins) = std::sync::mpsc::channel::<()>();
-        let mut gate = pin!(writer.submit(&call, 0, move |_| {
-            let _ = begun.send(());
-            let _ = gone.recv();
-            Ok(())
-        }));
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(gate.as_mut().poll(&mut context).is_pending());
-        begins.recv().unwrap();
-        let mut waiting = pin!(writer.submit(&call, 0, insert(1)));
-        assert!(waiting.as_mut().poll(&mut context).is_pending());
-        let runtime = Builder::new_current_thread().build().unwrap();
-        let refused = runtime.block_on(writer.submit(&call, 0, insert(2))).unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::Unavailable);
-        assert!(refused.retry_after.is_some());
-        go.send(()).unwrap();
-        runtime.block_on(waiting).unwrap();
-    }
 }

@@ -106,6 +106,24 @@ async fn a_claim_that_takes_too_long_does_not_count_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_claim_is_its_clients_also_where_one_before_it_is_given_back() {
+    let service = Service::start();
+    service.ask(Action::QueueCreate).send().await;
+    let waits = service.ask(Action::ClaimCreate).param("wait", "20").send();
+    let posts = async {
+        eventually("somebody has looked, and waits", || service.headers.claims() >= 2).await;
+        service.headers.lose_claim();
+        service.post(&["1"]).await
+    };
+    let (claimed, _) = tokio::join!(waits, posts);
+    assert!(claimed.ends_with(" count 1 1") && service.headers.claims() >= 4, "{claimed}");
+    // The one before it may still have been on its way the first time.
+    eventually("that is given back twice", || service.headers.releases() >= 2).await;
+    let claim = claimed.split(' ').next().unwrap_or_default();
+    assert_eq!(service.ask(Action::ClaimGet).item(claim).send().await, "1");
+}
+
+#[tokio::test]
 async fn a_claimed_message_is_deleted_with_its_claim_alone() {
     let service = Service::start();
     let id = service.post(&["1"]).await.remove(0);
@@ -182,7 +200,7 @@ async fn who_finds_a_dead_letter_queue_tells_those_that_were_not_told_of_it() {
 
 /// Lets others go on until something holds.
 async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..2_000 {
         if holds() {
             return;
         }

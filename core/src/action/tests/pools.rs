@@ -255,3 +255,18 @@ async fn a_repeated_post_is_known_though_the_pool_was_not_told_that_its_queue_ha
     assert_eq!(post_under_key(&service).await, first);
     assert_eq!(bodies(&service, "q").await, "");
 }
+
+#[tokio::test]
+async fn a_queue_is_not_taken_for_empty_where_it_lived_before() {
+    let [one, other] = Service::poolless_pair();
+    two_flavors(&one).await;
+    create(&one, "q", "{\"_flavor\":\"a\"}").await;
+    assert_eq!(bodies(&other, "q").await, "");
+    assert!(change_flavor(&one, "b").await.starts_with("Metadata("));
+    post(&one, "q").await;
+    // The other host knows the queue where it was, and cannot tell the pool of it where it is.
+    other.stores.headers().expect([Next::Refused]);
+    let told = bodies(&other, "q").await;
+    assert!(told.starts_with("Unavailable") && other.stores.headers().have_come(), "{told}");
+    assert_eq!(bodies(&other, "q").await, "1");
+}

@@ -141,6 +141,10 @@ struct HeadersState {
     next: VecDeque<Next>,
     rules: BTreeMap<Bytes, QueueId>,
     claims_hang: bool,
+    /// Of so many claims that get something nobody knows what came of them.
+    claims_lost: u32,
+    claims: usize,
+    releases: usize,
 }
 
 /// What becomes of a header.
@@ -165,6 +169,21 @@ impl Headers {
     /// Whether the pool makes claims, and never says so.
     pub(super) fn hang_claims(&self, hang: bool) {
         lock(&self.0).claims_hang = hang;
+    }
+
+    /// The pool makes the next claim that gets something, and nobody learns it.
+    pub(super) fn lose_claim(&self) {
+        lock(&self.0).claims_lost += 1;
+    }
+
+    /// How many claims were asked for.
+    pub(super) fn claims(&self) -> usize {
+        lock(&self.0).claims
+    }
+
+    /// How many claims were released.
+    pub(super) fn releases(&self) -> usize {
+        lock(&self.0).releases
     }
 
     /// The dead letter queues that headers name at last, where any is.
@@ -326,6 +345,13 @@ impl Pool for Messages {
         if lock(&self.headers.0).claims_hang {
             std::future::pending::<()>().await;
         }
+        let mut state = lock(&self.headers.0);
+        state.claims += 1;
+        if state.claims_lost > 0 && claimed.as_ref().is_ok_and(|claimed| !claimed.batch.messages.is_empty()) {
+            state.claims_lost -= 1;
+            // Of a kind that is not tried again for seconds.
+            return Err(Error::new(ErrorKind::Full, "the connection broke").unknown());
+        }
         claimed
     }
 
@@ -344,6 +370,7 @@ impl Pool for Messages {
     }
 
     async fn claim_release(&self, _call: &Call, queue: &QueueRef, id: ClaimId, release: Release) -> Result<()> {
+        lock(&self.headers.0).releases += 1;
         self.on(queue, |queue| {
             for message in queue.messages.values_mut().filter(|message| message.claim == Some(id)) {
                 message.claim = None;

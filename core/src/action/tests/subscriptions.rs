@@ -100,3 +100,16 @@ async fn what_a_deleted_queue_had_of_subscriptions_is_removed() {
     }
     assert_eq!((left("subscription"), left("subscriber"), left("dropping")), (1, 1, 0), "{other}");
 }
+
+#[tokio::test]
+async fn a_queue_is_not_taken_for_empty_where_its_pool_was_not_told_that_it_has_changed() {
+    let [one, other] = Service::pair();
+    one.post(&["1"]).await;
+    // By the first subscription; nor can the host that reads tell it.
+    one.headers.expect([Next::Refused, Next::Refused]);
+    let refused = one.ask(Action::SubscriptionCreate).body(BODY).send().await;
+    assert!(refused.starts_with("Unavailable"), "{refused}");
+    let told = other.bodies().await;
+    assert!(told.starts_with("Unavailable") && one.headers.have_come(), "{told}");
+    assert_eq!(other.bodies().await, "1");
+}
