@@ -100,6 +100,36 @@ async fn a_hard_link_to_a_file_is_that_file() {
 }
 
 #[tokio::test]
+async fn files_that_are_not_ours_are_left_as_they_are() {
+    let host = admin(Host::with()).start().await;
+    let data = host.folder().join("data");
+    let foreign = data.join("foreign");
+    std::fs::create_dir(&foreign).expect("a folder can be made");
+    std::fs::write(foreign.join("text"), "root:x:0:0:root:/root:/bin/bash\n".repeat(100)).expect("a file can be made");
+    let other = rusqlite::Connection::open(foreign.join("database")).expect("a file can be made");
+    other.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1)").expect("it can be written");
+    drop(other);
+    std::fs::hard_link(data.join("pool.db"), foreign.join("link")).expect("a link can be made");
+    let held = || {
+        let names = std::fs::read_dir(&foreign).expect("it can be listed");
+        let mut paths: Vec<_> = names.map(|name| name.expect("it can be listed").path()).collect();
+        paths.sort();
+        // The pool goes on writing into its own.
+        let bytes = |path: &Path| (!path.ends_with("link")).then(|| std::fs::read(path).expect("it can be read"));
+        paths.into_iter().map(|path| (bytes(&path), path)).collect::<Vec<_>>()
+    };
+    let before = held();
+    for (name, reason) in
+        [("text", "no sqlite database"), ("database", "another program's"), ("link", "the same file as")]
+    {
+        let uri = json!({ "uri": format!("sqlite:foreign/{name}"), "weight": 1 });
+        let told = register(&host, name, uri).await.expect(400).text();
+        assert!(told.contains(reason), "{told}");
+        assert!(held() == before, "{name} is as it was, and nothing is beside it");
+    }
+}
+
+#[tokio::test]
 async fn a_file_has_one_host_and_the_next_starts_at_once_when_it_dies() {
     let mut first = Host::start().await;
     first.queue("orders").post(["kept"]).await;

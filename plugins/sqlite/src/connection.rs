@@ -22,26 +22,30 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// `Invalid`: the file is not ours to open; `Unavailable`: the disk refuses.
 pub fn writer(path: &Path, schema: Schema, settings: &Settings) -> Result<Connection> {
     let open = || {
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        // These two hold only for a file without tables, and must come before the log.
-        connection.pragma_update(None, "page_size", settings.page_size)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        tune(&connection, settings, settings.cache_kib)?;
-        // Copying the log into the file is the checkpointer's work, so that commits do not stall.
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // Beyond where the log is begun anew, so that its file is used again as it is.
-        connection.pragma_update(None, "journal_size_limit", (i64::from(settings.checkpoint_mib) * 9) << 20)?;
         Ok(connection)
     };
     let connection = open().map_err(|error| of_driver(&error))?;
+    // Before anything of it is changed: it may be another program's.
+    schema.check(&connection)?;
+    set_up(&connection, settings).map_err(|error| of_driver(&error))?;
     schema.apply(&connection)?;
     bound(&connection, settings).map_err(|error| of_driver(&error))?;
     Ok(connection)
+}
+
+fn set_up(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {
+    // These two hold only for a file without tables, and must come before the log.
+    connection.pragma_update(None, "page_size", settings.page_size)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    tune(connection, settings, settings.cache_kib)?;
+    // Copying the log into the file is the checkpointer's work, so that commits do not stall.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // Beyond where the log is begun anew, so that its file is used again as it is.
+    connection.pragma_update(None, "journal_size_limit", (i64::from(settings.checkpoint_mib) * 9) << 20)
 }
 
 /// A connection that reads.

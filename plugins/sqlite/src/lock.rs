@@ -4,20 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sukkal_plugin_sdk::{Error, ErrorKind, Result};
+use sukkal_plugin_sdk::{self as sdk, Error, Result};
 
 use crate::presence::identity;
 
 /// Held as long as the store is open.
 #[derive(Debug)]
 pub struct FileLock {
-    // Never read: dropping them gives the lock back.
+    // Never read: dropping it gives the lock back.
     _here: Option<OpenHere>,
-    _file: File,
+    beside: Beside,
 }
 
 impl FileLock {
@@ -26,33 +27,89 @@ impl FileLock {
     /// # Errors
     /// `Conflict`: it is in use; the message names the file and who holds it.
     pub fn take(database: &Path, role: &str) -> Result<FileLock> {
-        let path = beside(database);
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|error| {
-                Error::invalid(format!(
-                    "cannot make {}; check that its directory exists and may be written",
-                    name(&path)
-                ))
-                .detail(format_args!("{}: {error}", path.display()))
-            })?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(database, &mut file)),
-            Err(TryLockError::Error(error)) => {
-                return Err(
-                    Error::unavailable(format!("the file system refuses to lock {}", name(&path))).detail(error)
-                );
-            }
-        }
+        let mut beside = Beside::locked(database)?;
         // Only a help for whoever is refused: the lock itself is the system's.
-        let note = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| write!(file, "a {role} of process {}", std::process::id()));
-        if let Err(error) = note {
-            sukkal_plugin_sdk::tracing::warn!(%error, "the lock file does not name its holder");
+        if let Err(error) = beside.note(&format!("a {role} of process {}", std::process::id())) {
+            sdk::tracing::warn!(%error, "the lock file does not name its holder");
         }
-        Ok(FileLock { _here: OpenHere::note(database)?, _file: file })
+        Ok(FileLock { _here: OpenHere::note(database)?, beside })
+    }
+
+    /// The database is ours: the file beside it stays there, locked or not. Until then one that was made for this
+    /// lock goes with it.
+    pub fn keep(&mut self) {
+        self.beside.stays = true;
+    }
+}
+
+/// The file beside a database.
+#[derive(Debug)]
+struct Beside {
+    file: File,
+    path: PathBuf,
+    stays: bool,
+}
+
+impl Beside {
+    fn locked(database: &Path) -> Result<Beside> {
+        /// How often another process can be found to have made one, and to have removed it again.
+        const TRIES: u32 = 100;
+        for _ in 0..TRIES {
+            let mut beside = Beside::opened(beside(database))?;
+            match beside.file.try_lock() {
+                // Whoever had made and locked it may have removed it since it was opened here.
+                Ok(()) if beside.is_there() => return Ok(beside),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    beside.stays = true;
+                    return Err(in_use(database, &mut beside.file));
+                }
+                Err(TryLockError::Error(error)) => {
+                    let message = format!("the file system refuses to lock {}", name(&beside.path));
+                    return Err(Error::unavailable(message).detail(error));
+                }
+            }
+            beside.stays = true;
+        }
+        Err(conflict(database, "in use by another process"))
+    }
+
+    fn opened(path: PathBuf) -> Result<Beside> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true);
+        let (file, stays) = match options.clone().create_new(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                (options.create(true).truncate(false).open(&path), true)
+            }
+            made => (made, false),
+        };
+        let file = file.map_err(|error| {
+            let message = format!("cannot make {}; check that its directory exists and may be written", name(&path));
+            Error::invalid(message).detail(format_args!("{}: {error}", path.display()))
+        })?;
+        Ok(Beside { file, path, stays })
+    }
+
+    fn is_there(&self) -> bool {
+        let own = self.file.metadata().map(|own| (own.dev(), own.ino()));
+        own.is_ok_and(|own| identity(&self.path).is_ok_and(|there| there == own))
+    }
+
+    fn note(&mut self, holder: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(holder.as_bytes())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It is locked as yet, so nobody else can have it by now who does not look whether it is still there.
+        if !self.stays
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            sdk::tracing::warn!(%error, "a lock file cannot be removed");
+        }
     }
 }
 
@@ -111,7 +168,7 @@ fn in_use(database: &Path, file: &mut File) -> Error {
 fn conflict(database: &Path, is: &str) -> Error {
     let name = name(database);
     let message = format!("sqlite file {name} is {is}; give each catalog and each pool of each host a file of its own");
-    Error::new(ErrorKind::Conflict, message).detail(database.display())
+    Error::new(sdk::ErrorKind::Conflict, message).detail(database.display())
 }
 
 fn beside(database: &Path) -> PathBuf {
@@ -150,9 +207,10 @@ mod tests {
     fn a_second_holder_is_refused_by_name_until_the_first_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pool.db");
-        let first = FileLock::take(&path, "pool").unwrap();
+        let mut first = FileLock::take(&path, "pool").unwrap();
+        first.keep();
         let refused = FileLock::take(&path, "catalog").unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::Conflict);
+        assert_eq!(refused.kind, sdk::ErrorKind::Conflict);
         let wanted = format!("pool.db is in use by a pool of process {}", std::process::id());
         assert!(refused.message.contains(&wanted), "{}", refused.message);
         drop(first);
@@ -160,9 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_file_that_was_made_in_vain_goes_and_is_nobodys_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other.db");
+        let first = FileLock::take(&path, "pool").unwrap();
+        let mut late = Beside::opened(beside(&path)).unwrap();
+        assert!(FileLock::take(&path, "pool").is_err() && beside(&path).exists(), "it is the first one's");
+        drop(first);
+        assert!(!beside(&path).exists());
+        // Who had opened it before can lock it now, and must not take that for the database's lock.
+        let second = FileLock::take(&path, "pool").unwrap();
+        assert!(late.file.try_lock().is_ok() && !late.is_there());
+        late.stays = true;
+        drop((late, second));
+        let mut kept = FileLock::take(&path, "pool").unwrap();
+        kept.keep();
+        drop(kept);
+        drop(FileLock::take(&path, "pool").unwrap());
+        assert!(beside(&path).exists(), "it was there before");
+    }
+
+    #[test]
     fn a_missing_directory_is_said_so() {
         let refused = FileLock::take(Path::new("/no/such/dir/x.db"), "pool").unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert_eq!(refused.kind, sdk::ErrorKind::Invalid);
         assert!(refused.message.contains("x.db.lock"), "{}", refused.message);
     }
 }

@@ -75,11 +75,12 @@ impl<L: Ledger> Store<L> {
         ledger: impl FnOnce(Connection) -> Result<L>,
     ) -> Result<Store<L>> {
         let path = resolve(path)?;
-        let lock = FileLock::take(&path, schema.role)?;
+        let mut lock = FileLock::take(&path, schema.role)?;
         // Before the connections, so that it is closed after them.
         let file = reserve::open(&path).map_err(|error| cannot_open(&path, &error))?;
         lock::hold(&file, &path)?;
         let mut connection = connection::writer(&path, schema, &settings)?;
+        lock.keep();
         let wal = Wal::watch(&mut connection, &path, file.clone(), &settings).map_err(|error| of_driver(&error))?;
         let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
         let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };

@@ -34,8 +34,17 @@ impl Schema {
     /// Brings a file to the present version: makes the tables of a new one, migrates an old one.
     ///
     /// # Errors
-    /// `Invalid`: the file is somebody else's, of the other kind, or of a version that is not known.
+    /// [`Schema::check`]'s, and the driver's.
     pub fn apply(&self, connection: &Connection) -> Result<()> {
+        let version = self.check(connection)?;
+        self.migrate(connection, version)
+    }
+
+    /// The version of a file, which is only looked at; that before the first where it is a new one.
+    ///
+    /// # Errors
+    /// `Invalid`: the file is somebody else's, of the other kind, or of a version that is not known.
+    pub fn check(&self, connection: &Connection) -> Result<i64> {
         let number = |pragma: &str| {
             connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(|error| of_driver(&error))
         };
@@ -44,7 +53,7 @@ impl Schema {
         let tables = number("SELECT count(*) FROM sqlite_schema")?;
         let present = self.version_after(self.steps.len().saturating_sub(1));
         if application == 0 && version == 0 && tables == 0 {
-            return self.migrate(connection, self.first - 1);
+            return Ok(self.first - 1);
         }
         if application != i64::from(self.application) {
             let what = [POOL, CATALOG].into_iter().find(|other| i64::from(other.application) == application);
@@ -63,7 +72,7 @@ impl Schema {
             );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        self.migrate(connection, version)
+        Ok(version)
     }
 
     fn version_after(&self, step: usize) -> i64 {
