@@ -20,9 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::{self as sdk, Action, ClaimId, Request};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::lookout::Lookout;
@@ -51,12 +52,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(150);
 const AWAY: Duration = Duration::from_secs(10);
 
-/// Watchers by the names of their pools, each with its task.
-type Watchers = HashMap<String, (Arc<Watcher>, JoinHandle<()>)>;
+/// How long watchers may take to end.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Watchers by the names of their pools.
+type Watchers = HashMap<String, Arc<Watcher>>;
 
 /// Who waits for what.
 pub struct Waits {
-    watchers: Mutex<Watchers>,
+    /// Read by every post while anybody waits.
+    watchers: ArcSwap<Watchers>,
+    /// The watchers' tasks; locked by whoever adds a watcher.
+    watching: Mutex<JoinSet<()>>,
     lookout: Lookout,
     clock: Clock,
     ending: watch::Sender<bool>,
@@ -69,7 +76,8 @@ impl Waits {
     /// Nobody waits yet.
     pub fn new(clock: Clock) -> Self {
         Waits {
-            watchers: Mutex::default(),
+            watchers: ArcSwap::default(),
+            watching: Mutex::default(),
             lookout: Lookout::default(),
             clock,
             ending: watch::Sender::new(false),
@@ -92,11 +100,12 @@ impl Waits {
     /// Ends every wait, and waits until no pool is watched any more, no queue is looked for, and no claim is on its way back.
     pub async fn stop(&self) {
         self.end();
-        self.returns.end().await;
-        let watchers: Vec<_> = self.lock().drain().map(|(_, (_, task))| task).collect();
-        for task in watchers.into_iter().chain(self.lookout.take()) {
-            let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
+        if let Some(looking) = self.lookout.take() {
+            looking.abort();
         }
+        let mut watching = std::mem::take(&mut *self.watching());
+        let watched = async { while watching.join_next().await.is_some() {} };
+        let _ = tokio::join!(self.returns.end(), tokio::time::timeout(LAST, watched));
     }
 
     /// Awaits a post to a pool that works off what it is given in order. As soon as the pool has the post, one who
@@ -127,29 +136,34 @@ impl Waits {
         if self.n_waiting.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let watcher = self.lock().get(queue.member.name()).map(|(watcher, _)| watcher.clone());
-        if let Some(watcher) = watcher {
+        if let Some(watcher) = self.watchers.load().get(queue.member.name()) {
             watcher.one_claims(queue.reference.id());
         }
     }
 
     /// The watcher of a queue's pool.
     fn watcher(&self, queue: &Queue) -> Arc<Watcher> {
-        let mut watchers = self.lock();
-        if let Some((watcher, _)) = watchers.get(queue.member.name())
-            && watcher.is_of(&queue.member)
-        {
+        let (name, watches) = (queue.member.name(), |watcher: &&Arc<Watcher>| watcher.is_of(&queue.member));
+        if let Some(watcher) = self.watchers.load().get(name).filter(watches) {
             return watcher.clone();
         }
+        let mut watching = self.watching();
+        let known = self.watchers.load();
+        if let Some(watcher) = known.get(name).filter(watches) {
+            return watcher.clone();
+        }
+        while watching.try_join_next().is_some() {}
         // The watcher of a pool that was closed for good ends by itself.
         let watcher = Arc::new(Watcher::new(queue.member.clone(), self.clock.clone()));
-        let task = tokio::spawn(watcher.clone().run(self.ending.subscribe()));
-        watchers.insert(queue.member.name().to_owned(), (watcher.clone(), task));
+        watching.spawn(watcher.clone().run(self.ending.subscribe()));
+        let mut watchers = Watchers::clone(&known);
+        watchers.insert(name.to_owned(), watcher.clone());
+        self.watchers.store(Arc::new(watchers));
         watcher
     }
 
-    fn lock(&self) -> MutexGuard<'_, Watchers> {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watching(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.watching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,6 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after a pool has failed to give hints.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// A watcher's queues are in so many parts, each behind a lock of its own: a post takes that of its queue.
+const PARTS: usize = 64;
+
+/// Some of a watcher's queues.
+type Part = HashMap<QueueId, Watched>;
+
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
@@ -35,7 +41,7 @@ pub(crate) enum What {
 pub(super) struct Watcher {
     member: Arc<Member>,
     clock: Clock,
-    queues: Mutex<HashMap<QueueId, Watched>>,
+    queues: [Mutex<Part>; PARTS],
     /// Held for reading by those who add queues, for writing by the one who removes some.
     change: RwLock<()>,
 }
@@ -61,18 +67,18 @@ pub(super) struct Seat(Arc<Spot>);
 
 impl Watcher {
     pub(super) fn new(member: Arc<Member>, clock: Clock) -> Self {
-        Watcher { member, clock, queues: Mutex::default(), change: RwLock::default() }
+        Watcher { member, clock, queues: [(); PARTS].map(|()| Mutex::default()), change: RwLock::default() }
     }
 
     /// Takes a seat. When it is taken the queue is watched: what becomes available from then on is told.
     pub(super) async fn seat(&self, call: &Call, queue: &QueueRef) -> Result<Seat> {
         let is_there = |watched: &&Watched| watched.reference.placement() == queue.placement();
-        if let Some(watched) = self.lock().get(&queue.id()).filter(is_there) {
+        if let Some(watched) = self.part(queue.id()).get(&queue.id()).filter(is_there) {
             return Ok(watched.spot.seat());
         }
         let _stays = self.change.read().await;
         self.member.pool()?.watch(call, WatchChange { add: vec![queue.clone()], ..WatchChange::default() }).await?;
-        let mut queues = self.lock();
+        let mut queues = self.part(queue.id());
         let watched = queues.entry(queue.id());
         let watched = watched.or_insert_with(|| Watched { reference: queue.clone(), spot: Arc::default() });
         // It may have moved within the pool.
@@ -132,23 +138,28 @@ impl Watcher {
 
     /// Has one of those look who wait to claim from a queue.
     pub(super) fn one_claims(&self, queue: QueueId) {
-        if let Some(watched) = self.lock().get(&queue) {
+        if let Some(watched) = self.part(queue).get(&queue) {
             watched.spot.one_claims();
         }
     }
 
     fn tell(&self, hints: &Hints) {
-        let queues = self.lock();
         if hints.lost {
-            queues.values().for_each(|watched| watched.spot.tell());
-        } else {
-            hints.queues.iter().filter_map(|id| queues.get(id)).for_each(|watched| watched.spot.tell());
+            self.parts().for_each(|queues| queues.values().for_each(|watched| watched.spot.tell()));
+            return;
+        }
+        for id in &hints.queues {
+            if let Some(watched) = self.part(*id).get(id) {
+                watched.spot.tell();
+            }
         }
     }
 
     /// The pool may have forgotten what is watched, and hints were missed.
     async fn again(&self) {
-        let add = self.lock().values().map(|watched| watched.reference.clone()).collect();
+        let references =
+            |queues: MutexGuard<'_, Part>| queues.values().map(|watched| watched.reference.clone()).collect::<Vec<_>>();
+        let add = self.parts().flat_map(references).collect();
         // Where this fails, so do the next hints.
         if let Ok(pool) = self.member.pool() {
             let _ = pool.watch(&self.call(), WatchChange { add, ..WatchChange::default() }).await;
@@ -169,8 +180,10 @@ impl Watcher {
     async fn tidy(&self) {
         // While seats are taken, which may take long where a server hangs, it has time until the next turn.
         let Ok(_alone) = self.change.try_write() else { return };
-        let remove: Vec<QueueId> =
-            self.lock().extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect();
+        let left = |mut queues: MutexGuard<'_, Part>| {
+            queues.extract_if(|_, watched| watched.spot.is_left()).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        let remove: Vec<QueueId> = self.parts().flat_map(left).collect();
         if !remove.is_empty() {
             // Hints of queues that nobody waits for are only superfluous, and seats cannot be taken meanwhile.
             if let Ok(pool) = self.member.pool() {
@@ -184,8 +197,14 @@ impl Watcher {
         Call::new(RequestId(rand::random()), "", (self.clock)().after(PATIENCE))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<QueueId, Watched>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The part that a queue is in.
+    fn part(&self, queue: QueueId) -> MutexGuard<'_, Part> {
+        // Ids are random.
+        lock(&self.queues[queue.0 as usize % PARTS])
+    }
+
+    fn parts(&self) -> impl Iterator<Item = MutexGuard<'_, Part>> {
+        self.queues.iter().map(lock)
     }
 }
 
@@ -264,6 +283,10 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.0.seats.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
