@@ -268,8 +268,7 @@ impl Engine {
 
     /// Ends the service: no more work of its own, then the plugins, each for a bounded time.
     pub async fn shutdown(&self) {
-        self.janitor.stop().await;
-        self.service.waits.stop().await;
+        tokio::join!(self.janitor.stop(), self.service.waits.stop());
         let call = self.service.own_call(ENDING);
         self.end_filters(&call).await;
         self.service.pools.close().await;

@@ -1,6 +1,6 @@
 //! The SQL catalog, on real databases: shared by hosts, away, back again, killed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
@@ -122,6 +122,12 @@ async fn mariadb_killed_and_started_again() {
     found_again(&host).await;
 }
 
+/// How often a host has called this method of its catalog.
+async fn catalog_calls(host: &Host, method: &str) -> f64 {
+    let calls = [("kind", "catalog"), ("method", method)];
+    Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+}
+
 async fn frozen(server: &Server, host: &Host) {
     server.freeze();
     serves_without(host).await;
@@ -144,15 +150,32 @@ async fn mariadb_frozen() {
 }
 
 #[tokio::test]
+async fn a_host_ends_soon_while_its_catalog_stands_still() {
+    let postgres = Postgres::start().await;
+    let mut host = Store::sql("postgres", &postgres.uri()).host().start().await;
+    let (client, path) = (host.client().clone(), host.queue("nowhere").path("/claims?wait=20"));
+    let waiting = tokio::spawn(async move { client.post(&path, json!({})).await });
+    let looked = async || (catalog_calls(&host, "get_many").await > 1.0).then_some(());
+    eventually("somebody waits for what is not there", SOON, looked).await;
+    postgres.server.freeze();
+    // By then all that the host does of its own hangs there.
+    let pages = host.pages();
+    eventually("it is not ready", SOON, async || (pages.get("/ready").await.status == 503).then_some(())).await;
+    host.terminate();
+    let begun = Instant::now();
+    assert_eq!(host.wait().await.code(), Some(0));
+    println!("it ended after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "as long as Docker waits: {:?}", begun.elapsed());
+    waiting.await.expect("no task panics").expect(204);
+}
+
+#[tokio::test]
 async fn known_queues_go_on_while_the_catalog_stands_still_for_longer_than_they_are_trusted() {
     let postgres = Postgres::start().await;
     let host = host_over(Store::sql("postgres", &postgres.uri())).await;
     let known = host.queue("known");
     known.post(["before"]).await;
-    let looks = async || {
-        let calls = [("kind", "catalog"), ("method", "get")];
-        Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
-    };
+    let looks = async || catalog_calls(&host, "get").await;
     postgres.server.freeze();
     let (before, mut posts, mut waited) = (looks().await, 0, Vec::new());
     // Posts come every half a second. What a host knows of a queue it trusts for a minute.
