@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenPool;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The task that does the service's own work.
 pub struct Janitor {
     end: watch::Sender<bool>,
+    /// Since when it is ending.
+    since: OnceLock<Instant>,
     task: tokio::sync::Mutex<Option<JoinHandle<((), ())>>>,
 }
 
@@ -39,19 +41,22 @@ impl Janitor {
         let (end, ending) = watch::channel(false);
         let records = keep_records(service.clone(), wake, ending.clone());
         let task = tokio::spawn(async { tokio::join!(records, keep_sweeping(service, ending)) });
-        Janitor { end, task: tokio::sync::Mutex::new(Some(task)) }
+        Janitor { end, since: OnceLock::new(), task: tokio::sync::Mutex::new(Some(task)) }
     }
 
     /// Ends it after the step that it is at.
     pub fn end(&self) {
         let _ = self.end.send(true);
+        self.since.get_or_init(Instant::now);
     }
 
-    /// Ends it, and waits for the step that it is at; one that takes too long is cut, as a crash would.
+    /// Ends it, and waits for the step that it is at; one that takes too long since it was to end is cut, as a crash
+    /// would.
     pub async fn stop(&self) {
         self.end();
+        let left = ENDING.saturating_sub(self.since.get_or_init(Instant::now).elapsed());
         if let Some(mut task) = self.task.lock().await.take()
-            && tokio::time::timeout(ENDING, &mut task).await.is_err()
+            && tokio::time::timeout(left, &mut task).await.is_err()
         {
             task.abort();
         }
