@@ -157,6 +157,9 @@ async fn a_host_ends_soon_while_its_catalog_stands_still() {
     let waiting = tokio::spawn(async move { client.post(&path, json!({})).await });
     let looked = async || (catalog_calls(&host, "get_many").await > 1.0).then_some(());
     eventually("somebody waits for what is not there", SOON, looked).await;
+    // With its connection it is to end in the catalog.
+    let mut socket = host.websocket().await;
+    socket.ask("subscription_create", json!({ "queue_name": "orders" })).await.expect(201);
     postgres.server.freeze();
     // By then all that the host does of its own hangs there.
     let pages = host.pages();
