@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::{Lane, Timestamp};
 
 use super::block::{Block, Entry, State, Summary};
@@ -21,8 +21,10 @@ pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, d
 pub const UPDATE_DATA: &str = "UPDATE block SET data = ?2 WHERE key = ?1";
 pub const DELETE: &str = "DELETE FROM block WHERE key = ?1";
 pub const NEXT_READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND key <= ?2 ORDER BY key LIMIT 1";
-pub const WAKING: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 ORDER BY wakes LIMIT ?3";
-pub const FIRST_WAKE: &str = "SELECT wakes FROM block WHERE key >> 34 = ?1 ORDER BY wakes LIMIT 1";
+pub const WAKING: &str = "SELECT wakes, key FROM block \
+    WHERE key >> 34 = ?1 AND (wakes, key) > (?2, ?3) AND wakes <= ?4 ORDER BY wakes, key LIMIT ?5";
+pub const FIRST_WAKE: &str = "SELECT wakes FROM block \
+    WHERE key >> 34 = ?1 AND (wakes, key) > (?2, ?3) ORDER BY wakes, key LIMIT 1";
 
 /// The blocks that the writer has in memory.
 pub struct Blocks {
@@ -46,6 +48,18 @@ struct Known {
     open: bool,
     /// Settled: what the table says of its next wake is to be made exact.
     settled: bool,
+}
+
+/// A closed block, and when the first thing in it falls due as the table has it: their order is that of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    pub at: Timestamp,
+    pub key: i64,
+}
+
+impl Wake {
+    /// Before all blocks.
+    pub const BEFORE_ALL: Wake = Wake { at: Timestamp(i64::MIN), key: 0 };
 }
 
 impl Blocks {
@@ -170,45 +184,59 @@ impl Blocks {
         self.known.get(&key).is_some_and(|known| known.block.entries().iter().any(is_ready))
     }
 
-    /// Blocks of a lane in which something is due: the first due first, and the open one, which the
-    /// main lane has, last.
+    /// Closed blocks of a lane in which something is due, behind one of them: the first due first.
     ///
     /// # Errors
     /// The driver's; `Corrupt`.
     pub fn waking(
         &mut self,
         connection: &Connection,
-        (lane, open): (LaneKey, Option<i64>),
+        lane: LaneKey,
+        after: Wake,
         due: Timestamp,
         limit: usize,
-    ) -> Outcome<Vec<i64>> {
+    ) -> Outcome<Vec<Wake>> {
         self.write(connection)?;
         let mut statement = connection.prepare_cached(WAKING)?;
-        let rows = params![lane.number(), due.0, i64::try_from(limit).unwrap_or(i64::MAX)];
-        let mut keys = statement.query_map(rows, |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
-        if let Some(open) = open.filter(|_| keys.len() < limit)
-            && self.wakes(connection, open)?.is_some_and(|wakes| wakes <= due)
-        {
-            keys.push(open);
-        }
-        Ok(keys)
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = params![lane.number(), after.at.0, after.key, due.0, limit];
+        let wake = |row: &Row<'_>| Ok(Wake { at: Timestamp(row.get(0)?), key: row.get(1)? });
+        Ok(statement.query_map(rows, wake)?.collect::<Result<_, _>>()?)
     }
 
-    /// When something in a lane falls due, at the earliest.
+    /// When something in the closed blocks of a lane falls due, behind one of them, at the earliest.
     ///
     /// # Errors
     /// The driver's; `Corrupt`.
-    pub fn first_wake(&mut self, connection: &Connection, (lane, open): (LaneKey, Option<i64>)) -> Outcome<Timestamp> {
+    pub fn first_wake(&mut self, connection: &Connection, lane: LaneKey, after: Wake) -> Outcome<Timestamp> {
         self.write(connection)?;
         let mut statement = connection.prepare_cached(FIRST_WAKE)?;
-        let first = statement.query_row([lane.number()], |row| row.get(0)).optional()?;
-        let in_open = open.map(|open| self.wakes(connection, open)).transpose()?.flatten();
-        Ok(in_open.into_iter().chain(first.map(Timestamp)).min().unwrap_or(Timestamp::MAX))
+        let rows = params![lane.number(), after.at.0, after.key];
+        let first = statement.query_row(rows, |row| row.get(0)).optional()?;
+        Ok(first.map_or(Timestamp::MAX, Timestamp))
     }
 
-    fn wakes(&mut self, connection: &Connection, key: i64) -> Outcome<Option<Timestamp>> {
+    /// Whether a block holds no messages but such ones. One that is read to see that is not kept if it does.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn holds_only(&mut self, connection: &Connection, key: i64, such: impl Fn(&Entry) -> bool) -> Outcome<bool> {
+        let read = if self.known.contains_key(&key) { None } else { read(connection, key)? };
+        let Some(known) = read.as_ref().or_else(|| self.known.get(&key)) else { return Ok(true) };
+        let only = known.block.entries().iter().all(such);
+        if let Some(read) = read.filter(|_| !only) {
+            self.known.insert(key, read);
+        }
+        Ok(only)
+    }
+
+    /// When the first thing in a block falls due.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn wakes(&mut self, connection: &Connection, key: i64) -> Outcome<Timestamp> {
         self.load(connection, key)?;
-        Ok(self.known.get(&key).map(|known| known.block.summary(lane_of(key)).wakes))
+        Ok(self.known.get(&key).map_or(Timestamp::MAX, |known| known.block.summary(lane_of(key)).wakes))
     }
 
     /// Writes what has changed to the tables, but for open blocks: see [`Blocks::take_open`].
@@ -285,13 +313,8 @@ impl Blocks {
 
     /// Reads a block that has a row of its own; false if there is none.
     fn load_closed(&mut self, connection: &Connection, key: i64) -> Outcome<bool> {
-        let mut statement = connection.prepare_cached(GET)?;
-        let mut rows = statement.query([key])?;
-        let Some(row) = rows.next()? else { return Ok(false) };
-        let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
-        let summary = Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail };
-        let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
-        self.known.insert(key, Known { block, row: Some(summary), open: false, settled: false });
+        let Some(known) = read(connection, key)? else { return Ok(false) };
+        self.known.insert(key, known);
         Ok(true)
     }
 
@@ -307,6 +330,16 @@ impl Blocks {
         self.adopt(key, block);
         Ok(true)
     }
+}
+
+fn read(connection: &Connection, key: i64) -> Outcome<Option<Known>> {
+    let mut statement = connection.prepare_cached(GET)?;
+    let mut rows = statement.query([key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
+    let summary = Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail };
+    let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    Ok(Some(Known { block, row: Some(summary), open: false, settled: false }))
 }
 
 impl Known {

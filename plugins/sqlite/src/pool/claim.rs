@@ -5,7 +5,7 @@ use sukkal_plugin_sdk::{
     Batch, ClaimId, Claimed, Error, ErrorKind, Lane, NewClaim, Place, QueueRef, Release, Renewal, Timestamp, millis,
 };
 
-use super::block::{Entry, State};
+use super::block::{Entry, State, View};
 use super::body::Pick;
 use super::claim_row::{self, Kept};
 use super::count;
@@ -33,7 +33,7 @@ pub fn claim(ledger: &mut Ledger, queue: &QueueRef, new: &NewClaim) -> Outcome<S
         if !settle::settle(ledger, queue)? {
             return Ok(Step::Again);
         }
-        let ids = oldest(ledger, queue, new.limit)?;
+        let Step::Done(ids) = oldest(ledger, queue, new.limit)? else { return Ok(Step::Again) };
         if ids.is_empty() {
             let next_due = next_due(ledger, queue)?;
             let batch = Batch { now: ledger.now, ..Batch::default() };
@@ -53,7 +53,7 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
         if !settle::settle(ledger, queue)? {
             return Ok(Step::Again);
         }
-        let ids = oldest(ledger, queue, limit)?;
+        let Step::Done(ids) = oldest(ledger, queue, limit)? else { return Ok(Step::Again) };
         let mut picks = Vec::with_capacity(ids.len());
         for ids in ids.chunk_by(|one, next| block_of(*one) == block_of(*next)) {
             let Some(key) = ids.first().map(|id| block_of(*id)) else { continue };
@@ -140,26 +140,38 @@ pub fn exhausted(queue: &Queue, entry: &Entry) -> bool {
     queue.rule.as_ref().is_some_and(|rule| entry.claims >= rule.max_claims)
 }
 
-/// The keys of the oldest ready messages.
-fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Vec<i64>> {
-    let limit = limit as usize;
+/// The keys of the oldest ready messages, once what is due is settled; fewer than there are, or `Again`
+/// for none, where much that has expired lies between.
+fn oldest(ledger: &mut Ledger, queue: &mut Queue, limit: u32) -> Outcome<Step<Vec<i64>>> {
+    let (limit, now) = (limit as usize, ledger.now);
+    let is_ready = |entry: &Entry| entry.state == State::Ready && entry.view(now) == View::Free;
     let lane = LaneKey::new(queue.slot, Lane::Main);
     let mut ids = Vec::with_capacity(limit.min(64));
     if queue.tally.total == queue.tally.claimed + queue.tally.exhausted {
-        return Ok(ids);
+        return Ok(Step::Done(ids));
     }
+    let mut n_passed = 0;
     let mut from = lane.first_block().max(queue.head);
     while let Some(key) = ledger.blocks.next_ready(&ledger.connection, from, queue.open_block())? {
         queue.head = key;
+        from = key + 1;
+        if queue.has_passed() && ledger.blocks.holds_only(&ledger.connection, key, |entry| !is_ready(entry))? {
+            n_passed += 1;
+            match n_passed < settle::PASSED {
+                true => continue,
+                false if ids.is_empty() => return Ok(Step::Again),
+                // Fewer than may be, rather than looking on each time that these come back.
+                false => break,
+            }
+        }
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { break };
-        let ready = block.entries().iter().filter(|entry| entry.state == State::Ready);
+        let ready = block.entries().iter().filter(|entry| is_ready(entry));
         ids.extend(ready.map(|entry| id_in(key, entry.offset)).take(limit - ids.len()));
         if ids.len() >= limit {
-            return Ok(ids);
+            break;
         }
-        from = key + 1;
     }
-    Ok(ids)
+    Ok(Step::Done(ids))
 }
 
 /// Marks messages as held, and prolongs the lives that are too short.
@@ -258,8 +270,8 @@ fn next_due(ledger: &mut Ledger, queue: &Queue) -> Outcome<Option<Timestamp>> {
     const LOOKED_INTO: usize = 32;
     let lane = LaneKey::new(queue.slot, Lane::Main);
     let mut next = Timestamp::MAX;
-    let lane = (lane, Some(queue.open_block()));
-    for key in ledger.blocks.waking(&ledger.connection, lane, Timestamp::MAX, LOOKED_INTO)? {
+    let due = ledger.blocks.waking(&ledger.connection, lane, queue.passed, Timestamp::MAX, LOOKED_INTO)?;
+    for key in due.into_iter().map(|wake| wake.key).chain([queue.open_block()]) {
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { continue };
         let hidden = |entry: &&Entry| matches!(entry.state, State::Claimed | State::Delayed);
         let due = block.entries().iter().filter(hidden).map(|entry| entry.until).min();

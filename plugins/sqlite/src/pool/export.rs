@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Bytes, Claim, ClaimId, Cursor, Error, Export, Lane, Message, QueueRef, Timestamp, millis};
 
 use super::block::{Entry, State, View};
+use super::blocks::Wake;
 use super::body::{self, Pick};
 use super::id::{END_OF_PLACES, LaneKey, block_of, offset_of};
 use super::ledger::Ledger;
@@ -89,6 +90,8 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
             return Err(Fail::Refused(Error::invalid("the page holds places that this pool cannot have")));
         }
         ledger.leave(Leaves::All);
+        // Messages may come into blocks that were passed over.
+        queue.passed = Wake::BEFORE_ALL;
         for message in &page.messages {
             import_message(ledger, queue, message)?;
         }

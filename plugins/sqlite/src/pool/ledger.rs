@@ -212,7 +212,7 @@ impl writer::Ledger for Ledger {
             if let Some(queue) = self.queues.get_mut(&id) {
                 self.due.put(queue.slot, queue.known_wakes, queue.tally.wakes);
                 queue.known_wakes = queue.tally.wakes;
-                self.watched.touched(id, queue.tally.wakes, std::mem::take(&mut queue.stirred));
+                self.watched.touched(id, queue.stirs, std::mem::take(&mut queue.stirred));
             }
         }
         self.watched.tell();

@@ -7,7 +7,7 @@ use sukkal_plugin_sdk::{
 };
 
 use super::block::Block;
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Wake};
 use super::id::{END_OF_SLOTS, queue_id, queue_key};
 use super::ledger::Ledger;
 use super::open;
@@ -44,6 +44,11 @@ pub struct Queue {
     pub known_wakes: Timestamp,
     /// No ready message of the main lane lies in a block before this one.
     pub head: i64,
+    /// Nothing falls due before that a claim must know of: all but what has been passed over.
+    pub stirs: Timestamp,
+    /// Up to where the blocks of the main lane, in the order in which they fall due, hold nothing but
+    /// messages that have expired. They wait for the sweep.
+    pub passed: Wake,
     /// The tally differs from the table's.
     pub changed: bool,
     /// Something has become available in this transaction.
@@ -72,6 +77,7 @@ impl Tally {
 impl Queue {
     /// Notes that something falls due then.
     pub fn wake_by(&mut self, at: Timestamp) {
+        self.stirs = self.stirs.min(at);
         if at < self.tally.wakes {
             self.tally.wakes = at;
             self.changed = true;
@@ -82,6 +88,11 @@ impl Queue {
     pub fn stir(&mut self, block: i64) {
         self.stirred = true;
         self.head = self.head.min(block);
+    }
+
+    /// Whether something that has expired was passed over and waits for the sweep.
+    pub fn has_passed(&self) -> bool {
+        self.passed != Wake::BEFORE_ALL
     }
 
     /// The key of its open block.
@@ -106,6 +117,7 @@ impl Queue {
         let open = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
         blocks.adopt(queue.open_block(), Block::decode(open)?);
         queue.known_wakes = queue.tally.wakes;
+        queue.stirs = queue.tally.wakes;
         Ok(Some(queue))
     }
 }
@@ -147,6 +159,8 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
         tally: Tally::NEW,
         known_wakes: Timestamp::MAX,
         head: 0,
+        stirs: Timestamp::MAX,
+        passed: Wake::BEFORE_ALL,
         changed: false,
         stirred: false,
     })

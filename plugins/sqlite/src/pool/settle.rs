@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Budget, Lane, QueueRef, Swept, Timestamp};
 
 use super::block::{Entry, State, View};
+use super::blocks::Wake;
 use super::id::LaneKey;
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
@@ -20,6 +21,8 @@ pub const PROBE: &str = "UPDATE probe SET written = ?1 WHERE one = 0";
 
 /// Blocks that one step settles: some thousands of messages, a few milliseconds.
 const BLOCKS: usize = 64;
+/// Blocks that one step of a claim passes over.
+pub const PASSED: usize = 512;
 /// Queues that one step of the sweep settles.
 const QUEUES: usize = 64;
 /// Claims, and keys, that one step of the sweep removes.
@@ -63,46 +66,100 @@ pub fn is_crowded(connection: &Connection, lane: LaneKey, now: Timestamp) -> Out
 /// # Errors
 /// `Gone`, `Stale`; the driver's; `Corrupt`.
 pub fn clear_the_way(ledger: &mut Ledger, queue: &QueueRef) -> Outcome<()> {
-    ledger.with(queue, |ledger, queue| settle(ledger, queue).map(drop))
+    let remove = |ledger: &mut _, queue: &mut _| step(ledger, queue, Expired::Remove, BLOCKS, &mut Swept::default());
+    ledger.with(queue, remove).map(drop)
 }
 
-/// Settles what is due in a queue, in a bounded step; false if there is more.
+/// Settles what is due in a queue as far as a claim must know of it, in a bounded step; false if there is
+/// more. Blocks of which all has expired are passed over: to remove them, with their bodies, is left to
+/// the sweep.
 pub fn settle(ledger: &mut Ledger, queue: &mut Queue) -> Outcome<bool> {
-    let mut swept = Swept::default();
-    settle_step(ledger, queue, BLOCKS, &mut swept)
-}
-
-fn settle_step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut Swept) -> Outcome<bool> {
-    if queue.tally.wakes > ledger.now {
+    if queue.stirs > ledger.now {
         return Ok(true);
     }
-    let now = ledger.now;
+    step(ledger, queue, Expired::Pass, BLOCKS, &mut Swept::default())
+}
+
+/// What a step does about blocks of the main lane of which all has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expired {
+    /// Removes them.
+    Remove,
+    /// Passes over them.
+    Pass,
+}
+
+/// Settles what is due in a queue, in so many blocks at the most; false if there is more.
+fn step(ledger: &mut Ledger, queue: &mut Queue, expired: Expired, limit: usize, swept: &mut Swept) -> Outcome<bool> {
+    let falls_due = if expired == Expired::Pass { queue.stirs } else { queue.tally.wakes };
+    if falls_due > ledger.now {
+        return Ok(true);
+    }
     let mut left = limit;
+    // First the open block: whatever comes into it later falls due behind what is passed over now.
+    let open = queue.open_block();
+    if ledger.blocks.wakes(&ledger.connection, open)? <= ledger.now {
+        settle_block(ledger, queue, Lane::Main, open, swept)?;
+        left = left.saturating_sub(1);
+    }
     for lane in Lane::ALL {
-        let keys = ledger.blocks.waking(&ledger.connection, with_open(queue, lane), now, left)?;
-        left -= keys.len().min(left);
-        for key in keys {
-            settle_block(ledger, queue, lane, key, swept)?;
-        }
-        if left == 0 {
+        if !closed(ledger, queue, lane, expired, &mut left, swept)? {
             return Ok(false);
         }
     }
     if !recheck::step(ledger, queue, left, swept)? {
         return Ok(false);
     }
-    let mut next = Timestamp::MAX;
-    for lane in Lane::ALL {
-        next = next.min(ledger.blocks.first_wake(&ledger.connection, with_open(queue, lane))?);
+    if expired == Expired::Remove {
+        queue.passed = Wake::BEFORE_ALL;
     }
-    queue.tally.wakes = next;
+    let mut next = ledger.blocks.wakes(&ledger.connection, open)?;
+    for lane in Lane::ALL {
+        let after = if lane == Lane::Main { queue.passed } else { Wake::BEFORE_ALL };
+        next = next.min(ledger.blocks.first_wake(&ledger.connection, LaneKey::new(queue.slot, lane), after)?);
+    }
+    queue.stirs = next;
+    // As long as there is something to sweep, the queue is due.
+    if !queue.has_passed() {
+        queue.tally.wakes = next;
+    }
     queue.changed = true;
     Ok(true)
 }
 
-/// A lane of a queue, and the open block if it has that.
-fn with_open(queue: &Queue, lane: Lane) -> (LaneKey, Option<i64>) {
-    (LaneKey::new(queue.slot, lane), (lane == Lane::Main).then(|| queue.open_block()))
+/// Settles what is due in the closed blocks of a lane; false if there may be more.
+fn closed(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    lane: Lane,
+    expired: Expired,
+    left: &mut usize,
+    swept: &mut Swept,
+) -> Outcome<bool> {
+    let now = ledger.now;
+    let passes = expired == Expired::Pass && lane == Lane::Main;
+    let (after, limit) = if passes { (queue.passed, PASSED) } else { (Wake::BEFORE_ALL, *left) };
+    let due = ledger.blocks.waking(&ledger.connection, LaneKey::new(queue.slot, lane), after, now, limit)?;
+    let more = due.len() >= limit;
+    for wake in due {
+        if passes && is_gone(ledger, queue, wake.key)? {
+            queue.passed = wake;
+            continue;
+        }
+        if *left == 0 {
+            return Ok(false);
+        }
+        settle_block(ledger, queue, lane, wake.key, swept)?;
+        *left -= 1;
+    }
+    Ok(!more)
+}
+
+/// Whether all in a block has expired, and nothing of it has used up its claims.
+fn is_gone(ledger: &mut Ledger, queue: &Queue, key: i64) -> Outcome<bool> {
+    let now = ledger.now;
+    let is_gone = |entry: &Entry| entry.view(now) == View::Gone && !claim::exhausted(queue, entry);
+    ledger.blocks.holds_only(&ledger.connection, key, is_gone)
 }
 
 /// Settles what is due in a block.
@@ -189,17 +246,20 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let mut blocks = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
     let slots = ledger.due.by(ledger.now, QUEUES);
     swept.more = slots.len() >= QUEUES;
-    for slot in slots {
-        // This transaction may have removed it.
-        let Some(id) = queue::in_slot(&ledger.connection, slot)? else { continue };
-        let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
-        let done = ledger.with_any(id, |ledger, queue| settle_step(ledger, queue, blocks, &mut swept))?;
-        let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
-        // Not exact, which a budget need not be: a block counts for what was done in it.
-        blocks = blocks.saturating_sub((after - before).div_ceil(64));
-        if done == Some(false) || blocks == 0 {
-            swept.more = true;
-            break;
+    // What is only to be removed holds up nothing else that is due.
+    for expired in [Expired::Pass, Expired::Remove] {
+        for slot in &slots {
+            // This transaction may have removed it.
+            let Some(id) = queue::in_slot(&ledger.connection, *slot)? else { continue };
+            let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
+            let done = ledger.with_any(id, |ledger, queue| step(ledger, queue, expired, blocks, &mut swept))?;
+            let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
+            // Not exact, which a budget need not be: a block counts for what was done in it.
+            blocks = blocks.saturating_sub((after - before).div_ceil(64));
+            if done == Some(false) || blocks == 0 {
+                swept.more = true;
+                break;
+            }
         }
     }
     let connection = &ledger.connection;

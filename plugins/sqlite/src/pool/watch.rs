@@ -116,7 +116,7 @@ pub fn change(ledger: &mut Ledger, change: &WatchChange) -> Outcome<()> {
     }
     for id in change.add.iter().map(QueueRef::id) {
         // One that is not here yet may be made and posted to later.
-        let wakes = ledger.with_any(id, |_, queue| Ok(queue.tally.wakes))?.unwrap_or(Timestamp::MAX);
+        let wakes = ledger.with_any(id, |_, queue| Ok(queue.stirs))?.unwrap_or(Timestamp::MAX);
         let watched = ledger.watched();
         watched.wakes.insert(id, wakes);
         watched.next = watched.next.min(wakes);

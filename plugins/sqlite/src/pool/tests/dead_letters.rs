@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{DeadLetterRule, Header, List, MessageId, NewMessage, Pool as _, QueueId, Reason, Release};
+use sukkal_plugin_sdk::{
+    DeadLetterRule, Header, List, MessageId, NewMessage, Pool as _, Post, QueueId, Reason, Release,
+};
 
 use super::{ALL, QUEUE, Rig, bodies, call, message, queue, secs};
 
@@ -184,4 +186,32 @@ fn a_dropping_dead_letter_queue_takes_nothing() {
     assert_eq!(rig.sweep().stuck, 1);
     assert!(rig.run(rig.pool().drop_queue(&call(), &queue(DEAD, 2), ALL)).unwrap().done);
     assert_eq!(rig.listed(), ["m"]);
+}
+
+#[test]
+fn what_is_used_up_does_not_wait_for_what_has_expired_to_be_swept() {
+    let rig = rig(1);
+    rig.post(&["m"; 64]);
+    for _ in 0..20 {
+        let post = Post { messages: vec![NewMessage { ttl: secs(30), ..message("short") }; 500], ..Post::default() };
+        rig.post_all(post).unwrap();
+    }
+    assert_eq!(rig.claim(1, 1, 60), ["m"]);
+    rig.clock.advance(secs(61));
+    let swept = rig.sweep();
+    assert!(swept.moved == 1 && swept.more, "{swept:?}");
+    assert_eq!(bodies(&dead(&rig)), ["m"]);
+    rig.settle();
+    assert_eq!(rig.run(rig.pool().usage(&call())).unwrap().messages, 64);
+}
+
+#[test]
+fn messages_that_end_with_their_last_claim_move_however_many_lie_side_by_side() {
+    let rig = rig(1);
+    let short = NewMessage { ttl: secs(60), ..message("m") };
+    rig.post_all(Post { messages: vec![short; 100], ..Post::default() }).unwrap();
+    assert_eq!(rig.claim(1, 100, 60).len(), 100);
+    rig.clock.advance(secs(61));
+    assert!(rig.claim(2, 1, 60).is_empty());
+    assert_eq!(dead(&rig).messages.len(), 100);
 }

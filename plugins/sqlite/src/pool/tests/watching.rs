@@ -63,3 +63,19 @@ fn a_queue_made_after_it_is_watched_is_hinted_and_one_no_longer_watched_is_not()
     rig.post(&["a"]);
     assert!(nothing(&rig));
 }
+
+#[test]
+fn what_falls_due_among_expired_ones_is_hinted() {
+    let rig = Rig::new();
+    let short = NewMessage { ttl: secs(60), ..message("short") };
+    rig.post_all(Post { messages: vec![short; 200], ..Post::default() }).unwrap();
+    rig.post_message(NewMessage { delay: secs(900), ..message("later") });
+    let change = WatchChange { add: vec![queue(QUEUE, 1)], ..WatchChange::default() };
+    rig.run(rig.pool().watch(&call(), change)).unwrap();
+    rig.clock.advance(secs(61));
+    assert_eq!(hinted(&rig), [QUEUE]);
+    assert!(rig.claim(1, 5, 60).is_empty());
+    while !nothing(&rig) {}
+    rig.clock.advance(secs(900));
+    assert_eq!(hinted(&rig), [QUEUE]);
+}
