@@ -91,6 +91,11 @@ async fn a_waiting_listing_gets_what_sorts_after_its_marker() {
             assert_eq!(bodies(waiting, 200).await, ["new"], "every reader gets it");
         }
         assert!(bodies(not_mine, 200).await.is_empty(), "one's own messages are none to wait for without echo");
+        let after = format!("?echo=true&include_delayed=true&wait=20&marker={}", orders.post(["newer"]).await[0]);
+        let delayed = list(&orders, &after);
+        host.client().get("/v2/ping").await.expect(204);
+        orders.post_messages(json!([{ "ttl": 300, "delay": 300, "body": "delayed" }])).await;
+        assert_eq!(bodies(delayed, 200).await, ["delayed"], "it may be read before it can be claimed");
         let page = orders.list("?echo=true&wait=7").await;
         assert!(page.next.is_some_and(|next| next.contains("wait=7")), "the next page waits as this one did");
     }

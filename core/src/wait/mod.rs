@@ -44,6 +44,9 @@ use crate::stop::Stop;
 /// The parameter by which a request asks to wait, in seconds.
 pub(crate) const WAIT: &str = "wait";
 
+/// The pause between two looks for what no pool tells of.
+const LOOKED_FOR: Duration = Duration::from_millis(500);
+
 /// The pause before a pool is looked for that takes the place of another.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -268,9 +271,11 @@ where
             continue;
         }
         seat.has_looked(&mut word);
+        let is_looked_for = what == What::DelayedListing;
         tokio::select! {
             () = told => word = Some(seat.word(what)),
             () = tokio::time::sleep_until(end) => {}
+            () = tokio::time::sleep(LOOKED_FOR), if is_looked_for => {}
             _ = ending.changed() => {}
             () = context.presence.left() => {}
         }

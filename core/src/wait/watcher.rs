@@ -35,6 +35,8 @@ pub(crate) enum What {
     Claim,
     /// Something to read: all get it.
     Listing,
+    /// Something to read, be it delayed: a pool does not tell of what cannot be claimed yet, so it is also looked for.
+    DelayedListing,
 }
 
 /// One pool's watched queues.
@@ -238,7 +240,7 @@ impl Seat {
     pub(super) fn told(&self, what: What) -> Notified<'_> {
         match what {
             What::Claim => self.0.claims.notified(),
-            What::Listing => self.0.listings.notified(),
+            What::Listing | What::DelayedListing => self.0.listings.notified(),
         }
     }
 

@@ -28,7 +28,8 @@ struct Listing {
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let mut listing = decode(request, context.limits())?;
     let look = |queue| read(context, queue, &listing);
-    let Some((queue, batch)) = wait::until(context, Named::of(request), What::Listing, listing.wait, look).await?
+    let what = if listing.list.delayed { What::DelayedListing } else { What::Listing };
+    let Some((queue, batch)) = wait::until(context, Named::of(request), what, listing.wait, look).await?
     else {
         return Ok(Answer::Messages(MessagePage::default()));
     };
