@@ -319,6 +319,32 @@ async fn nonsense_of_a_filter_is_an_error_and_is_never_stored() {
 }
 
 #[tokio::test]
+async fn a_filters_answer_that_is_none_is_an_error_and_one_that_it_spoils_goes_as_it_was() {
+    for (does, reason) in [("no_status", "not from 200 to 599"), ("no_json", "not one JSON value")] {
+        let host = filter(does, "request", "").start().await;
+        post(&host.queue("bad")).await.expect(500);
+        assert_logged(&host, &["a request failed", "filter misbehaves", reason]);
+
+        let host = filter(does, "response", "").start().await;
+        let posted = post(&host.queue("bad")).await.expect(201).json();
+        assert!(posted["resources"].is_array(), "{does}: {posted}");
+        assert_logged(&host, &["a filter failed on the answer", "misbehaves", reason]);
+    }
+}
+
+#[tokio::test]
+async fn where_an_answer_ends_is_not_a_filters_to_say() {
+    for (at, status) in [("request", 403), ("response", 201)] {
+        let host = filter("frames", at, "").start().await;
+        for _ in 0..2 {
+            let answer = post(&host.queue("bad")).await.expect(status);
+            assert!(answer.json().is_object(), "{at}: it is whole");
+            assert_eq!(answer.header("connection"), "", "{at}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn nonsense_of_a_filter_that_is_passed_over_is_as_if_it_had_not_been_there() {
     for (does, reason) in [("one_more", "number of messages"), ("no_json", "not one JSON value")] {
         for at in ["ingress", "egress"] {

@@ -1,5 +1,6 @@
 //! Calls the filters at the moments of a request.
 
+mod answer;
 mod plan;
 
 use std::future::Future;
@@ -14,6 +15,7 @@ use sukkal_plugin_sdk::{
     self as sdk, Action, Bytes, Call, Message, Moment, NewMessage, Reader, Request, Response, Verdict,
 };
 
+use self::answer::Before;
 use self::plan::Plan;
 use crate::error::Error;
 use crate::stop::Stop;
@@ -166,11 +168,20 @@ impl Pipeline {
         Ok(messages)
     }
 
-    /// The answer, in reverse order. A filter that fails here cannot refuse any more: it is logged.
+    /// The answer, in reverse order. A filter that fails here cannot refuse any more: it is logged, and what it has
+    /// made of status and body is taken back.
     pub async fn leave(&self, call: &Call, passage: &mut Passage, request: &Request, response: &mut Response) {
         for (position, filter) in self.wanting(Moment::Response, request).rev() {
-            let hook = filter.filter.response(call, passage.state(position, self), request, response);
-            if let Err(Stop::Error(error)) = filter.guard(Moment::Response, hook).await {
+            let before = Before::of(response);
+            let checked = async {
+                filter.filter.response(call, passage.state(position, self), request, &mut *response).await?;
+                before.fault(response).map_or(Ok(()), |what| filter.broken(Moment::Response, what))
+            };
+            let guarded = filter.guard(Moment::Response, checked).await;
+            if !matches!(guarded, Ok(Some(()))) {
+                before.restore(response);
+            }
+            if let Err(Stop::Error(error)) = guarded {
                 tracing::warn!(%error, filter = filter.name, request = %request.id(), "a filter failed on the answer");
             }
         }
@@ -231,8 +242,8 @@ impl FilterSpec {
         }
     }
 
-    /// A filter that goes on must keep the number of messages, and each body one JSON value; and it can skip deliveries
-    /// alone.
+    /// A filter that goes on must keep the number of messages, and each body one JSON value; what it answers must be an
+    /// answer; and it can skip deliveries alone.
     fn check<'a>(
         &self,
         moment: Moment,
@@ -240,12 +251,9 @@ impl FilterSpec {
         n_messages: usize,
         mut bodies: impl ExactSizeIterator<Item = &'a Bytes>,
     ) -> sdk::Result<()> {
-        let broken = |what: &str| {
-            let detail = format_args!("filter {} at {}: {what}", self.name, moment.name());
-            Err(sdk::Error::internal("a filter failed").detail(detail))
-        };
+        let broken = |what| self.broken(moment, what);
         match verdict {
-            Verdict::Respond(_) => Ok(()),
+            Verdict::Respond(response) => answer::fault(response).map_or(Ok(()), broken),
             Verdict::Skip => broken("it skipped what is no delivery"),
             Verdict::Continue if bodies.len() != n_messages => broken("it changed the number of messages"),
             Verdict::Continue if bodies.any(|body| serde_json::from_slice::<&RawValue>(body).is_err()) => {
@@ -253,6 +261,11 @@ impl FilterSpec {
             }
             Verdict::Continue => Ok(()),
         }
+    }
+
+    fn broken<T>(&self, moment: Moment, what: &str) -> sdk::Result<T> {
+        let detail = format_args!("filter {} at {}: {what}", self.name, moment.name());
+        Err(sdk::Error::internal("a filter failed").detail(detail))
     }
 }
 

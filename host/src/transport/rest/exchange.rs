@@ -10,7 +10,9 @@ use futures_util::Stream;
 use sukkal_core::{Engine, Error, Route};
 use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::RequestId;
-use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -127,7 +129,7 @@ pub fn panicked() -> Response {
 /// The answer to a request that HTTP itself forbids; then the connection is closed.
 pub fn unsound((status, title, why): unsound::Refusal) -> Response {
     let mut response = http(sdk::Response::json(status, refusal::body(title, why)));
-    response.headers_mut().insert(warp::http::header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     with_id(new_request_id(), response)
 }
 
@@ -146,9 +148,12 @@ fn closing(unread: &Unread) -> Response {
         Unread::Broken => "Request body could not be read.",
     });
     let mut response = http(encode::failure(&error));
-    response.headers_mut().insert(warp::http::header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+/// Headers that tell where an answer ends and what becomes of its connection: the HTTP layer's own, and nobody else's.
+const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// A response as hyper sends it. What a filter made that HTTP does not allow is left out.
 fn http(mut response: sdk::Response) -> Response {
@@ -159,6 +164,7 @@ fn http(mut response: sdk::Response) -> Response {
             http.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         } else if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            && !FRAMING.contains(&name)
         {
             http.headers_mut().append(name, value);
         }

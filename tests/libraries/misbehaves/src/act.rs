@@ -39,7 +39,7 @@ pub async fn act(does: Does) -> Result<()> {
         Does::Fail => return Err(Error::unavailable("out of order").detail("as its settings say")),
         Does::Works => works::all().await?,
         Does::Logs => logs::all().await,
-        Does::Well | Does::OneMore | Does::NoJson | Does::Identifies => {}
+        Does::Well | Does::OneMore | Does::NoJson | Does::NoStatus | Does::Frames | Does::Identifies => {}
     }
     Ok(())
 }

@@ -45,6 +45,10 @@ pub enum Does {
     OneMore,
     /// Filter: makes a body that is no JSON.
     NoJson,
+    /// Filter: makes an answer whose status is none of an answer's.
+    NoStatus,
+    /// Filter: makes an answer with headers that tell where it ends, and what becomes of its connection.
+    Frames,
     /// Filter: knows whoever has a token `lasts-SECONDS`, for so long.
     Identifies,
     /// Uses timers, tasks, sockets, blocking tasks and threads.

@@ -51,8 +51,11 @@ impl Filter for Misbehaves {
     }
 
     async fn request(&self, _call: &Call, _state: &mut (), _request: &mut Request) -> Result<Verdict> {
-        self.at(Moment::Request).await?;
-        Ok(Verdict::Continue)
+        let mut answer = Response::error(403, "No", "By a filter.");
+        match spoil(self.at(Moment::Request).await?, &mut answer) {
+            true => Ok(Verdict::Respond(answer)),
+            false => Ok(Verdict::Continue),
+        }
     }
 
     async fn ingress(
@@ -85,8 +88,8 @@ impl Filter for Misbehaves {
         Ok(Verdict::Continue)
     }
 
-    async fn response(&self, _call: &Call, _state: &mut (), _request: &Request, _answer: &mut Response) -> Result<()> {
-        self.at(Moment::Response).await?;
+    async fn response(&self, _call: &Call, _state: &mut (), _request: &Request, answer: &mut Response) -> Result<()> {
+        spoil(self.at(Moment::Response).await?, answer);
         Ok(())
     }
 
@@ -97,4 +100,19 @@ impl Filter for Misbehaves {
             tracing::error!(%error, "shutting down failed");
         }
     }
+}
+
+/// Makes an answer none, if that is what is to be done.
+fn spoil(does: Does, answer: &mut Response) -> bool {
+    match does {
+        Does::NoStatus => answer.set_status(99),
+        Does::NoJson => answer.set_body("{"),
+        Does::Frames => {
+            for (name, value) in [("content-length", "5"), ("transfer-encoding", "gzip"), ("connection", "upgrade")] {
+                answer.headers_mut().set(name, value);
+            }
+        }
+        _ => return false,
+    }
+    true
 }
