@@ -7,9 +7,10 @@ use std::process::Command;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::host::alone;
 use sukkal_tests::pools::{admin, register};
 use sukkal_tests::sqlite::reading;
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, eventually, programs};
 
 /// What a host says that does not start.
 fn refusal(host: &Host) -> String {
@@ -42,9 +43,17 @@ async fn a_catalog_and_a_pool_in_one_file_are_refused() {
     for (catalog, pool) in
         pairs.map(|(one, two)| (one.replace("ABSOLUTE", &absolute), two.replace("ABSOLUTE", &absolute)))
     {
-        let told = refusal(&stores(&catalog, &pool));
-        assert!(told.contains("both.db is in use by a catalog of process"), "{catalog} and {pool}: {told}");
-        assert!(told.contains("a file of its own"), "{catalog} and {pool}: {told}");
+        let host = stores(&catalog, &pool);
+        let mut check = Command::new(programs::sukkal());
+        check.current_dir(host.folder()).args(["config", "check", "--config", "sukkal.toml"]);
+        alone(&mut check);
+        for mut command in [check, host.serve()] {
+            let output = command.output().expect("the host can be started");
+            let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{told}");
+            assert!(told.contains("`default_pool` names the same file as `catalog`"), "{catalog} and {pool}: {told}");
+            assert!(told.contains("a file of its own"), "{catalog} and {pool}: {told}");
+        }
     }
 }
 

@@ -21,9 +21,23 @@ const FIRST_PATH: [(&str, &str); 2] = [("mongodb", "sukkal"), ("mongodb+srv", "s
 /// The parameter that says what the path may say as well, by scheme.
 const IN_PATH: [(&str, &str); 2] = [("redis", "dbid"), ("rediss", "dbid")];
 
+/// Have only a name where others have a path: each store that is opened is one of its own.
+const NAMED: [&str; 1] = ["memory"];
+
+/// Whether two URIs name one file, which only one store can have.
+pub fn one_file(one: &str, other: &str, data_dir: &Path) -> bool {
+    let is_file = |uri: &str| match uri.split_once(':') {
+        // Between two slashes and the third a server would stand.
+        Some((scheme, rest)) => !NAMED.contains(&scheme) && (!rest.starts_with("//") || rest.starts_with("///")),
+        None => false,
+    };
+    is_file(one) && is_file(other) && identity(one, data_dir) == identity(other, data_dir)
+}
+
 /// What two URIs of one store have alike: without credentials and time-outs, parts in one order,
 /// default ports written, paths from the root of the file system on.
 pub fn identity(uri: &str, data_dir: &Path) -> String {
+    let data_dir = &std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
     let scheme = scheme.to_ascii_lowercase();
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
@@ -165,6 +179,20 @@ mod tests {
             ("memory:a", "memory:a?max_messages=5"),
         ] {
             assert_eq!(of(one), of(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn one_file_is_for_one_store_and_one_server_for_many() {
+        for (one, other, is_one) in [
+            ("sqlite:x.db", "sqlite:./x.db?readers=4", true),
+            ("sqlite:x.db", "sqlite:///no-such-data/x.db", true),
+            ("sqlite:x.db", "sqlite:y.db", false),
+            ("sqlite:x.db", "other:x.db", false),
+            ("memory:", "memory:", false),
+            ("mongodb://h/d", "mongodb://h/d", false),
+        ] {
+            assert_eq!(one_file(one, other, Path::new("/no-such-data")), is_one, "{one} {other}");
         }
     }
 

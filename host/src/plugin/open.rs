@@ -6,6 +6,7 @@ use sukkal_core::FilterSpec;
 use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{self as sdk, Call, RequestId, Timestamp};
 
+use super::identity::one_file;
 use super::installed::Plugin;
 use super::records;
 use super::registry::{Kind, Registry};
@@ -157,6 +158,10 @@ fn found<'a>(config: &'a Config, registry: &'a Registry) -> Found<'a> {
             Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name))?, name.value.as_str()))
         })
         .collect();
+    if let Some(uri) = pool.filter(|uri| one_file(&config.catalog.value, &uri.value, &config.data_dir)) {
+        let problem = "names the same file as `catalog`";
+        mistakes.push(Mistake::new(&uri.origin, "default_pool", problem, "give each a file of its own"));
+    }
     check_settings(config, registry, &mut mistakes);
     Found { catalog, default_pool, filters, mistakes }
 }

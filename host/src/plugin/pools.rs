@@ -1,6 +1,5 @@
 //! Opens the pools that administrators register: what core asks of the host for them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -93,7 +92,7 @@ impl PoolOpener for PoolPlugins {
     }
 
     fn identity(&self, uri: &str) -> String {
-        identity(uri, &absolute(&self.config.data_dir))
+        identity(uri, &self.config.data_dir)
     }
 
     fn default_identity(&self) -> Option<String> {
@@ -114,8 +113,4 @@ impl PoolOpener for PoolPlugins {
 fn told(mistake: &Mistake) -> String {
     let Mistake { key, problem, mend, .. } = mistake;
     if mend.is_empty() { format!("{key} {problem}") } else { format!("{key} {problem}; {mend}") }
-}
-
-fn absolute(path: &std::path::Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
