@@ -67,7 +67,10 @@ impl Running {
     }
 
     async fn try_reload(&self, read: Result<Config, Vec<Mistake>>) -> Result<Vec<String>, Vec<Mistake>> {
-        let config = read?;
+        let mut config = read?;
+        let needs_restart = fixed::changed(&self.started, &config);
+        // Filters keep their files beside those of the stores, which stay where they are.
+        config.data_dir.clone_from(&self.started.data_dir);
         // Requests are answered meanwhile, however long plugins take.
         block_in_place(|| plugin::check(&config, &self.registry))?;
         let (filters, services) =
@@ -76,7 +79,6 @@ impl Running {
         self.engine.reload(reloadable(&config, filters, services));
         self.set_levels(&config);
         self.tls.renew(&config, &self.metrics);
-        let needs_restart = fixed::changed(&self.started, &config);
         self.last.store(Arc::new(config));
         Ok(needs_restart)
     }

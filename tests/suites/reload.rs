@@ -147,6 +147,22 @@ async fn what_needs_a_restart_is_named_in_one_warning_and_the_rest_is_reloaded()
 }
 
 #[tokio::test]
+async fn filters_keep_their_files_in_the_folder_that_is_in_force() {
+    let host = Host::with().top("pipeline = [\"audit\"]").start().await;
+    let audit = host.folder().join("data/audit.jsonl");
+    let lines = || std::fs::read_to_string(&audit).unwrap_or_default().lines().count();
+    // It is not there, and need not be before a restart.
+    let elsewhere = host.folder().join("elsewhere");
+    host.reload(|text| text.replace("data\"\n", "elsewhere\"\n")).await;
+    assert_eq!(reloads(&host, "done").await, 1.0, "{}", host.log());
+    assert!(host.log().contains("only after a restart: data_dir"), "{}", host.log());
+    let before = lines();
+    post(&host.client(), 600).await;
+    eventually("the audit goes on where it was", SOON, async || (lines() > before).then_some(())).await;
+    assert!(!elsewhere.exists());
+}
+
+#[tokio::test]
 async fn the_levels_of_host_and_plugins_follow_the_file() {
     let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
     let section = "[filters.misbehaves]\ndoes = \"logs\"\nat = \"request\"\n[log]\nlevel = \"warn\"\n";
