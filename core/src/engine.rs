@@ -31,6 +31,9 @@ use crate::subscriber::Notifications;
 use crate::to_its_end::ToItsEnd;
 use crate::wait::{self, Delivery, Presence, Waits};
 
+/// How long the catalog may take to say which store the default pool had.
+const COMPARING: Duration = Duration::from_secs(5);
+
 /// What the service is made of.
 pub struct Parts {
     /// Where queues and their like are recorded.
@@ -120,6 +123,17 @@ impl Engine {
         tracing::debug!(host = parts.host_id, "the service runs");
         let filters = Mutex::new(Chain { current: Some(filters), ending: JoinSet::new() });
         Arc::new(Engine { service, janitor, observer: parts.observer, filters })
+    }
+
+    /// Warns where the default pool has another store than at the last start (which may be
+    /// the same that has moved). Bounded in time; a catalog that cannot tell keeps nobody from starting.
+    pub async fn compare_default_store(&self) {
+        let call = self.service.own_call(COMPARING);
+        let compared = tokio::time::timeout(COMPARING, self.service.pools.compare_default(&call)).await;
+        let late = |_| Err(Error::new(ErrorKind::TimedOut, "The catalog does not answer."));
+        if let Err(error) = compared.unwrap_or_else(late) {
+            tracing::warn!(%error, "the catalog does not say which store the default pool had");
+        }
     }
 
     /// What is in force now. A transport takes it when a request comes in, and hands it on to

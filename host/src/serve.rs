@@ -321,6 +321,7 @@ async fn start(
         observer: metrics.requests(),
         host_id: host_id.clone(),
     });
+    engine.compare_default_store().await;
     let tls = TlsListeners::of(&started, &metrics);
     let last = ArcSwap::new(started.clone());
     Ok(Arc::new(Running { engine, registry, started, metrics, services, catalog, host_id, tls, last }))

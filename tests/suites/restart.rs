@@ -100,3 +100,35 @@ async fn a_second_host_on_the_same_data_is_refused() {
     host.start_again().await;
     assert_eq!(host.queue("orders").counts().await, [2, 0, 2]);
 }
+
+#[tokio::test]
+async fn a_default_pool_with_another_store_is_warned_of_once_a_start() {
+    let mut host = Host::with().top("default_pool = \"sqlite:pool.db?readers=2\"").start().await;
+    host.queue("orders").post(["a"]).await;
+    let restart = async |host: &mut Host, from: &str, to: &str| {
+        let path = host.folder().join("sukkal.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration can be read");
+        std::fs::write(path, text.replace(from, to)).expect("the configuration can be written");
+        assert!(host.stop().await.success());
+        let old = host.log().len();
+        host.start_again().await;
+        host.log()[old..].lines().filter(|line| line.contains("has another store")).map(str::to_owned).collect()
+    };
+    // The same store in another spelling; others; and back.
+    let warned: Vec<String> = restart(&mut host, "pool.db?readers=2", "./pool.db").await;
+    assert_eq!(warned, [""; 0]);
+    for (from, to, last) in [("./pool.db", "other.db", "pool.db"), ("sqlite:other.db", "memory:", "other.db")] {
+        let warned: Vec<String> = restart(&mut host, from, to).await;
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(warned[0].contains("WARN") && warned[0].contains(&format!("{last}\"")), "{warned:?}");
+        assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), [""; 0]);
+    }
+    // What is in memory is nobody's store of tomorrow.
+    let warned: Vec<String> = restart(&mut host, "memory:", "sqlite:other.db").await;
+    assert_eq!(warned, [""; 0]);
+    let warned: Vec<String> = restart(&mut host, "other.db", "pool.db").await;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert_eq!(host.queue("orders").list("?echo=true").await.bodies(), ["a"]);
+    let warned: Vec<String> = restart(&mut host, "", "").await;
+    assert_eq!(warned, [""; 0]);
+}

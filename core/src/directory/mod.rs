@@ -7,6 +7,7 @@
 mod awaited;
 mod cache;
 mod dead_letter;
+mod default_store;
 mod deletion;
 mod flavors;
 mod former;
@@ -28,6 +29,7 @@ use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
 
 use self::awaited::Awaited;
+pub use self::default_store::{note_default_store, noted_default_store};
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 use self::hosts::OwnHost;
 pub use self::pools::{

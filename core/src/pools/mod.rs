@@ -6,6 +6,7 @@
 //!
 //! [`Directory::moves_in`]: crate::directory::Directory::moves_in
 
+mod default_store;
 mod member;
 mod opener;
 mod register;
