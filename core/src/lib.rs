@@ -58,6 +58,7 @@ pub use limits::{Api, ClientIds, DEFAULT_PAGE, Limits, MAX_NAME, MAX_PROJECT, MI
 pub use metadata::with_reserved;
 pub use name::{Kind, Named};
 pub use observer::{Ended, Observer, Outcome};
+pub use pipeline::held::{Held, HeldThreads};
 pub use pipeline::{FilterSpec, OnError};
 pub use pools::{Member, Opening, PoolOpener, PoolSpec, State as PoolState, Terms as PoolTerms};
 pub use post_order::{PostOrder, Turn};

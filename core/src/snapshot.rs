@@ -8,7 +8,7 @@ use sukkal_plugin_sdk::{Call, Result};
 use tokio::sync::oneshot;
 
 use crate::limits::{Api, Limits};
-use crate::pipeline::{FilterSpec, Pipeline};
+use crate::pipeline::{FilterSpec, Pipeline, held};
 use crate::signed_url::UrlSigner;
 use crate::subscriber::Notifications;
 
@@ -52,7 +52,7 @@ pub struct Snapshot {
 
 /// The filters of a snapshot, to be ended once nobody sees it any more.
 pub(crate) struct Filters {
-    filters: Vec<(String, LoadedFilter)>,
+    filters: Vec<(Arc<str>, LoadedFilter)>,
     unused: oneshot::Receiver<()>,
 }
 
@@ -96,7 +96,8 @@ impl Filters {
     /// Ends them, each for a bounded time.
     pub(crate) async fn end(self, call: &Call) {
         for (name, filter) in &self.filters {
-            ended(name, tokio::time::timeout(ENDING, filter.shutdown(call)).await);
+            let ending = held::known(name, "shutdown", filter.shutdown(call));
+            ended(name, tokio::time::timeout(ENDING, ending).await);
         }
     }
 }

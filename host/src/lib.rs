@@ -30,6 +30,7 @@ mod terminal;
 mod tls_client;
 mod token;
 pub mod transport;
+mod watchdog;
 
 /// Requests allocate on one thread and free on another, in sizes of a message and more: glibc's
 /// allocator is at its slowest there. Plugins keep glibc's: a library cannot bring one of its own. Under

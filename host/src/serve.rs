@@ -27,6 +27,7 @@ use crate::tls_client;
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
 use crate::transport::{Connections, Origins, ws};
+use crate::watchdog::Watchdog;
 
 /// Why the host did not start. Each line tells one thing.
 #[derive(Debug)]
@@ -77,6 +78,8 @@ where
 {
     let mut signals =
         Signals::new().map_err(|error| StartError::System(format!("signals cannot be handled: {error}")))?;
+    let watchdog = Watchdog::start();
+    let watchdog = watchdog.map_err(|error| StartError::System(format!("a thread cannot be started: {error}")))?;
     let metrics = Metrics::new(config.admin.listen.is_some());
     let metrics = metrics.map_err(|error| StartError::System(format!("metrics cannot be set up: {error}")))?;
     let metrics = Arc::new(metrics);
@@ -109,6 +112,8 @@ where
     let signal = obey(&mut signals, &running, &supervisor, read).await;
     tracing::info!(signal, "stopping");
     supervisor.stopping();
+    let in_force = running.in_force();
+    watchdog.ending(in_force.shutdown_delay + in_force.shutdown_grace);
     let ending = async {
         admin.stopping();
         end(&running, &stopper, servers).await;

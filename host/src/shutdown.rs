@@ -53,11 +53,35 @@ impl Stop {
 /// The signals that the host heeds: `SIGTERM` and `SIGINT`, and `SIGHUP`.
 #[derive(Debug)]
 pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: StopSignals,
     hang_up: Signal,
     /// Handled, so that a write beyond the largest size of a file (`ulimit -f`) fails and does not end the process.
     _file_size: Signal,
+}
+
+/// `SIGTERM` and `SIGINT`, for whoever wants to hear of them beside the host.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Hears of them from now on; within a runtime.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one, and gives its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// What a signal tells the host to do.
@@ -76,8 +100,7 @@ impl Signals {
     /// The system refuses.
     pub fn new() -> std::io::Result<Self> {
         Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals::new()?,
             hang_up: signal(SignalKind::hangup())?,
             _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
@@ -87,17 +110,13 @@ impl Signals {
     pub async fn next(&mut self) -> Order {
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Order::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Order::Stop("SIGINT"),
+            name = self.stop.next() => Order::Stop(name),
             _ = self.hang_up.recv() => Order::Reload,
         }
     }
 
     /// Waits for the next one that ends the host; the others wait for their turn.
     pub async fn stop(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+        self.stop.next().await
     }
 }

@@ -7,6 +7,7 @@ mod admin;
 mod away;
 mod balanced;
 mod bench;
+mod blocking;
 mod bodies;
 mod broken_stores;
 mod chaos;

@@ -7,7 +7,7 @@ use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::{Answer, Client, Host, Queue, Scrape, eventually, programs};
 
-const PANICS: [(&str, &str); 4] = [
+pub const PANICS: [(&str, &str); 4] = [
     ("panic_text", "at once, with a text"),
     ("panic_number", "act.rs"),
     ("late_panic_text", "later, with a text"),
@@ -19,7 +19,7 @@ fn setup() -> Setup {
 }
 
 /// A filter that misbehaves at one moment, for the queues `bad…`.
-fn filter(does: &str, at: &str, more: &str) -> Setup {
+pub fn filter(does: &str, at: &str, more: &str) -> Setup {
     setup().top("pipeline = [\"misbehaves\"]").section(&format!(
         "[filters.misbehaves]\ndoes = \"{does}\"\nat = \"{at}\"\nqueues = [\"bad*\"]\ntimeout = 1\n{more}"
     ))
@@ -35,7 +35,7 @@ fn message() -> Value {
     json!({ "messages": [{ "ttl": 300, "body": 1 }] })
 }
 
-async fn post(queue: &Queue) -> Answer {
+pub async fn post(queue: &Queue) -> Answer {
     queue.client().post(&queue.path("/messages"), message()).await
 }
 
@@ -49,7 +49,7 @@ fn logged(log: &str, parts: &[&str]) -> bool {
 }
 
 #[track_caller]
-fn assert_logged(host: &Host, parts: &[&str]) {
+pub fn assert_logged(host: &Host, parts: &[&str]) {
     let log = host.log();
     assert!(logged(&log, parts), "no line with {parts:?} in:\n{log}");
 }
@@ -199,7 +199,7 @@ async fn does_not_come_back(does: &str, within: std::ops::Range<u128>) {
 }
 
 /// The longest that a ping took of some, spread over half a second.
-async fn pings(client: Client) -> Duration {
+pub async fn pings(client: Client) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..10 {
         let begun = Instant::now();
@@ -235,67 +235,6 @@ async fn waiting_in_a_filter_takes_no_thread() {
     assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");
     assert!(begun.elapsed() < Duration::from_secs(10), "{REQUESTS} waits of 3 s took {:?}", begun.elapsed());
     assert!(threads < 40, "{threads} threads for {REQUESTS} requests that wait");
-}
-
-#[tokio::test]
-async fn a_filter_that_holds_its_thread_does_not_end_the_host() {
-    let mut host = filter("block", "request", "").start().await;
-    let (bad, good) = (host.queue("bad"), host.queue("good"));
-    let (_, posted) = tokio::join!(post(&bad), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        post(&good).await.status
-    });
-    assert_eq!(posted, 201);
-    assert_logged(&host, &["WARN", "held its thread", "plugin=\"misbehaves\"", "request=\""]);
-    post(&good).await.expect(201);
-    assert_eq!(host.stop().await.code(), Some(0));
-}
-
-/// As many as there are threads that answer, and more.
-const BLOCKING: usize = 12;
-
-#[tokio::test]
-async fn an_isolated_filter_that_blocks_holds_no_thread_of_the_host() {
-    let host = filter("block", "request", "isolate = true").start().await;
-    let mut posts = tokio::task::JoinSet::new();
-    for _ in 0..BLOCKING {
-        let queue = host.queue("bad");
-        posts.spawn(async move { post(&queue).await.status });
-    }
-    let begun = Instant::now();
-    let pinged = pings(host.client()).await;
-    assert!(pinged < Duration::from_millis(500), "a ping took {pinged:?} beside {BLOCKING} hooks that block");
-    post(&host.queue("good")).await.expect(201);
-    let statuses = posts.join_all().await;
-    assert_eq!(statuses, [503; BLOCKING], "the time-out holds for what blocks, too");
-    assert!(begun.elapsed() < Duration::from_millis(2800), "{:?}", begun.elapsed());
-}
-
-#[tokio::test]
-async fn an_isolated_filter_does_all_that_others_do() {
-    let sealed = "pipeline = [\"seal\", \"misbehaves\"]";
-    let both = "[filters.seal]\nisolate = true\n[filters.misbehaves]\ndoes = \"works\"\nisolate = true";
-    let libraries = ["sukkal-sqlite", "sukkal-example-filter"].map(programs::library);
-    let setup = Host::with().plugins(libraries.into_iter().chain([programs::bad_library("misbehaves")]));
-    let mut host = setup.top(sealed).section(both).start().await;
-    let orders = host.queue("orders");
-    orders.post(["sealed and opened"]).await;
-    assert_eq!(orders.claim(1).await.bodies(), ["sealed and opened"]);
-    assert_eq!(host.stop().await.code(), Some(0));
-
-    for (does, text) in [PANICS[0], PANICS[2], ("panic_in_drop", "in a drop")] {
-        let host = filter(does, "request", "isolate = true").start().await;
-        for _ in 0..2 {
-            let status = post(&host.queue("bad")).await.status;
-            assert_eq!(status, if does == "panic_in_drop" { 503 } else { 500 }, "{does}");
-            post(&host.queue("good")).await.expect(201);
-        }
-        let logged = eventually("the panic is logged", SOON, async || {
-            host.log().lines().find(|line| line.contains("panicked") && line.contains(text)).map(str::to_owned)
-        });
-        let logged = logged.await;
-        assert!(logged.contains("plugin=\"misbehaves\"") && logged.contains("request=\""), "{logged}");
-    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Calls the filters at the moments of a request.
 
 mod answer;
+pub(crate) mod held;
 mod plan;
 
 use std::future::Future;
@@ -23,7 +24,7 @@ use crate::stop::Stop;
 /// A filter as the configuration sets it up.
 pub struct FilterSpec {
     /// The name by which the configuration knows it.
-    pub name: String,
+    pub name: Arc<str>,
     /// The filter.
     pub filter: LoadedFilter,
     /// How long each of its hooks may take.
@@ -182,7 +183,7 @@ impl Pipeline {
                 before.restore(response);
             }
             if let Err(Stop::Error(error)) = guarded {
-                tracing::warn!(%error, filter = filter.name, request = %request.id(), "a filter failed on the answer");
+                tracing::warn!(%error, filter = &*filter.name, request = %request.id(), "a filter failed on the answer");
             }
         }
     }
@@ -226,6 +227,7 @@ impl FilterSpec {
     async fn guard<T>(&self, moment: Moment, hook: impl Future<Output = sdk::Result<T>>) -> Result<Option<T>, Stop> {
         let in_time = async {
             let slow = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "a filter did not answer in time"));
+            let hook = held::known(&self.name, moment.name(), hook);
             tokio::time::timeout(self.timeout, hook).await.unwrap_or_else(slow)
         };
         let error = match observe(self.observer.as_deref(), moment.name(), in_time).await {
@@ -235,7 +237,7 @@ impl FilterSpec {
         if refuses(error.kind) {
             return Err(Error::from(error).into());
         }
-        tracing::warn!(filter = self.name, moment = moment.name(), %error, "a filter failed");
+        tracing::warn!(filter = &*self.name, moment = moment.name(), %error, "a filter failed");
         match self.on_error {
             OnError::Pass => Ok(None),
             OnError::Refuse => Err(Error::from(error).into()),

@@ -2,7 +2,7 @@
 
 use sukkal_plugin_sdk::{Action, Moment};
 
-use super::FilterSpec;
+use super::{FilterSpec, held};
 
 /// For each action and moment, the positions of the filters that want it, in their order.
 pub struct Plan(Vec<Box<[usize]>>);
@@ -15,8 +15,11 @@ impl Plan {
     pub fn of(filters: &[FilterSpec]) -> Self {
         let mut plan = vec![Vec::new(); ACTIONS * MOMENTS];
         for (position, filter) in filters.iter().enumerate() {
-            let Some(interest) = filter.filter.interest() else {
-                tracing::error!(filter = filter.name, "the filter panicked when asked what it wants; it is left out");
+            let inside = held::enter(&filter.name, "interest");
+            let interest = filter.filter.interest();
+            drop(inside);
+            let Some(interest) = interest else {
+                tracing::error!(filter = &*filter.name, "the filter panicked when asked what it wants; it is left out");
                 continue;
             };
             let actions = if filter.actions.is_empty() { Action::ALL } else { &filter.actions };

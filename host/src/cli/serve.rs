@@ -8,7 +8,10 @@ use crate::{log, serve};
 pub fn run(source: &Source) -> Result<(), Failed> {
     let config = source.load_with_plugins()?;
     log::start(&config.log);
+    // One that a plugin blocks is not to be the only one.
+    let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| failed(&format!("the runtime cannot be started: {error}")))?;

@@ -284,7 +284,7 @@ impl Opener<'_> {
         let filter =
             filter.map_err(|problem| vec![Mistake::new(&set.origin, format!("filters.{name}"), problem, "")])?;
         Ok(FilterSpec {
-            name: name.to_owned(),
+            name: name.into(),
             filter,
             timeout: set.timeout,
             on_error: set.on_error,

@@ -102,7 +102,7 @@ impl Service {
     /// With a filter that sees every message, and breaks on request.
     pub(super) fn filtered() -> Self {
         let filter = FilterSpec {
-            name: "breaking".to_owned(),
+            name: "breaking".into(),
             filter: LoadedFilter::new(Breaking),
             timeout: Duration::from_secs(5),
             on_error: OnError::Refuse,

@@ -152,8 +152,8 @@ impl Server {
         let raw = self.try_ask(Method::HEAD, &["queues", queue], &[], None).await?;
         match raw.answer.status {
             404 => Ok(Some(false)),
-            // The original knows no HEAD of queues.
-            405 => Ok(None),
+            // The original knows no HEAD of queues; and what is wrong with a name is told to those who read an answer.
+            405 | 400 => Ok(None),
             _ => raw.accepted().map(|_| Some(true)),
         }
     }

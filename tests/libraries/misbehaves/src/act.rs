@@ -36,6 +36,9 @@ pub async fn act(does: Does) -> Result<()> {
         Does::Never => pending().await,
         Does::Slow => sleep(LONG).await,
         Does::Block => std::thread::sleep(LONG),
+        Does::BlockForGood => loop {
+            std::thread::sleep(LONG);
+        },
         Does::Fail => return Err(Error::unavailable("out of order").detail("as its settings say")),
         Does::Works => works::all().await?,
         Does::Logs => logs::all().await,

@@ -41,6 +41,8 @@ pub enum Does {
     Fail,
     /// Holds its thread for three seconds.
     Block,
+    /// Holds its thread for good.
+    BlockForGood,
     /// Filter: gives back one message more. Pool: one place more for a post.
     OneMore,
     /// Filter: makes a body that is no JSON.
