@@ -6,7 +6,7 @@ use serde_json::json;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{admin, patch, pool, poolless, register};
 use sukkal_tests::stores::STORES;
-use sukkal_tests::{Host, eventually, programs};
+use sukkal_tests::{Host, Scrape, eventually, programs};
 
 /// How long a store that is there again may take to be found.
 const FOUND_AGAIN: Duration = Duration::from_secs(2);
@@ -152,6 +152,25 @@ async fn waits_and_sweeps_go_on_in_every_pool() {
         let moved = async || (letters.list("?echo=true").await.bodies() == ["a"]).then_some(());
         eventually("the sweep moves the dead letter", SOON, moved).await;
     }
+}
+
+#[tokio::test]
+async fn pools_that_are_called_like_what_is_not_registered_are_told_apart_from_it() {
+    let host = admin(Host::with()).start().await;
+    host.queue("early").post([1]).await;
+    for name in ["default_pool", "catalog_reachable", "catalog", "default"] {
+        pool(&host, name, &format!("memory:{name}")).await;
+    }
+    let health = host.client().get("/v2/health").await.expect(200).json();
+    assert_eq!(health["catalog_reachable"], true, "{health}");
+    for entry in ["default_pool", "pool default_pool", "pool catalog_reachable", "catalog", "default"] {
+        assert_eq!(health[entry]["storage_reachable"], true, "{entry} in {health}");
+    }
+    let scrape = Scrape::of(&host.pages(), "/metrics").await;
+    let posts =
+        |store| scrape.sum("sukkal_store_calls_total", &[("kind", "pool"), ("store", store), ("method", "post")]);
+    // Each has the one of its trial, and the default pool that of its queue as well.
+    assert_eq!([posts("default"), posts("pool default"), posts("catalog")], [2.0, 1.0, 1.0]);
 }
 
 #[tokio::test]

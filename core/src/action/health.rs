@@ -17,6 +17,9 @@ use crate::answer::{Answer, Object};
 use crate::engine::Context;
 use crate::pools::{DEFAULT, Member};
 
+/// The entries that are not called after a registered pool.
+const CATALOG: &str = "catalog_reachable";
+const DEFAULT_POOL: &str = "default_pool";
 /// How long what a trial stores would live, if the host died meanwhile.
 const LIFE: Duration = Duration::from_secs(60);
 /// How long one operation may take.
@@ -41,9 +44,14 @@ pub(crate) async fn run(context: &Context<'_>) -> Answer {
         return Answer::Health(health);
     }
     let mut health = Object::new();
-    health.insert("catalog_reachable".to_owned(), silent.iter().all(|store| !store.is_catalog()).into());
+    health.insert(CATALOG.to_owned(), silent.iter().all(|store| !store.is_catalog()).into());
     for (name, pool) in pools {
-        let name = if name == DEFAULT { "default_pool".to_owned() } else { name };
+        let name = match name.as_str() {
+            DEFAULT => DEFAULT_POOL.to_owned(),
+            // No name of a pool has a space: neither entry hides the other.
+            DEFAULT_POOL | CATALOG => format!("pool {name}"),
+            _ => name,
+        };
         health.insert(name, pool.into());
     }
     Answer::Health(health)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use sukkal_core::Observer;
-use sukkal_plugin_sdk::load::{CallObserver, Library, Metric};
+use sukkal_plugin_sdk::load::{CallObserver, Library, Metric, OpenPool};
 
 use self::calls::CallFamilies;
 use self::connections::ConnectionFamilies;
@@ -42,6 +42,9 @@ pub struct Metrics {
     reloads: IntCounterVec,
     process: Process,
 }
+
+/// What the default pool is called among the stores.
+pub const DEFAULT_POOL: &str = "default";
 
 /// Bounds of the buckets for durations, in seconds.
 const SECONDS: [f64; 17] =
@@ -89,7 +92,14 @@ impl Metrics {
         if self.is_read { self.requests.clone() } else { Arc::new(()) }
     }
 
-    /// Hears of every call of a store; `kind` is `catalog` or `pool`.
+    /// Hears of every call of a registered pool.
+    pub fn pool(&self, name: &str, plugin: &str) -> Option<Arc<dyn CallObserver>> {
+        // No name of a pool has a space: its series are not those of the default pool.
+        let apart = if name == DEFAULT_POOL { format!("pool {name}") } else { name.to_owned() };
+        self.store("pool", &apart, plugin, OpenPool::METHODS)
+    }
+
+    /// Hears of every call of the catalog (`kind` is `catalog`) or of the default pool (`pool`).
     pub fn store(
         &self,
         kind: &'static str,

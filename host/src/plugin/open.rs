@@ -13,7 +13,7 @@ use super::registry::{Kind, Registry};
 use super::schema;
 use super::unopened::Unopened;
 use crate::config::{Config, FilterConfig, Located, Mistake, Settings, nearest, scheme};
-use crate::metrics::Metrics;
+use crate::metrics::{DEFAULT_POOL, Metrics};
 
 /// How long a plugin may take to open something.
 pub(super) const OPENING: Duration = Duration::from_secs(60);
@@ -237,7 +237,7 @@ impl Opener<'_> {
         if let Some((plugin, uri)) = plan.default_pool {
             let pool =
                 self.store("default_pool", uri, plugin, async |library, args| library.open_pool(args).await).await?;
-            let observer = self.metrics.store("pool", "default", plugin.name(), OpenPool::METHODS);
+            let observer = self.metrics.store("pool", DEFAULT_POOL, plugin.name(), OpenPool::METHODS);
             let pool = OpenPool::from(pool);
             opened.default_pool = Some(if let Some(observer) = observer { pool.observed(observer) } else { pool });
         }

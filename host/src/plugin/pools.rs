@@ -74,7 +74,7 @@ impl PoolOpener for PoolPlugins {
             return Box::pin(async { Err(unknown) });
         };
         let (plugin, args) = (plugin.clone(), self.args(plugin, spec));
-        let observer = self.metrics.store("pool", name, plugin.name(), OpenPool::METHODS);
+        let observer = self.metrics.pool(name, plugin.name());
         Box::pin(async move {
             let loading = tokio::task::spawn_blocking(move || plugin.library()).await;
             let loaded = loading.map_err(|panic| sdk::Error::internal(panic.to_string()))?;
