@@ -74,8 +74,8 @@ fn plugins() -> Vec<Bad> {
     let library = |package| read(&programs::bad_library(package));
     let range = "takes 1.0 to 1.1";
     vec![
-        bad("newer.so", library("newer_sdk"), &["SDK 1.99.0", range, "cargo update", "newer host"]),
-        bad("major.so", library("other_major"), &["SDK 2.0.0", range, "cargo update"]),
+        bad("newer.so", library("newer_sdk"), &["SDK 1.99.0", range, "newer host", "sukkal-plugin-sdk 1.1.0", "`rev`"]),
+        bad("major.so", library("other_major"), &["SDK 2.0.0", range, "sukkal-plugin-sdk 1.1.0", "`path`"]),
         bad(
             "layout.so",
             library("changed_layout"),
@@ -278,7 +278,12 @@ fn inspect_tells_what_is_within_a_setting() {
 #[test]
 fn inspect_tells_of_a_path_that_leads_to_no_file() {
     let host = host_with(&[]);
+    // To open it would be to wait for whoever writes to it.
+    let made = Command::new("mkfifo").arg(host.folder().join("pipe.so")).status().expect("mkfifo can be run");
+    assert!(made.success());
     for (path, fault, mend) in [
+        ("pipe.so", "is no regular file", "name a library"),
+        ("/dev/null", "is no regular file", "name a library"),
         ("no/such.so", "cannot be read: No such file", "check the path"),
         (".", "is a folder", "name the library in it"),
     ] {

@@ -253,10 +253,15 @@ impl Copy {
             };
             (format!("cannot be read: {error}"), mend.to_owned())
         };
-        let mut original = fs::File::open(path).map_err(unreadable)?;
-        if original.metadata().map_err(unreadable)?.is_dir() {
+        let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+        if kind.is_dir() {
             return Err(("is a folder".to_owned(), "name the library in it, a file called libNAME.so".to_owned()));
         }
+        // To open a pipe is to wait for whoever writes to it.
+        if !kind.is_file() {
+            return Err(("is no regular file".to_owned(), "name a library, a file called libNAME.so".to_owned()));
+        }
+        let mut original = fs::File::open(path).map_err(unreadable)?;
         // A host whose messages have filled the disk must start, or nobody could delete them.
         Copy::on_disk(&mut original, path, scratch).or_else(|error| {
             Copy::in_memory(&mut original).map_err(|_| {
@@ -346,7 +351,10 @@ fn check_version(header: &LibHeader) -> Result<(), Refusal> {
 }
 
 fn rebuild() -> String {
-    format!("rebuild it: `cargo update -p sukkal-plugin-sdk --precise {SDK_VERSION} && cargo build --release`")
+    format!(
+        "rebuild it with sukkal-plugin-sdk {SDK_VERSION}: have the dependency's `path`, or its `git` with a `rev`, lead to \
+         that version in Cargo.toml, then `cargo build --release`"
+    )
 }
 
 /// abi_stable takes a library that is newer than the host; a plugin is usually older. Layouts are
