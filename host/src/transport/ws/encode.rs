@@ -158,6 +158,8 @@ fn exception(request: &Request, error: &Error) -> String {
         ErrorKind::BadBody => format!("Bad request. {}", error.message),
         ErrorKind::BadQueueName | ErrorKind::BadTopicName => bad_name(request).to_owned(),
         ErrorKind::NotDeleted(refused) => not_deleted(request, refused),
+        // It is known, and not there: without `admin_mode` nobody is an administrator.
+        ErrorKind::UnknownPath => format!("{} is for administrators, and not available here", request.action()),
         _ => description(error),
     }
 }
@@ -247,6 +249,14 @@ mod tests {
         }
         let refused = translate(Action::QueueList, Response::error(401, "Unauthorized", "no token"));
         assert_eq!((refused.status(), body(&refused).as_str()), (403, r#"{"error":"Not authentified."}"#));
+    }
+
+    #[test]
+    fn what_is_for_administrators_alone_is_told_to_be_so() {
+        let request = Request::new(RequestId(1), Action::PoolList, Transport::Websocket);
+        let response = failure(&request, &Error::new(ErrorKind::UnknownPath, ""));
+        let told = r#"{"exception":"pool_list is for administrators, and not available here","error":null}"#;
+        assert_eq!((response.status(), body(&response).as_str()), (404, told));
     }
 
     #[test]
