@@ -1,12 +1,13 @@
 //! Who may be subscribed: which URIs the service will notify.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use crate::address::AddressRule;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// What stands before the scheme of a subscriber who is notified in the name of who subscribed it.
 const TRUST: &str = "trust+";
@@ -16,6 +17,7 @@ const TRUST: &str = "trust+";
 #[serde(deny_unknown_fields, default)]
 pub struct Notifications {
     /// The URI schemes that subscribers may have.
+    #[serde(deserialize_with = "schemes")]
     pub subscriber_types: Vec<String>,
     /// Addresses and ranges (`10.0.0.0/8`) that may be notified, and that plugins may connect to on
     /// behalf of clients, beside those of the public Internet.
@@ -35,7 +37,7 @@ impl Notifications {
     ///
     /// # Errors
     /// `BadValue`.
-    pub(crate) fn subscriber(&self, value: &Value) -> Result<String> {
+    pub(crate) fn subscriber(&self, value: &Value) -> Result<String, Error> {
         let uri = value.as_str().unwrap_or_default();
         let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
         if !self.subscriber_types.contains(&scheme) {
@@ -54,7 +56,7 @@ impl Notifications {
         Ok(uri.to_owned())
     }
 
-    fn check_address(&self, uri: &str) -> Result<()> {
+    fn check_address(&self, uri: &str) -> Result<(), Error> {
         let url = Url::parse(uri).map_err(|error| Error::value(format!("The subscriber is no valid URL: {error}.")))?;
         // A URL of these schemes has a host.
         match url.host() {
@@ -67,6 +69,23 @@ impl Notifications {
         let types: Vec<String> = self.subscriber_types.iter().map(|name| format!("'{name}'")).collect();
         format!("The subscriber type of subscription must be supported in the list [{}].", types.join(", "))
     }
+}
+
+/// Schemes as they are compared: in lower case.
+fn schemes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let schemes = Vec::<String>::deserialize(deserializer)?;
+    match schemes.iter().find(|scheme| !is_scheme(scheme)) {
+        None => Ok(schemes.into_iter().map(|scheme| scheme.to_ascii_lowercase()).collect()),
+        Some(wrong) => {
+            Err(D::Error::custom(format!("has {wrong:?}, and must have URI schemes, for instance \"https\"")))
+        }
+    }
+}
+
+/// RFC 3986, 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Mistake, Origin};
+use super::unknown;
 
 /// A value as it was typed.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ pub fn read(
         };
         let path = path.to_lowercase();
         let node = Node { value: Value::Env(value), origin: Origin::Env(name.clone()) };
-        lay_over(&mut root, "", &path.split("__").collect::<Vec<_>>(), node);
+        lay_over(&mut root, "", &path.split("__").collect::<Vec<_>>(), node, mistakes);
     }
     root
 }
@@ -99,13 +100,14 @@ fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Table {
     let source = Source { file, text: &text };
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in errors {
-        let origin = source.origin(error.span().map_or(0, |span| span.start));
-        mistakes.push(Mistake::new(
-            &origin,
-            "",
-            format!("is no valid TOML: {}", error.message().replace('\n', ", ")),
-            "",
-        ));
+        let span = error.span().unwrap_or_default();
+        let mut problem = format!("is no valid TOML: {}", error.message().replace('\n', ", "));
+        if error.message() == "duplicate key"
+            && let Some(key) = text.get(span.clone())
+        {
+            problem.push_str(&format!(" `{key}`"));
+        }
+        mistakes.push(Mistake::new(&source.origin(span.start), "", problem, ""));
     }
     source.table(table.into_inner())
 }
@@ -171,7 +173,7 @@ fn name_secrets(table: &Table, names: &mut Vec<String>) {
 
 /// Sets one value in a section. What is there under another spelling (`-` for `_`) is meant. The names of plugins
 /// are written with `-`, which no variable's name can have.
-fn lay_over(table: &mut Table, section: &str, path: &[&str], node: Node) {
+fn lay_over(table: &mut Table, section: &str, path: &[&str], node: Node, mistakes: &mut Vec<Mistake>) {
     let Some((first, rest)) = path.split_first() else { return };
     let same = |name: &str| name.replace('-', "_").eq_ignore_ascii_case(first);
     let index = table.0.iter().position(|(name, _)| same(name)).unwrap_or_else(|| {
@@ -187,9 +189,14 @@ fn lay_over(table: &mut Table, section: &str, path: &[&str], node: Node) {
         return;
     }
     if !matches!(entry.value, Value::Table(_)) {
+        if section.is_empty()
+            && let Some(mistake) = unknown::plain_section(first, entry)
+        {
+            mistakes.push(mistake);
+        }
         *entry = Node { value: Value::Table(Table::default()), origin: node.origin.clone() };
     }
     if let Value::Table(inner) = &mut entry.value {
-        lay_over(inner, first, rest, node);
+        lay_over(inner, first, rest, node, mistakes);
     }
 }

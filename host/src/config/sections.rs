@@ -103,7 +103,7 @@ pub struct Rest {
 pub struct Admin {
     /// Where they are read: an IP address and a port; "" for nowhere. Whoever reaches it needs no
     /// identity.
-    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none")]
+    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none::<8889, _>")]
     #[schemars(with = "String")]
     pub listen: Option<SocketAddr>,
 }
@@ -123,7 +123,7 @@ pub struct SignedUrls {
 #[serde(deny_unknown_fields, default)]
 pub struct Websocket {
     /// Where it listens: an IP address and a port; "" for no websocket.
-    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none")]
+    #[serde(serialize_with = "address_or_empty", deserialize_with = "address_or_none::<9000, _>")]
     #[schemars(with = "String")]
     pub listen: Option<SocketAddr>,
     /// TLS, which clients then have to speak.
@@ -166,7 +166,8 @@ pub struct FilterConfig {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 3600))]
     pub timeout: Duration,
-    /// What becomes of a request when the filter fails or takes too long.
+    /// What becomes of a request when the filter fails or takes too long. Never "pass" for one that
+    /// authenticates or authorizes: while it fails, everybody is let in, as whoever they say they are.
     pub on_error: OnError,
     /// Whether its code blocks: its hooks then run on threads of the plugin's, and hold none of the
     /// host's.
@@ -335,9 +336,12 @@ fn address_or_empty<S: Serializer>(address: &Option<SocketAddr>, serializer: S) 
     serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
 }
 
-fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+/// `PORT`: the one that is told for instance.
+fn address_or_none<'de, const PORT: u16, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let wanted = "must be an IP address and a port, for instance \"127.0.0.1:8889\", or \"\" for none";
+    let wanted = format_args!("must be an IP address and a port, for instance \"127.0.0.1:{PORT}\", or \"\" for none");
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| D::Error::custom(wanted)) }
 }
 

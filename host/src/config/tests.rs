@@ -128,10 +128,47 @@ fn a_key_of_elsewhere_is_told_with_every_place_that_has_it() {
 #[test]
 fn a_file_that_is_no_toml_is_told_with_its_line() {
     let told = mistakes("a = 1\na = 2\n[rest\n", &[]);
-    assert!(told.iter().any(|told| told.starts_with("sukkal.toml:2: ") && told.contains("duplicate")), "{told:#?}");
+    assert!(
+        told.iter().any(|told| told.starts_with("sukkal.toml:2: ") && told.ends_with("duplicate key `a`")),
+        "{told:#?}"
+    );
     assert!(told.iter().any(|told| told.starts_with("sukkal.toml:3: ")), "{told:#?}");
     let missing = Config::load(Some(Path::new("/nonexistent/x.toml")), []).err().unwrap();
     assert!(missing[0].problem.contains("cannot be read"));
+}
+
+#[test]
+fn a_section_that_is_set_to_a_value_is_told_also_beside_its_keys() {
+    let env = [("SUKKAL_LIMITS", "5"), ("SUKKAL_LIMITS__MAX_WAIT", "20")];
+    let told = "environment variable SUKKAL_LIMITS: `limits` is a section and holds keys; write [limits]";
+    assert_eq!(mistakes("", &env), [told]);
+    assert_eq!(mistakes("", &env[..1]), [told]);
+    // A secret may be kept in another way than the file says.
+    let env = [("SUKKAL_SIGNED_URLS__SECRET_KEY__ENV", "SUKKAL_TEST_NOT_SET")];
+    let told = mistakes("[signed_urls]\nsecret_key = \"x\"\n", &env);
+    assert!(told.len() == 1 && told[0].contains("SUKKAL_TEST_NOT_SET, which is not set"), "{told:?}");
+}
+
+#[test]
+fn subscribers_have_uri_schemes() {
+    let types = |types: &str| format!("[notifications]\nsubscriber_types = [{types}]\n");
+    let config = load(&types(r#""HTTPS", "trust+http", "my-notifier", "x.y2""#), &[]).ok().unwrap();
+    assert_eq!(config.notifications.subscriber_types, ["https", "trust+http", "my-notifier", "x.y2"]);
+    for wrong in ["ht tp", "", "http:", "2x", "é"] {
+        let told = mistakes(&types(&format!("\"http\", \"{wrong}\"")), &[]);
+        let wanted = format!(
+            "sukkal.toml:2: `notifications.subscriber_types` has {wrong:?}, and must have URI schemes, for instance \"https\""
+        );
+        assert_eq!(told, [wanted]);
+    }
+}
+
+#[test]
+fn an_address_for_instance_is_the_listeners_own() {
+    for (section, port) in [("rest", 8888), ("admin", 8889), ("websocket", 9000)] {
+        let told = mistakes(&format!("[{section}]\nlisten = \"nowhere\"\n"), &[]);
+        assert!(told.len() == 1 && told[0].contains(&format!("for instance \"127.0.0.1:{port}\"")), "{told:?}");
+    }
 }
 
 #[test]

@@ -13,13 +13,17 @@ pub fn find(root: &Table, mistakes: &mut Vec<Mistake>) {
     for (key, node) in &root.0 {
         match &node.value {
             Value::Table(table) if sections.contains(&key.as_str()) => section(key, table, mistakes),
-            _ if sections.contains(&key.as_str()) => {
-                mistakes.push(Mistake::new(&node.origin, key, "is a section and holds keys", format!("write [{key}]")));
-            }
+            _ if sections.contains(&key.as_str()) => mistakes.extend(plain_section(key, node)),
             _ if known.contains(&key.as_str()) => {}
             _ => mistakes.push(unknown("", key, node, &known)),
         }
     }
+}
+
+/// What is wrong where a section is set to a value.
+pub fn plain_section(key: &str, node: &Node) -> Option<Mistake> {
+    let is_section = schema::sections().any(|section| section == key);
+    is_section.then(|| Mistake::new(&node.origin, key, "is a section and holds keys", format!("write [{key}]")))
 }
 
 fn section(name: &str, table: &Table, mistakes: &mut Vec<Mistake>) {
