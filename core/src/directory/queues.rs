@@ -19,6 +19,9 @@ use crate::metadata::Metadata;
 use crate::name::{Kind, Named};
 use crate::pools::{DEFAULT, Member, Opened};
 
+/// How long the catalog is waited for where an old record will do.
+const WORTH_WAITING: Duration = Duration::from_millis(500);
+
 /// A queue, as its record says.
 pub struct Queue {
     /// Its project.
@@ -137,18 +140,22 @@ impl Directory {
     /// A queue as it was within the last minute; for whoever goes on to its pool, which refuses an
     /// old record. Known queues are found while the catalog does not answer.
     pub async fn find(&self, call: &Call, named: Named<'_>) -> Result<Option<Arc<Queue>>> {
-        let old = match self.cache.get(call.project(), named) {
+        let read = match self.cache.get(call.project(), named) {
             Known::Fresh(queue) => return Ok(Some(queue)),
+            Known::Nothing => self.read(call, named).await,
             Known::Old(queue) => {
                 self.cache.trust(queue.clone());
-                Some(queue)
+                match tokio::time::timeout(WORTH_WAITING, self.read(call, named)).await {
+                    Err(_) | Ok(Err(Error { kind: ErrorKind::Unavailable | ErrorKind::TimedOut, .. })) => {
+                        return Ok(Some(queue));
+                    }
+                    Ok(read) => read,
+                }
             }
-            Known::Nothing => None,
         };
-        match (self.read(call, named).await, old) {
-            (Err(Error { kind: ErrorKind::Unavailable | ErrorKind::TimedOut, .. }), Some(queue)) => Ok(Some(queue)),
-            (Ok(Some(queue)), _) => Ok(Some(self.connected(call, queue).await)),
-            (outcome, _) => outcome,
+        match read? {
+            Some(queue) => Ok(Some(self.connected(call, queue).await)),
+            None => Ok(None),
         }
     }
 
