@@ -139,10 +139,12 @@ async fn sweep_member(service: &Service, member: &Member) {
     }
 }
 
-/// Sweeps a pool: a few steps a round, the rest in the next.
+/// Sweeps a pool: for a tenth of a round, in which mostly more is removed than can be posted in a whole one; the rest
+/// in the next.
 async fn sweep(service: &Service, pool: &OpenPool) -> sdk::Result<()> {
-    const STEPS: usize = 20;
-    for _ in 0..STEPS {
+    const SHARE: Duration = Duration::from_millis(100);
+    let begun = Instant::now();
+    while begun.elapsed() < SHARE {
         let swept = pool.sweep(&service.own_call(PATIENCE), STEP).await?;
         if swept.stuck > 0 {
             tracing::warn!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sukkal_plugin_sdk::load::LoadedFilter;
 use sukkal_plugin_sdk::{Call, Result};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::limits::{Api, Limits};
 use crate::pipeline::{FilterSpec, Pipeline, held};
@@ -93,12 +94,17 @@ impl Filters {
         }
     }
 
-    /// Ends them, each for a bounded time.
+    /// Ends them, side by side and for a bounded time.
     pub(crate) async fn end(self, call: &Call) {
-        for (name, filter) in &self.filters {
-            let ending = held::known(name, "shutdown", filter.shutdown(call));
-            ended(name, tokio::time::timeout(ENDING, ending).await);
+        let mut ending = JoinSet::new();
+        for (name, filter) in self.filters {
+            let call = call.clone();
+            ending.spawn(async move {
+                let shutdown = held::known(&name, "shutdown", filter.shutdown(&call));
+                ended(&name, tokio::time::timeout(ENDING, shutdown).await);
+            });
         }
+        while ending.join_next().await.is_some() {}
     }
 }
 

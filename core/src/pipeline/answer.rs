@@ -1,11 +1,12 @@
 //! Whether an answer that a filter has made, or changed, is one.
 
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::{Bytes, Response};
+use sukkal_plugin_sdk::{Bytes, Headers, Response};
 
-/// What a filter may change of an answer in a way that makes it none, as it was before.
+/// An answer as it was before a filter.
 pub struct Before {
     status: u16,
+    headers: Headers,
     body: Bytes,
 }
 
@@ -15,7 +16,7 @@ impl Before {
         // Both hold the same bytes then; a copy of them would cost as much as they are long.
         let body = response.take_body();
         response.set_body(body.clone());
-        Before { status: response.status(), body }
+        Before { status: response.status(), headers: response.headers().clone(), body }
     }
 
     /// What the filter has done that makes it no answer.
@@ -27,6 +28,7 @@ impl Before {
     /// Takes back what the filter has done.
     pub fn restore(self, response: &mut Response) {
         response.set_status(self.status);
+        *response.headers_mut() = self.headers;
         response.set_body(self.body);
     }
 }

@@ -170,7 +170,7 @@ impl Pipeline {
     }
 
     /// The answer, in reverse order. A filter that fails here cannot refuse any more: it is logged, and what it has
-    /// made of status and body is taken back.
+    /// made of the answer is taken back.
     pub async fn leave(&self, call: &Call, passage: &mut Passage, request: &Request, response: &mut Response) {
         for (position, filter) in self.wanting(Moment::Response, request).rev() {
             let before = Before::of(response);

@@ -150,6 +150,11 @@ impl Waits {
         if let Some(watcher) = self.watchers.load().get(name).filter(watches) {
             return watcher.clone();
         }
+        // Whoever takes a seat there is told to look for the pool that has taken its place, and whose watcher may be
+        // here by now.
+        if queue.member.is_retired() {
+            return Arc::new(Watcher::new(queue.member.clone(), self.clock.clone()));
+        }
         let mut watching = self.watching();
         let known = self.watchers.load();
         if let Some(watcher) = known.get(name).filter(watches) {

@@ -25,6 +25,7 @@ pub fn writer(path: &Path, schema: Schema, settings: &Settings) -> Result<Connec
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
+        keep_log(&connection)?;
         Ok(connection)
     };
     let connection = open().map_err(|error| of_driver(&error))?;
@@ -91,11 +92,15 @@ fn tune(connection: &Connection, settings: &Settings, cache_kib: u32) -> rusqlit
     // Plans must not depend on what is bound: else a statement with a bound LIMIT is prepared anew
     // each time that it is run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // The log stays: a disk that others have filled would have no room for another at the next start. It is
-    // emptied by the writer (wal.rs).
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log(connection)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
+}
+
+/// The log stays when this is closed: a disk that others have filled would have no room for another at the next start,
+/// and a database that is not ours is left as it is. Ours is emptied by the writer (wal.rs).
+fn keep_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
 fn bound(connection: &Connection, settings: &Settings) -> rusqlite::Result<()> {

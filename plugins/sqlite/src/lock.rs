@@ -106,6 +106,7 @@ impl Drop for Beside {
     fn drop(&mut self) {
         // It is locked as yet, so nobody else can have it by now who does not look whether it is still there.
         if !self.stays
+            && self.is_there()
             && let Err(error) = std::fs::remove_file(&self.path)
         {
             sdk::tracing::warn!(%error, "a lock file cannot be removed");

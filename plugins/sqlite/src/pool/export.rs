@@ -101,8 +101,9 @@ pub fn import(ledger: &mut Ledger, queue: &QueueRef, page: &Export) -> Outcome<(
         if queue.rule.is_some() {
             // Some may have had all the claims that it allows.
             ledger.rechecks.begin(queue.id);
-            queue.wake_by(ledger.now);
         }
+        // What was passed over is looked at anew.
+        queue.wake_by(ledger.now);
         let after_last = page.messages.iter().map(|message| message.place.0 + 1).max().unwrap_or(0);
         let next = queue.tally.next_place.max(page.next_place.0).max(after_last);
         queue::give_places(ledger, queue, next)

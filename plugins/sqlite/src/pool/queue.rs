@@ -42,7 +42,7 @@ pub struct Queue {
     pub tally: Tally,
     /// `tally.wakes` as of the last commit.
     pub known_wakes: Timestamp,
-    /// No ready message of the main lane lies in a block before this one.
+    /// No message of the main lane that can be claimed lies in a block before this one.
     pub head: i64,
     /// Nothing falls due before that a claim must know of: all but what has been passed over.
     pub stirs: Timestamp,
