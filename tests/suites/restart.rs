@@ -103,7 +103,7 @@ async fn a_second_host_on_the_same_data_is_refused() {
 
 #[tokio::test]
 async fn a_default_pool_with_another_store_is_warned_of_once_a_start() {
-    let mut host = Host::with().top("default_pool = \"sqlite:pool.db?readers=2\"").start().await;
+    let mut host = Host::with().top("default_pool = \"sqlite:pool.db?synchronous=normal\"").start().await;
     host.queue("orders").post(["a"]).await;
     let restart = async |host: &mut Host, from: &str, to: &str| {
         let path = host.folder().join("sukkal.toml");
@@ -115,9 +115,10 @@ async fn a_default_pool_with_another_store_is_warned_of_once_a_start() {
         host.log()[old..].lines().filter(|line| line.contains("has another store")).map(str::to_owned).collect()
     };
     // The same store in another spelling; others; and back.
-    let warned: Vec<String> = restart(&mut host, "pool.db?readers=2", "./pool.db").await;
+    let warned: Vec<String> = restart(&mut host, "pool.db?synchronous=normal", "./pool.db").await;
     assert_eq!(warned, [""; 0]);
-    for (from, to, last) in [("./pool.db", "other.db", "pool.db"), ("sqlite:other.db", "memory:", "other.db")] {
+    let other = "sqlite:other.db?synchronous=normal";
+    for (from, to, last) in [("sqlite:./pool.db", other, "pool.db"), (other, "memory:", "other.db")] {
         let warned: Vec<String> = restart(&mut host, from, to).await;
         assert_eq!(warned.len(), 1, "{warned:?}");
         assert!(warned[0].contains("WARN") && warned[0].contains(&format!("{last}\"")), "{warned:?}");

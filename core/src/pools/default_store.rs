@@ -8,9 +8,9 @@ use crate::error::Result;
 
 impl Pools {
     /// Warns where the default pool has another store than when it was noted last, and notes the one that it
-    /// has. One that lives and dies with this process is not noted: none will ever be the same.
+    /// has. One without a name is not noted: none will ever be the same.
     pub(crate) async fn compare_default(&self, call: &Call) -> Result<()> {
-        let (Some(default), Some(now)) = (&self.default, self.opener.default_identity()) else { return Ok(()) };
+        let Some(now) = self.opener.default_identity() else { return Ok(()) };
         let before = noted_default_store(&self.catalog, call).await?;
         if before.as_ref() == Some(&now) {
             return Ok(());
@@ -24,10 +24,9 @@ impl Pools {
                  Where the store itself has moved, all is well"
             );
         }
-        let stated = default.pool()?.capabilities();
-        if stated.is_some_and(|stated| !stated.remote && !stated.durability) {
-            return Ok(());
+        match self.opener.default_is_named() {
+            true => note_default_store(&self.catalog, call, &now).await,
+            false => Ok(()),
         }
-        note_default_store(&self.catalog, call, &now).await
     }
 }

@@ -37,6 +37,11 @@ pub trait PoolOpener: Send + Sync + 'static {
     /// The identity of the configured default pool, if there is one.
     fn default_identity(&self) -> Option<String>;
 
+    /// Whether the default pool's URI says which store is meant, rather than a new one at each start.
+    fn default_is_named(&self) -> bool {
+        true
+    }
+
     /// The same as it may be shown: secrets are masked.
     fn shown(&self, spec: &PoolSpec) -> PoolSpec;
 }

@@ -21,17 +21,16 @@ const FIRST_PATH: [(&str, &str); 2] = [("mongodb", "sukkal"), ("mongodb+srv", "s
 /// The parameter that says what the path may say as well, by scheme.
 const IN_PATH: [(&str, &str); 2] = [("redis", "dbid"), ("rediss", "dbid")];
 
-/// Have only a name where others have a path: each store that is opened is one of its own.
-const NAMED: [&str; 1] = ["memory"];
+/// Whether a URI says which store is meant: one that does not (`memory:`) means a new one whenever it is opened.
+pub fn is_named(uri: &str) -> bool {
+    let place = uri.split_once(':').map_or("", |(_, place)| place);
+    !place.split(['?', '#']).next().unwrap_or_default().is_empty()
+}
 
-/// Whether two URIs name one file, which only one store can have.
+/// Whether two URIs mean one place of no server: a file, unless their plugin knows better.
 pub fn one_file(one: &str, other: &str, data_dir: &Path) -> bool {
-    let is_file = |uri: &str| match uri.split_once(':') {
-        // Between two slashes and the third a server would stand.
-        Some((scheme, rest)) => !NAMED.contains(&scheme) && (!rest.starts_with("//") || rest.starts_with("///")),
-        None => false,
-    };
-    is_file(one) && is_file(other) && identity(one, data_dir) == identity(other, data_dir)
+    let is_server = |uri: &str| uri.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+    is_named(one) && !is_server(one) && !is_server(other) && identity(one, data_dir) == identity(other, data_dir)
 }
 
 /// What two URIs of one store have alike: without credentials and time-outs, parts in one order,
@@ -189,7 +188,7 @@ mod tests {
             ("sqlite:x.db", "sqlite:///no-such-data/x.db", true),
             ("sqlite:x.db", "sqlite:y.db", false),
             ("sqlite:x.db", "other:x.db", false),
-            ("memory:", "memory:", false),
+            ("memory:?max_bytes=5000000", "memory:", false),
             ("mongodb://h/d", "mongodb://h/d", false),
         ] {
             assert_eq!(one_file(one, other, Path::new("/no-such-data")), is_one, "{one} {other}");

@@ -59,7 +59,13 @@ pub fn check(config: &Config, registry: &Registry) -> Result<Vec<String>, Vec<Mi
     catalog.iter().for_each(|plugin| unopened.store("catalog", &config.catalog, plugin));
     default_pool.iter().for_each(|(plugin, uri)| unopened.store("default_pool", uri, plugin));
     filters.iter().for_each(|(plugin, name)| unopened.filter(name, plugin));
-    let unseen = unopened.unseen();
+    let mut unseen = unopened.unseen();
+    // Whether one can be both is seen by who opens it.
+    let pool = config.default_pool.as_ref();
+    if let Some(uri) = pool.filter(|uri| one_file(&config.catalog.value, &uri.value, &config.data_dir)) {
+        let problem = "names the same as `catalog`, and the start is refused where that is a file";
+        unseen.push(Mistake::new(&uri.origin, "default_pool", problem, "give each a file of its own").to_string());
+    }
     if mistakes.is_empty() { Ok(unseen) } else { Err(mistakes) }
 }
 
@@ -158,10 +164,6 @@ fn found<'a>(config: &'a Config, registry: &'a Registry) -> Found<'a> {
             Some((noted(registry.needed(Kind::Filter, &name.value, "pipeline", name))?, name.value.as_str()))
         })
         .collect();
-    if let Some(uri) = pool.filter(|uri| one_file(&config.catalog.value, &uri.value, &config.data_dir)) {
-        let problem = "names the same file as `catalog`";
-        mistakes.push(Mistake::new(&uri.origin, "default_pool", problem, "give each a file of its own"));
-    }
     check_settings(config, registry, &mut mistakes);
     Found { catalog, default_pool, filters, mistakes }
 }

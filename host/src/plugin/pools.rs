@@ -7,7 +7,7 @@ use sukkal_core::{Opening, PoolOpener, PoolSpec};
 use sukkal_plugin_sdk::load::{OpenArgs, OpenPool};
 use sukkal_plugin_sdk::{self as sdk};
 
-use super::identity::identity;
+use super::identity::{identity, is_named};
 use super::installed::Plugin;
 use super::registry::{Kind, Registry};
 use super::schema;
@@ -97,6 +97,10 @@ impl PoolOpener for PoolPlugins {
 
     fn default_identity(&self) -> Option<String> {
         self.config.default_pool.as_ref().map(|uri| self.identity(&uri.value))
+    }
+
+    fn default_is_named(&self) -> bool {
+        self.config.default_pool.as_ref().is_some_and(|uri| is_named(&uri.value))
     }
 
     fn shown(&self, spec: &PoolSpec) -> PoolSpec {
