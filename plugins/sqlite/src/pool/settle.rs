@@ -21,6 +21,8 @@ pub const PROBE: &str = "UPDATE probe SET written = ?1 WHERE one = 0";
 
 /// Blocks that one step settles: some thousands of messages, a few milliseconds.
 const BLOCKS: usize = 64;
+/// Blocks that have fallen due and that a reader walks over rather than wait for a step.
+const WALKED: i64 = 16;
 /// Blocks that one step of a claim passes over.
 pub const PASSED: usize = 512;
 /// Queues that one step of the sweep settles.
@@ -55,10 +57,9 @@ pub enum Crowded {
 /// # Errors
 /// The driver's.
 pub fn is_crowded(connection: &Connection, lane: LaneKey, now: Timestamp) -> Outcome<bool> {
-    let bound = BLOCKS as i64;
     let mut statement = connection.prepare_cached(CROWD)?;
-    let n_due: i64 = statement.query_row(params![lane.number(), now.0, bound], |row| row.get(0))?;
-    Ok(n_due >= bound)
+    let n_due: i64 = statement.query_row(params![lane.number(), now.0, WALKED], |row| row.get(0))?;
+    Ok(n_due >= WALKED)
 }
 
 /// Settles some of what is due in a queue, for a reader.
