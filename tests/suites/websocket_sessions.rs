@@ -112,7 +112,7 @@ async fn a_connection_is_one_subscriber_of_a_queue() {
         subscribe(&mut other, "q").await.expect(201);
         let named = json!({ "queue_name": "q", "subscription_id": id });
         let shown = one.ask_packed("subscription_get", named.clone()).await.expect(200);
-        assert_eq!((&shown.body()["source"], &shown.body()["confirmed"]), (&json!("q"), &json!(true)));
+        assert_eq!((&shown.body()["source"], &shown.body()["confirmed"]), (&json!("q"), &json!(false)));
         assert!(shown.body()["subscriber"].as_str().is_some_and(|text| text.starts_with("websocket://")));
         let listed = other.ask("subscription_list", json!({ "queue_name": "q" })).await.expect(200);
         assert_eq!(listed.body()["subscriptions"].as_array().map(Vec::len), Some(2));

@@ -50,8 +50,7 @@ fn decode(context: &Context<'_>, request: &Request) -> Result<NewSubscription> {
         (None, None) => return Err(Error::value("Missing parameter subscriber in body.")),
     };
     let ttl = draft.ttl.unwrap_or(context.limits().default_subscription_ttl);
-    let confirmed = context.connection.is_some_and(|connection| subscriber == connection.subscriber());
-    Ok(NewSubscription { subscriber, ttl, options: draft.options.unwrap_or_default(), confirmed })
+    Ok(NewSubscription { subscriber, ttl, options: draft.options.unwrap_or_default() })
 }
 
 /// On a connection that can be a subscriber itself an empty subscriber means the same as none (spec:
