@@ -285,6 +285,7 @@ fn the_dockerfile_names_what_the_package_brings() {
     for part in [
         format!("ENTRYPOINT [\"{program}\"]"),
         format!("CMD [{}]", arguments.join(", ")),
+        format!("ENV SUKKAL_CONFIG={}\n", start.rsplit(' ').next().expect("a file of settings")),
         // By its number, which is how a cluster sees that it is not root.
         format!(
             "--uid 900 --gid 900 --home-dir {} --no-create-home --shell /usr/sbin/nologin {}\n",
