@@ -12,6 +12,9 @@ use crate::error::{Fail, Outcome};
 
 /// Bytes of the most that one run has, about, by which the cache guesses how many it will hold.
 const USUAL: usize = 32 << 10;
+/// The share that is for runs which are read again and again. The others stay for the rest of it: a run
+/// that a claim has read is wanted by those behind it, and among all that is posted meanwhile.
+const READ_OFTEN: f64 = 0.5;
 
 /// Runs kept in memory, up to a number of bytes.
 ///
@@ -40,6 +43,7 @@ impl Runs {
             .shards(1)
             .estimated_items_capacity((bytes / USUAL).max(16))
             .weight_capacity(bytes as u64)
+            .hot_allocation(READ_OFTEN)
             .build();
         let cache = match options {
             Ok(options) => {
