@@ -150,11 +150,15 @@ impl Pace {
     async fn release(&self, length: Duration, rate: u64) -> io::Result<()> {
         let ticks = Ticks::every(TICK.max(Duration::from_secs_f64(1.0 / rate as f64)))?;
         let mut released = 0;
-        while self.start.elapsed() < length && !self.due.is_closed() {
+        while !self.due.is_closed() {
             ticks.tick().await?;
-            let due = (self.start.elapsed().min(length).as_secs_f64() * rate as f64) as u64;
+            let passed = self.start.elapsed().min(length);
+            let due = (passed.as_secs_f64() * rate as f64) as u64;
             self.due.add_permits(usize::try_from(due - released).unwrap_or(usize::MAX));
             released = due;
+            if passed == length {
+                break;
+            }
         }
         // What fell due last is begun as well, where connections are free for it.
         while self.due.available_permits() > 0 && self.start.elapsed() < length + LAST {

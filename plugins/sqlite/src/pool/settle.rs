@@ -245,13 +245,16 @@ fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
 pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let mut swept = Swept::default();
     let mut blocks = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
-    let slots = ledger.due.by(ledger.now, QUEUES);
-    swept.more = slots.len() >= QUEUES;
+    let queues = ledger.due.next(ledger.now, QUEUES);
+    swept.more = queues.len() >= QUEUES;
     // What is only to be removed holds up nothing else that is due.
     for expired in [Expired::Pass, Expired::Remove] {
-        for slot in &slots {
+        for next in &queues {
+            if expired == Expired::Remove {
+                ledger.due.had_its_turn(*next);
+            }
             // This transaction may have removed it.
-            let Some(id) = queue::in_slot(&ledger.connection, *slot)? else { continue };
+            let Some(id) = queue::in_slot(&ledger.connection, next.1)? else { continue };
             let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
             let done = ledger.with_any(id, |ledger, queue| step(ledger, queue, expired, blocks, &mut swept))?;
             let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
