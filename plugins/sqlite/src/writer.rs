@@ -84,6 +84,7 @@ impl<L: Ledger> Writer<L> {
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
+                let _ended = Ended(worker.backlog.clone());
                 worker.run();
                 worker.wal.end(worker.ledger.connection());
             })
@@ -109,7 +110,7 @@ impl<L: Ledger> Writer<L> {
             Rejected::Full => busy("the writer"),
             Rejected::Closed => closed(),
         })?;
-        // The sender is dropped unsent only when the thread is gone.
+        // The sender is dropped unsent only when the thread is gone, see [`Ended`].
         answer.await.unwrap_or_else(|_| Err(closed().unknown()))
     }
 }
@@ -120,6 +121,21 @@ impl<L> Drop for Writer<L> {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Lets go of what waits when the thread ends, however that comes: nobody else would.
+struct Ended<L>(Arc<Backlog<Box<dyn Job<L>>>>);
+
+impl<L> Drop for Ended<L> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                "the thread that writes has broken off; the store takes nothing more until it is opened again"
+            );
+        }
+        self.0.close();
+        while !self.0.take_now(TOGETHER, TOGETHER_BYTES).is_empty() {}
     }
 }
 

@@ -9,15 +9,14 @@ use super::count;
 use super::id::{END_OF_PLACES, LaneKey, block_of, id_in, offset_of, offsets_of, place_of};
 use super::ledger::Ledger;
 use super::queue::{self, Queue};
-use super::settle::TRY_AGAIN;
 use crate::error::Outcome;
 use crate::reserve::Leaves;
 
 /// A dead letter lives at least so long: its own end may have come.
 const LEAST_LIFE: Duration = Duration::from_secs(60);
 
-/// Moves the exhausted messages of a block, or puts the attempt off.
-pub fn move_or_put_off(
+/// Moves the exhausted messages of a block, or sets them aside for a while.
+pub fn move_or_set_aside(
     ledger: &mut Ledger,
     queue: &mut Queue,
     key: i64,
@@ -26,34 +25,41 @@ pub fn move_or_put_off(
 ) -> Outcome<()> {
     if !move_all(ledger, queue, key, offsets, swept)? {
         swept.stuck += offsets.len() as u64;
-        put_off(ledger, key, offsets)?;
+        set_aside(ledger, key, offsets)?;
+        ledger.rechecks.try_again(queue.id, ledger.now);
     }
     Ok(())
 }
 
-/// Moves messages of a block; false, if their queue is gone, or the file has no room for both places of
-/// a body: who takes messages out must not wait for that.
-pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<bool> {
-    let Some(rule) = queue.rule.as_ref().filter(|_| !offsets.is_empty()) else { return Ok(offsets.is_empty()) };
-    let target = rule.queue.id();
+/// Whether so many messages of a queue can move: their queue is there, and the file has room for both places
+/// of a body: who takes messages out must not wait for that.
+pub fn can_move(ledger: &mut Ledger, queue: &Queue, count: usize) -> Outcome<bool> {
+    let Some(target) = queue.rule.as_ref().map(|rule| rule.queue.id()) else { return Ok(false) };
     // A queue that names itself is refused by the service; here it would be a loop.
     if target == queue.id || ledger.sparing {
         return Ok(false);
     }
-    let moved = ledger.with_any(target, |ledger, target| {
-        let room = target.tally.next_place + (offsets.len() as u64) < END_OF_PLACES;
-        if target.dropping || !room {
-            return Ok(false);
-        }
-        ledger.leave(Leaves::Half);
-        for offset in offsets {
-            move_one(ledger, queue, target, id_in(key, *offset))?;
-        }
-        Ok(true)
+    let has_room = |_: &mut Ledger, target: &mut Queue| {
+        Ok(!target.dropping && target.tally.next_place + (count as u64) < END_OF_PLACES)
+    };
+    Ok(ledger.with_any(target, has_room)? == Some(true))
+}
+
+/// Moves messages of a block; false if they cannot move now.
+pub fn move_all(ledger: &mut Ledger, queue: &mut Queue, key: i64, offsets: &[u8], swept: &mut Swept) -> Outcome<bool> {
+    if offsets.is_empty() {
+        return Ok(true);
+    }
+    let Some(target) = queue.rule.as_ref().map(|rule| rule.queue.id()) else { return Ok(false) };
+    if !can_move(ledger, queue, offsets.len())? {
+        return Ok(false);
+    }
+    ledger.leave(Leaves::Half);
+    ledger.with_any(target, |ledger, target| {
+        offsets.iter().try_for_each(|offset| move_one(ledger, queue, target, id_in(key, *offset)))
     })?;
-    let moved = moved == Some(true);
-    swept.moved += if moved { offsets.len() as u64 } else { 0 };
-    Ok(moved)
+    swept.moved += offsets.len() as u64;
+    Ok(true)
 }
 
 fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> Outcome<()> {
@@ -91,12 +97,12 @@ fn move_one(ledger: &mut Ledger, from: &mut Queue, to: &mut Queue, old: i64) -> 
     Ok(())
 }
 
-fn put_off(ledger: &mut Ledger, key: i64, offsets: &[u8]) -> Outcome<()> {
-    let until = ledger.now.after(TRY_AGAIN);
+/// They are not due before their end: what is stuck is looked at once for the whole queue.
+fn set_aside(ledger: &mut Ledger, key: i64, offsets: &[u8]) -> Outcome<()> {
     if let Some(block) = ledger.blocks.change(&ledger.connection, key)? {
         for offset in offsets {
             if let Some(entry) = block.get_mut(*offset) {
-                entry.until = until;
+                entry.until = entry.expires;
             }
         }
     }

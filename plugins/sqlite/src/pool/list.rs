@@ -1,7 +1,9 @@
 //! Reading messages: listings and reads by place. Both are right whether or not what has fallen due
 //! is settled yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use rusqlite::{CachedStatement, Connection, params};
 use sukkal_plugin_sdk::{Batch, Claim, ClaimId, Lane, List, Place, QueueRef, Timestamp};
@@ -17,9 +19,9 @@ use crate::error::Outcome;
 
 pub const ALL: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
 pub const READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND key <= ?2 ORDER BY key";
-// What is neither ready nor hidden: exhausted, or due and not settled yet. Few, as a rule.
-pub const OTHERS: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 \
-    UNION SELECT key FROM block WHERE key >> 34 = ?3 AND wakes <= ?4 AND key >= ?1 ORDER BY key";
+pub const EXHAUSTED: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 ORDER BY key";
+// What is not settled yet: few, as a rule.
+pub const DUE: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 AND key >= ?3 ORDER BY key";
 pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
@@ -83,39 +85,22 @@ fn wanted(list: &List, block: &Block, entry: &Entry, now: Timestamp) -> bool {
 struct Candidates<'c> {
     connection: &'c Connection,
     lane: LaneKey,
-    ready: CachedStatement<'c>,
-    to: i64,
-    from: i64,
-    /// Read ahead, in order: blocks that the index of ready ones does not name.
-    others: std::iter::Peekable<std::vec::IntoIter<i64>>,
-    /// Read ahead from the index.
-    ahead: std::collections::VecDeque<i64>,
-    /// How many are read ahead the next time: few at first, since most listings end in a block or two.
-    n_ahead: usize,
-    exhausted: bool,
+    begin: i64,
+    /// Those that an index names.
+    indexed: Vec<Keys<'c>>,
+    /// Those that are not settled, in order.
+    due: Peekable<IntoIter<i64>>,
     /// The open block was there: the last of all.
     ended: bool,
 }
 
-/// Keys read ahead in one go, at first and at the most.
-const AHEAD: usize = 4;
-const FAR_AHEAD: usize = 256;
-
 impl<'c> Candidates<'c> {
-    fn new(connection: &'c Connection, lane: LaneKey, from: i64, hidden: bool, now: Timestamp) -> Outcome<Self> {
-        let to = lane.last_block();
-        let others = if hidden {
-            Vec::new()
-        } else {
-            let mut statement = connection.prepare_cached(OTHERS)?;
-            let keys = statement.query_map(params![from, to, lane.number(), now.0], |row| row.get(0))?;
-            keys.collect::<Result<Vec<i64>, _>>()?
-        };
-        let ready = connection.prepare_cached(if hidden { ALL } else { READY })?;
-        let others = others.into_iter().peekable();
-        let (ahead, n_ahead) = (std::collections::VecDeque::new(), AHEAD);
-        let (exhausted, ended) = (false, false);
-        Ok(Candidates { connection, lane, ready, to, from, others, ahead, n_ahead, exhausted, ended })
+    fn new(connection: &'c Connection, lane: LaneKey, begin: i64, hidden: bool, now: Timestamp) -> Outcome<Self> {
+        let indexes: &[&str] = if hidden { &[ALL] } else { &[READY, EXHAUSTED] };
+        let keys = |sql: &&str| Keys::new(connection, sql, begin, lane.last_block());
+        let indexed = indexes.iter().map(keys).collect::<Outcome<_>>()?;
+        let due = if hidden { Vec::new() } else { due(connection, lane, begin, now)? };
+        Ok(Candidates { connection, lane, begin, indexed, due: due.into_iter().peekable(), ended: false })
     }
 
     fn next(&mut self) -> Outcome<Option<(i64, Block)>> {
@@ -127,33 +112,69 @@ impl<'c> Candidates<'c> {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(None);
         }
-        open_block(self.connection, self.lane, self.from)
+        open_block(self.connection, self.lane, self.begin)
     }
 
     fn next_closed(&mut self) -> Outcome<Option<i64>> {
-        self.read_ahead()?;
-        let next = match (self.ahead.front().copied(), self.others.peek().copied()) {
-            (Some(ready), Some(other)) => ready.min(other),
-            (Some(key), None) | (None, Some(key)) => key,
-            (None, None) => return Ok(None),
-        };
-        self.ahead.pop_front_if(|key| *key == next);
-        self.others.next_if_eq(&next);
+        let mut next = self.due.peek().copied();
+        for keys in &mut self.indexed {
+            next = keys.first()?.into_iter().chain(next).min();
+        }
+        let Some(next) = next else { return Ok(None) };
+        self.due.next_if_eq(&next);
+        self.indexed.iter_mut().for_each(|keys| keys.take(next));
         Ok(Some(next))
+    }
+}
+
+fn due(connection: &Connection, lane: LaneKey, begin: i64, now: Timestamp) -> Outcome<Vec<i64>> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let keys = statement.query_map(params![lane.number(), now.0, begin], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+/// Keys of blocks that an index names, in order, read ahead of whoever takes them.
+struct Keys<'c> {
+    statement: CachedStatement<'c>,
+    from: i64,
+    to: i64,
+    ahead: VecDeque<i64>,
+    /// How many are read ahead the next time: few at first, since most listings end in a block or two.
+    n_ahead: usize,
+    /// The index has no more.
+    ended: bool,
+}
+
+/// Keys read ahead in one go, at first and at the most.
+const AHEAD: usize = 4;
+const FAR_AHEAD: usize = 256;
+
+impl<'c> Keys<'c> {
+    fn new(connection: &'c Connection, sql: &str, from: i64, to: i64) -> Outcome<Self> {
+        let statement = connection.prepare_cached(sql)?;
+        Ok(Keys { statement, from, to, ahead: VecDeque::new(), n_ahead: AHEAD, ended: false })
+    }
+
+    fn first(&mut self) -> Outcome<Option<i64>> {
+        if self.ahead.is_empty() && !self.ended {
+            self.read_ahead()?;
+        }
+        Ok(self.ahead.front().copied())
+    }
+
+    fn take(&mut self, key: i64) {
+        self.ahead.pop_front_if(|first| *first == key);
     }
 
     fn read_ahead(&mut self) -> Outcome<()> {
-        if !self.ahead.is_empty() || self.exhausted {
-            return Ok(());
-        }
-        let mut rows = self.ready.query([self.from, self.to])?;
+        let mut rows = self.statement.query([self.from, self.to])?;
         while let Some(row) = rows.next()? {
             self.ahead.push_back(row.get(0)?);
             if self.ahead.len() >= self.n_ahead {
                 break;
             }
         }
-        self.exhausted = self.ahead.len() < self.n_ahead;
+        self.ended = self.ahead.len() < self.n_ahead;
         self.n_ahead = (self.n_ahead * 4).min(FAR_AHEAD);
         self.from = self.ahead.back().map_or(self.from, |last| last + 1);
         Ok(())

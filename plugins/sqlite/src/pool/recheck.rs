@@ -1,6 +1,8 @@
-//! Holding the messages of a queue against a rule for dead letters that has changed.
+//! Holding the messages of a queue against its rule for dead letters: when that has changed, and where they
+//! could not move, now and then.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Lane, QueueId, Swept, Timestamp};
@@ -9,19 +11,28 @@ use super::block::{Entry, State};
 use super::id::{LaneKey, queue_id};
 use super::ledger::Ledger;
 use super::queue::Queue;
-use super::{claim, settle};
+use super::{claim, dead_letter, settle};
 use crate::error::Outcome;
 
 // A queue that is being rechecked is due all the while.
 pub const OVERDUE: &str = "SELECT id FROM queue JOIN tally USING (slot) WHERE dead_queue IS NOT NULL AND wakes <= ?1";
+pub const STUCK: &str = "SELECT id FROM queue JOIN tally USING (slot) WHERE dead_queue IS NOT NULL AND exhausted > 0";
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
 
 /// It is done, as soon as the transaction is committed.
 const DONE: i64 = i64::MAX;
 
-/// The queues whose messages are to be held against their rules, and from which block on.
+/// How long after messages could not move it is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is to be rechecked.
 #[derive(Debug, Default)]
-pub struct Rechecks(HashMap<QueueId, i64>);
+pub struct Rechecks {
+    /// The queues whose messages are to be held against their rules, and from which block on.
+    under_way: HashMap<QueueId, i64>,
+    /// Queues with messages that could not move, and when it is seen whether they can.
+    stuck: HashMap<QueueId, Timestamp>,
+}
 
 impl Rechecks {
     /// Those that may not have come to their end when the file was closed.
@@ -30,43 +41,85 @@ impl Rechecks {
     /// The driver's.
     pub fn load(connection: &Connection, now: Timestamp) -> rusqlite::Result<Rechecks> {
         let mut statement = connection.prepare(OVERDUE)?;
-        let queues = statement.query_map([now.0], |row| Ok((queue_id(row.get(0)?), 0)))?;
-        Ok(Rechecks(queues.collect::<Result<_, _>>()?))
+        let under_way = statement.query_map([now.0], |row| Ok((queue_id(row.get(0)?), 0)))?;
+        let under_way = under_way.collect::<Result<_, _>>()?;
+        let mut statement = connection.prepare(STUCK)?;
+        let stuck = statement.query_map([], |row| Ok((queue_id(row.get(0)?), now)))?;
+        Ok(Rechecks { under_way, stuck: stuck.collect::<Result<_, _>>()? })
     }
 
     /// From the first block on.
     pub fn begin(&mut self, queue: QueueId) {
-        self.0.insert(queue, 0);
+        self.under_way.insert(queue, 0);
+    }
+
+    /// Messages of a queue cannot move now.
+    pub fn try_again(&mut self, queue: QueueId, now: Timestamp) {
+        self.stuck.insert(queue, now.after(TRY_AGAIN));
+    }
+
+    /// When it is to be seen whether what is stuck in a queue can move.
+    pub fn falls_due(&self, queue: QueueId) -> Timestamp {
+        self.stuck.get(&queue).copied().unwrap_or(Timestamp::MAX)
     }
 
     /// There is nothing to hold against anything any more.
     pub fn end(&mut self, queue: QueueId) {
-        if let Some(from) = self.0.get_mut(&queue) {
+        self.stuck.remove(&queue);
+        self.done(queue);
+    }
+
+    fn done(&mut self, queue: QueueId) {
+        if let Some(from) = self.under_way.get_mut(&queue) {
             *from = DONE;
         }
     }
 
     /// The transaction is committed.
     pub fn committed(&mut self) {
-        if !self.0.is_empty() {
-            self.0.retain(|_, from| *from < DONE);
+        if !self.under_way.is_empty() {
+            self.under_way.retain(|_, from| *from < DONE);
         }
     }
 
     /// The transaction is rolled back: what it has done is to be done again.
     pub fn forget(&mut self) {
-        self.0.values_mut().for_each(|from| *from = 0);
+        self.under_way.values_mut().for_each(|from| *from = 0);
     }
 }
 
-/// Holds messages against the rule as it is now, in so many blocks at the most, if that is to be done;
-/// false, if there is more.
-pub fn step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut Swept) -> Outcome<bool> {
-    let Some(from) = ledger.rechecks.0.get(&queue.id).copied().filter(|from| *from < DONE) else { return Ok(true) };
+/// Once in a while, whether what is stuck in a queue can move by now: one look for all of it.
+///
+/// # Errors
+/// The driver's; `Corrupt`.
+pub fn look(ledger: &mut Ledger, queue: &mut Queue, swept: &mut Swept) -> Outcome<()> {
+    if ledger.rechecks.falls_due(queue.id) > ledger.now {
+        return Ok(());
+    }
+    ledger.rechecks.stuck.remove(&queue.id);
+    if queue.tally.exhausted == 0 {
+        return Ok(());
+    }
+    if dead_letter::can_move(ledger, queue, 1)? {
+        ledger.rechecks.begin(queue.id);
+    } else {
+        swept.stuck += queue.tally.exhausted.cast_unsigned();
+        ledger.rechecks.try_again(queue.id, ledger.now);
+    }
+    Ok(())
+}
+
+/// Holds messages against the rule as it is now, in as many blocks as are left at the most, if that is to
+/// be done; false, if there is more.
+pub fn step(ledger: &mut Ledger, queue: &mut Queue, left: &mut usize, swept: &mut Swept) -> Outcome<bool> {
+    let Some(from) = ledger.rechecks.under_way.get(&queue.id).copied().filter(|from| *from < DONE) else {
+        return Ok(true);
+    };
     let lane = LaneKey::new(queue.slot, Lane::Main);
     ledger.blocks.write(&ledger.connection)?;
-    let mut keys = closed(&ledger.connection, lane, from, limit)?;
-    let more = keys.len() >= limit;
+    let mut keys = closed(&ledger.connection, lane, from, *left)?;
+    let more = keys.len() >= *left;
+    *left -= keys.len().min(*left);
     if !more {
         keys.push(queue.open_block());
     }
@@ -77,8 +130,8 @@ pub fn step(ledger: &mut Ledger, queue: &mut Queue, limit: usize, swept: &mut Sw
         }
     }
     match keys.last().filter(|_| more) {
-        Some(last) => drop(ledger.rechecks.0.insert(queue.id, last + 1)),
-        None => ledger.rechecks.end(queue.id),
+        Some(last) => drop(ledger.rechecks.under_way.insert(queue.id, last + 1)),
+        None => ledger.rechecks.done(queue.id),
     }
     Ok(!more)
 }

@@ -2,8 +2,6 @@
 //! pass, what has used up its claims moves on. Reads are right without it; it gives space back, and
 //! keeps the next claim cheap.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Budget, Lane, QueueRef, Swept, Timestamp};
 
@@ -31,8 +29,6 @@ const QUEUES: usize = 64;
 const ROWS: usize = 1000;
 /// Pages that one step of the sweep gives back to the disk.
 const PAGES: i64 = 1024;
-/// How long after a dead letter could not move it is tried again.
-pub const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// A step of something that must settle the queue first.
 #[derive(Debug)]
@@ -67,7 +63,8 @@ pub fn is_crowded(connection: &Connection, lane: LaneKey, now: Timestamp) -> Out
 /// # Errors
 /// `Gone`, `Stale`; the driver's; `Corrupt`.
 pub fn clear_the_way(ledger: &mut Ledger, queue: &QueueRef) -> Outcome<()> {
-    let remove = |ledger: &mut _, queue: &mut _| step(ledger, queue, Expired::Remove, BLOCKS, &mut Swept::default());
+    let (mut left, mut swept) = (BLOCKS, Swept::default());
+    let remove = |ledger: &mut _, queue: &mut _| step(ledger, queue, Expired::Remove, &mut left, &mut swept);
     ledger.with(queue, remove).map(drop)
 }
 
@@ -78,7 +75,7 @@ pub fn settle(ledger: &mut Ledger, queue: &mut Queue) -> Outcome<bool> {
     if queue.stirs > ledger.now {
         return Ok(true);
     }
-    step(ledger, queue, Expired::Pass, BLOCKS, &mut Swept::default())
+    step(ledger, queue, Expired::Pass, &mut { BLOCKS }, &mut Swept::default())
 }
 
 /// What a step does about blocks of the main lane of which all has expired.
@@ -90,31 +87,37 @@ enum Expired {
     Pass,
 }
 
-/// Settles what is due in a queue, in so many blocks at the most; false if there is more.
-fn step(ledger: &mut Ledger, queue: &mut Queue, expired: Expired, limit: usize, swept: &mut Swept) -> Outcome<bool> {
+/// Settles what is due in a queue, in its open block and in as many others as are left at the most; false if
+/// there is more.
+fn step(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    expired: Expired,
+    left: &mut usize,
+    swept: &mut Swept,
+) -> Outcome<bool> {
     let falls_due = if expired == Expired::Pass { queue.stirs } else { queue.tally.wakes };
     if falls_due > ledger.now {
         return Ok(true);
     }
-    let mut left = limit;
     // First the open block: whatever comes into it later falls due behind what is passed over now.
     let open = queue.open_block();
     if ledger.blocks.wakes(&ledger.connection, open)? <= ledger.now {
         settle_block(ledger, queue, Lane::Main, open, swept)?;
-        left = left.saturating_sub(1);
     }
     for lane in Lane::ALL {
-        if !closed(ledger, queue, lane, expired, &mut left, swept)? {
+        if !closed(ledger, queue, lane, expired, left, swept)? {
             return Ok(false);
         }
     }
+    recheck::look(ledger, queue, swept)?;
     if !recheck::step(ledger, queue, left, swept)? {
         return Ok(false);
     }
     if expired == Expired::Remove {
         queue.passed = Wake::BEFORE_ALL;
     }
-    let mut next = ledger.blocks.wakes(&ledger.connection, open)?;
+    let mut next = ledger.blocks.wakes(&ledger.connection, open)?.min(ledger.rechecks.falls_due(queue.id));
     for lane in Lane::ALL {
         let after = if lane == Lane::Main { queue.passed } else { Wake::BEFORE_ALL };
         next = next.min(ledger.blocks.first_wake(&ledger.connection, LaneKey::new(queue.slot, lane), after)?);
@@ -204,7 +207,7 @@ pub fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64
     }
     expire(ledger, queue, lane, key, expired, swept)?;
     if !exhausted.is_empty() {
-        dead_letter::move_or_put_off(ledger, queue, key, &exhausted, swept)?;
+        dead_letter::move_or_set_aside(ledger, queue, key, &exhausted, swept)?;
     }
     ledger.blocks.settled(key);
     Ok(())
@@ -244,7 +247,7 @@ fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
 /// Settles what is due in any queue, in a bounded step.
 pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let mut swept = Swept::default();
-    let mut blocks = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
+    let mut left = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
     let queues = ledger.due.next(ledger.now, QUEUES);
     swept.more = queues.len() >= QUEUES;
     // What is only to be removed holds up nothing else that is due.
@@ -255,12 +258,8 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
             }
             // This transaction may have removed it.
             let Some(id) = queue::in_slot(&ledger.connection, next.1)? else { continue };
-            let before = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
-            let done = ledger.with_any(id, |ledger, queue| step(ledger, queue, expired, blocks, &mut swept))?;
-            let after = (swept.expired + swept.freed + swept.moved + swept.stuck) as usize;
-            // Not exact, which a budget need not be: a block counts for what was done in it.
-            blocks = blocks.saturating_sub((after - before).div_ceil(64));
-            if done == Some(false) || blocks == 0 {
+            let done = ledger.with_any(id, |ledger, queue| step(ledger, queue, expired, &mut left, &mut swept))?;
+            if done == Some(false) || left == 0 {
                 swept.more = true;
                 break;
             }

@@ -10,7 +10,8 @@ use sukkal_plugin_sdk::{ErrorKind, RequestId};
 
 use super::*;
 
-struct Numbers(Connection);
+/// The file, and whether the ledger breaks with the next commit.
+struct Numbers(Connection, bool);
 
 impl Ledger for Numbers {
     fn connection(&self) -> &Connection {
@@ -25,7 +26,9 @@ impl Ledger for Numbers {
         Ok(())
     }
 
-    fn committed(&mut self) {}
+    fn committed(&mut self) {
+        assert!(!self.1, "on purpose");
+    }
 
     fn forget(&mut self) {}
 
@@ -42,7 +45,7 @@ fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
     let file = crate::reserve::open(&path).unwrap();
     let wal = Wal::watch(&mut connection, &path, file, &crate::settings::Settings::default()).unwrap();
     let presence = Presence::of(&path).unwrap();
-    (Writer::start(Numbers(connection), host(dir.path()).0, wal, presence, "pool", waiting).unwrap(), dir)
+    (Writer::start(Numbers(connection, false), host(dir.path()).0, wal, presence, "pool", waiting).unwrap(), dir)
 }
 
 fn call() -> Call {
@@ -142,4 +145,22 @@ fn more_than_may_wait_is_refused_at_once() {
     assert!(refused.retry_after.is_some());
     drop(go);
     runtime.block_on(waiting).unwrap();
+}
+
+#[test]
+fn when_the_thread_breaks_off_nobody_waits_for_it() {
+    let (writer, _dir) = numbers(100);
+    let (_early, go) = gate(&writer);
+    let breaks = submit(&writer, |numbers| {
+        numbers.1 = true;
+        Ok(())
+    });
+    drop(go);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(breaks).unwrap_err().kind, ErrorKind::Unavailable);
+    // What comes before the thread has ended, and what comes after.
+    for number in 1..10 {
+        let refused = runtime.block_on(writer.submit(&call(), 0, insert(number))).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unavailable);
+    }
 }

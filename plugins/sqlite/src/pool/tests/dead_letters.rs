@@ -96,6 +96,38 @@ fn without_its_dead_letter_queue_a_message_stays_and_is_counted() {
 }
 
 #[test]
+fn what_is_stuck_is_looked_at_once_however_much_it_is_and_holds_up_nobody() {
+    const OTHER: QueueId = QueueId(5);
+    let mut rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    rig.configure(OTHER, 1, None).unwrap();
+    let texts: Vec<_> = (0..10_000).map(|number| number.to_string()).collect();
+    rig.post(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    for claim in 0..10 {
+        rig.claim(claim, 1000, 60);
+        rig.release(claim, Release::default());
+    }
+    rig.settle();
+    assert_eq!(rig.listed(), texts[..100], "it is read as before");
+    for is_again in [false, true] {
+        if is_again {
+            rig.restart();
+        }
+        let short = Post { messages: vec![NewMessage { ttl: secs(1), ..message("short") }], ..Post::default() };
+        rig.run(rig.pool().post(&call(), &queue(OTHER, 1), short)).unwrap();
+        rig.clock.advance(secs(6));
+        let swept = rig.sweep();
+        assert_eq!((swept.stuck, swept.expired, swept.more), (10_000, 1, false));
+        assert_eq!(rig.sweep().stuck, 0, "for a while");
+    }
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.clock.advance(secs(6));
+    rig.settle();
+    assert_eq!((rig.stats(QUEUE).free, rig.stats(DEAD).free), (0, 10_000));
+    assert_eq!(bodies(&dead(&rig)), texts[..100]);
+}
+
+#[test]
 fn a_rule_that_changes_frees_at_once_what_was_stuck() {
     let rig = Rig::new();
     rig.configure(QUEUE, 1, Some(rule(1))).unwrap();

@@ -34,7 +34,7 @@ const BOUNDED: &[(&str, &str)] = &[
     ("SCAN (subquery-1)", settle::CROWD),
 ];
 /// Sorts of what is already bounded by other means.
-const SORTED: &[&str] = &[lane::DUE, list::OTHERS];
+const SORTED: &[&str] = &[lane::DUE, list::DUE];
 
 #[test]
 fn the_pools_statements_use_their_indexes() {
@@ -74,7 +74,8 @@ fn the_pools_statements_use_their_indexes() {
             ledger::PUT_TALLY_AND_OPEN,
             list::ALL,
             list::READY,
-            list::OTHERS,
+            list::EXHAUSTED,
+            list::DUE,
             list::GET,
             list::GENERATION,
             open::GET,
