@@ -11,6 +11,7 @@ use crate::post_order::Turn;
 use crate::session::Session;
 use crate::signed_url::{self, Presented};
 use crate::snapshot::Snapshot;
+use crate::stated::Stated;
 
 /// What a transport found out about a request, to be answered each at its step.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,9 @@ pub struct Arrival {
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents
     /// one is not asked for any other credentials, and is refused where it does not hold.
     pub signed: Option<Box<Presented>>,
+    /// What it says of its sender beside the credentials that its connection has given: whoever has proven an
+    /// identity may not name another one. None where nobody asks for that.
+    pub stated: Option<Stated>,
     /// The connection on which it came, where what is asked for concerns that itself: its identity,
     /// or its being a subscriber.
     pub connection: Option<Arc<Session>>,
@@ -79,6 +83,9 @@ pub fn check(request: &mut Request, arrival: &Arrival, terms: &Terms<'_>) -> Res
         client(request, &terms.snapshot.limits, &terms.snapshot.api)?;
         project(request)?;
         names(request)?;
+        if let Some(stated) = &arrival.stated {
+            identity(request, stated)?;
+        }
     }
     if let Route::WrongMethod(methods) = arrival.route {
         return Err(Error::new(ErrorKind::WrongMethod(methods), ""));
@@ -152,6 +159,13 @@ fn project(request: &mut Request) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// What is said beside an identity must be what that says.
+fn identity(request: &Request, stated: &Stated) -> Result<()> {
+    let another = request.identity().and_then(|identity| stated.contradicts(&identity));
+    let told = |what| format!("The headers name another {what} than the identity that was proven.");
+    another.map_or(Ok(()), |what| Err(Error::new(ErrorKind::Forbidden, told(what))))
 }
 
 fn names(request: &Request) -> Result<()> {

@@ -73,6 +73,58 @@ async fn whoever_proves_itself_anew_stays() {
 }
 
 #[tokio::test]
+async fn a_frame_names_no_other_project_than_its_connections_identity() {
+    let host = identifying().start().await;
+    let theirs = host.client().of_project("theirs");
+    let call = theirs.request("POST", "/v2/queues/q/messages").body(r#"{"messages":[{"body":"a secret"}]}"#);
+    call.header("x-auth-token", "lasts-60").send().await.expect(201);
+    let mut socket = host.websocket().await;
+    // The project of the token counts, whatever this frame names.
+    let headers = json!({ "X-Auth-Token": "lasts-60-in-ours", "X-Project-ID": "theirs" });
+    socket.text(json!({ "action": "authenticate", "headers": headers }).to_string()).await;
+    socket.answer().await.expect(200);
+    let mut ask = async |action: &str, headers: Value, mut body: Value| {
+        body["queue_name"] = json!("q");
+        let mut frame = request(action, &body);
+        frame["headers"]["X-Project-ID"] = json!("ours");
+        for (name, value) in headers.as_object().expect("headers are an object") {
+            frame["headers"][name] = value.clone();
+        }
+        socket.text(frame.to_string()).await;
+        socket.answer().await
+    };
+    let post = || json!({ "messages": [{ "body": "ours" }] });
+    for (stated, what) in [
+        (json!({ "X-Project-ID": "theirs" }), "project"),
+        (json!({ "X-Tenant-Id": "theirs" }), "project"),
+        (json!({ "X-User-Id": "another" }), "user"),
+        (json!({ "X-Roles": "member, admin" }), "role"),
+    ] {
+        let told = format!("The headers name another {what} than the identity that was proven.");
+        for (action, body) in [
+            ("queue_list", json!({})),
+            ("message_list", json!({ "echo": true })),
+            ("message_post", post()),
+            ("queue_create", json!({})),
+            ("claim_create", json!({})),
+            ("subscription_create", json!({})),
+        ] {
+            let refused = ask(action, stated.clone(), body).await.expect(403);
+            let body = json!({ "exception": told, "error": "Not authorized" });
+            assert_eq!(refused.body(), &body, "{action} {stated}");
+        }
+    }
+    assert_eq!(ask("queue_list", json!({}), json!({})).await.expect(200).body(), &json!({ "queues": [] }));
+    for stated in [json!({}), json!({ "X-Project-ID": "", "X-User-Id": "u", "X-Roles": "Member," })] {
+        ask("message_post", stated, post()).await.expect(201);
+    }
+    let listed = ask("message_list", json!({}), json!({ "echo": true })).await.expect(200);
+    assert_eq!(listed.body()["messages"].as_array().map(Vec::len), Some(2));
+    let listed = theirs.request("GET", "/v2/queues/q/messages?echo=true").header("x-auth-token", "lasts-60");
+    assert_eq!(listed.send().await.expect(200).json()["messages"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_client_that_vanished_while_it_subscribed_leaves_nothing_behind() {
     let libraries = [programs::library("sukkal-memory"), programs::bad_library("misbehaves")];
     let memory = "catalog = \"memory:\"\ndefault_pool = \"memory:\"\npipeline = [\"misbehaves\"]";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sukkal_core::json::Fault;
-use sukkal_core::{Arrival, Error, ErrorKind, Presented, Route, Session};
+use sukkal_core::{Arrival, Error, ErrorKind, Presented, Route, Session, Stated};
 use sukkal_plugin_sdk::{Action, Request, RequestId, Target, Transport};
 
 use super::echo::Echo;
@@ -89,6 +89,8 @@ fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connec
     }
     if let Some(part) = &envelope.body {
         body(&mut request, &sent.text, part);
+        let is_asked = connection.asks_identity && action != Action::Authenticate && arrival.signed.is_none();
+        arrival.stated = is_asked.then(|| Stated::of(request.headers()));
     }
     Decoded { request, arrival, echo }
 }

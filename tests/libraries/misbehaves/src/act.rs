@@ -40,9 +40,13 @@ pub async fn act(does: Does) -> Result<()> {
             std::thread::sleep(LONG);
         },
         Does::Fail => return Err(Error::unavailable("out of order").detail("as its settings say")),
+        Does::FailInLines => {
+            return Err(Error::unavailable("out of order\nforged: one\u{1b}[2K").detail("as\r\nforged: another"));
+        }
         Does::Works => works::all().await?,
         Does::Logs => logs::all().await,
-        Does::Well | Does::OneMore | Does::NoJson | Does::NoStatus | Does::Frames | Does::Identifies => {}
+        Does::Well | Does::OneMore | Does::NoJson | Does::NoStatus | Does::Spoils | Does::Frames | Does::Identifies => {
+        }
     }
     Ok(())
 }

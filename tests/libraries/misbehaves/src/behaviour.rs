@@ -39,6 +39,8 @@ pub enum Does {
     Slow,
     /// Fails.
     Fail,
+    /// Fails, in words that would pass for lines of their own and move a terminal's cursor.
+    FailInLines,
     /// Holds its thread for three seconds.
     Block,
     /// Holds its thread for good.
@@ -49,9 +51,12 @@ pub enum Does {
     NoJson,
     /// Filter: makes an answer whose status is none of an answer's.
     NoStatus,
+    /// Filter: makes an answer another one, and fails.
+    Spoils,
     /// Filter: makes an answer with headers that tell where it ends, and what becomes of its connection.
     Frames,
-    /// Filter: knows whoever has a token `lasts-SECONDS`, for so long.
+    /// Filter: knows whoever has a token `lasts-SECONDS`, for so long, in the project that is named; with
+    /// `lasts-SECONDS-in-PROJECT` in that one, as the user `u` in the role `member`.
     Identifies,
     /// Uses timers, tasks, sockets, blocking tasks and threads.
     Works,

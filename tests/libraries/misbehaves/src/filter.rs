@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    Bytes, Call, Filter, Host, Identity, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response,
+    Bytes, Call, Error, Filter, Host, Identity, Interest, Message, Moment, NewMessage, Open, Reader, Request, Response,
     Result, Verdict,
 };
 
@@ -40,12 +40,23 @@ impl Filter for Misbehaves {
     async fn authenticate(&self, _call: &Call, _state: &mut (), request: &mut Request) -> Result<Verdict> {
         if self.at(Moment::Authenticate).await? == Does::Identifies {
             let token = request.headers().get("x-auth-token").and_then(|token| token.strip_prefix("lasts-"));
-            let Some(seconds) = token.and_then(|seconds| seconds.parse().ok()) else {
+            let (seconds, own) = match token.and_then(|token| token.split_once("-in-")) {
+                Some((seconds, project)) => (Some(seconds), Some(project.to_owned())),
+                None => (token, None),
+            };
+            let Some(seconds) = seconds.and_then(|seconds| seconds.parse().ok()) else {
                 return Ok(Verdict::Respond(Response::error(401, "Unauthorized", "Authentication required")));
             };
-            let project = request.headers().get("x-project-id").unwrap_or_default().to_owned();
+            let named = request.headers().get("x-project-id").unwrap_or_default();
+            let known = Identity { user: "u".to_owned(), roles: vec!["member".to_owned()], ..Identity::default() };
+            let identity = own.map_or_else(
+                || Identity { project: named.to_owned(), ..Identity::default() },
+                |project| Identity { project, ..known },
+            );
+            // As Keystone's middleware does: what the client says of itself is nothing to whoever comes after.
+            request.headers_mut().set("x-project-id", &identity.project);
             let expires = Some(self.host.now().after(Duration::from_secs(seconds)));
-            request.set_identity(Identity { project, expires, ..Identity::default() });
+            request.set_identity(Identity { expires, ..identity });
         }
         Ok(Verdict::Continue)
     }
@@ -89,8 +100,12 @@ impl Filter for Misbehaves {
     }
 
     async fn response(&self, _call: &Call, _state: &mut (), _request: &Request, answer: &mut Response) -> Result<()> {
-        spoil(self.at(Moment::Response).await?, answer);
-        Ok(())
+        let does = self.at(Moment::Response).await?;
+        spoil(does, answer);
+        match does {
+            Does::Spoils => Err(Error::unavailable("out of order")),
+            _ => Ok(()),
+        }
     }
 
     async fn shutdown(&self) {
@@ -107,6 +122,12 @@ fn spoil(does: Does, answer: &mut Response) -> bool {
     match does {
         Does::NoStatus => answer.set_status(99),
         Does::NoJson => answer.set_body("{"),
+        Does::Spoils => {
+            answer.set_status(202);
+            answer.headers_mut().set("location", "/elsewhere");
+            answer.headers_mut().add("by-a-filter", "yes");
+            answer.set_body("{}");
+        }
         Does::Frames => {
             for (name, value) in [("content-length", "5"), ("transfer-encoding", "gzip"), ("connection", "upgrade")] {
                 answer.headers_mut().set(name, value);
