@@ -36,8 +36,8 @@ pub struct Arrival {
     /// Its place among the posts of its connection to its queue, where it is one of several that are
     /// under way together.
     pub turn: Option<Arc<Turn>>,
-    /// Why the transport takes it for no request of its own at all: answered before all else (spec:
-    /// websocket, checks 1–4).
+    /// Why the transport takes it for no request of its own at all, or for one that can be understood in two ways:
+    /// answered before all else (spec: websocket, checks 1–4).
     pub refused: Option<Error>,
 }
 

@@ -4,6 +4,7 @@
 
 mod accept;
 mod document;
+mod doubled;
 mod failure;
 mod home;
 mod json;

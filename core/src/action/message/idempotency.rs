@@ -27,11 +27,7 @@ const LONGEST: usize = 255;
 /// # Errors
 /// `BadValue`: it is empty, too long, or not of visible ASCII characters.
 pub(super) fn key(request: &Request, body: &Bytes, limits: &Limits) -> Result<Option<Key>> {
-    let mut given = request.headers().get_all(HEADER);
-    let Some(text) = given.next() else { return Ok(None) };
-    if given.next().is_some() {
-        return Err(Error::value("The Idempotency-Key is given more than once."));
-    }
+    let Some(text) = request.headers().get(HEADER) else { return Ok(None) };
     if !(1..=LONGEST).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::value(format!("The Idempotency-Key must be of 1 to {LONGEST} visible ASCII characters.")));
     }

@@ -104,7 +104,7 @@ fn with_path(mut request: Request<Incoming>) -> Request<Incoming> {
 }
 
 /// The largest head, and what a connection reads ahead of a body, in bytes.
-const READ_BUFFER: usize = 64 * 1024;
+const READ_BUFFER: usize = unsound::LARGEST_HEAD;
 
 /// When the host stops: how long a head that has begun may take to become a request, which is then
 /// answered.

@@ -11,6 +11,7 @@ use warp::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderVal
 use super::body::Body;
 use super::route::Resolved;
 use crate::percent;
+use crate::transport::doubled;
 
 /// Who sends it, with whatever value, presents a signed URL.
 const SIGNATURE: &str = "url-signature";
@@ -47,7 +48,7 @@ impl Head {
 
 /// The request and what was found about it.
 pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Body) -> (Request, Arrival) {
-    let arrival = Arrival {
+    let mut arrival = Arrival {
         route: resolved.route,
         form_body: body != Body::None && is_form(&head.headers),
         body_too_long: body == Body::TooLong,
@@ -71,6 +72,9 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Body) -> (R
     request.headers_mut().reserve(head.headers.len(), bytes);
     for (name, value) in &head.headers {
         request.headers_mut().add(name.as_str(), &text(value));
+    }
+    if head.headers.keys_len() < head.headers.len() {
+        arrival.refused = doubled::refusal(request.headers());
     }
     match body {
         Body::None => {}

@@ -7,9 +7,18 @@ use warp::http::{Request, Version};
 /// A status, a title, and why.
 pub type Refusal = (u16, &'static str, &'static str);
 
+/// The largest head, in bytes.
+pub const LARGEST_HEAD: usize = 64 * 1024;
+/// Why a larger one is refused.
+pub const TOO_LARGE: Refusal =
+    (431, "Request header fields too large", "The head of a request may have up to 64 KiB and up to 100 headers.");
+
 /// Why a request is refused, whatever it asks for.
 pub fn refusal<B>(request: &Request<B>) -> Option<Refusal> {
     let headers = request.headers();
+    if length_of_head(request) > LARGEST_HEAD {
+        return Some(TOO_LARGE);
+    }
     // RFC 9112 §3.2
     let n_hosts = headers.get_all(HOST).iter().take(2).count();
     if n_hosts > 1 || (n_hosts == 0 && request.version() == Version::HTTP_11) {
@@ -26,6 +35,16 @@ pub fn refusal<B>(request: &Request<B>) -> Option<Refusal> {
         }
         _ => Some((501, "Not implemented", "The only Transfer-Encoding that is understood is chunked.")),
     }
+}
+
+/// How long a head is without blanks that mean nothing. Hyper bounds what it has read when more is to come, so a head
+/// that ends in what was read last may be longer.
+fn length_of_head<B>(request: &Request<B>) -> usize {
+    const LINE: usize = "  HTTP/1.1\r\n".len() + "\r\n".len();
+    const HEADER: usize = ": \r\n".len();
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER);
+    LINE + request.method().as_str().len() + target + headers.sum::<usize>()
 }
 
 fn is_chunked(coding: &[u8]) -> bool {

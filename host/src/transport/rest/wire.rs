@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::traffic::Traffic;
+use super::unsound::TOO_LARGE;
 use crate::transport::accept::Leaving;
 use crate::transport::{new_request_id, refusal};
 
@@ -194,11 +195,7 @@ fn of_hyper(bytes: &[u8]) -> Option<Refusal> {
     let (status, title, why) = match head.get(9..12)? {
         "400" => ("400 Bad Request", "Invalid API request", "The head of the request is not as HTTP/1.1 has it."),
         "414" => ("414 URI Too Long", "URI too long", "The target of the request is longer than any may be."),
-        "431" => (
-            "431 Request Header Fields Too Large",
-            "Request header fields too large",
-            "The head of a request may have up to 64 KiB and up to 100 headers.",
-        ),
+        "431" => ("431 Request Header Fields Too Large", TOO_LARGE.1, TOO_LARGE.2),
         _ => return None,
     };
     let lines = format!("x-openstack-request-id: req-{}\r\nvary: Accept\r\n", new_request_id());

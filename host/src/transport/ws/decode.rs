@@ -12,6 +12,7 @@ use super::echo::Echo;
 use super::envelope::{self, Envelope, Kind, Part, Value};
 use super::frame::{Form, Sent};
 use super::schema;
+use crate::transport::doubled;
 use crate::transport::json::Json;
 
 /// A request, and what was found about it.
@@ -85,12 +86,14 @@ fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connec
     }
     if let Some(part) = &envelope.headers {
         headers(&mut request, part, connection);
+        // Of one name the last counts; names in other letters are other members.
+        arrival.refused = doubled::refusal(request.headers());
         arrival.signed = presented(action, part, envelope.body.as_ref(), connection);
+        let is_asked = connection.asks_identity && action != Action::Authenticate && arrival.signed.is_none();
+        arrival.stated = is_asked.then(|| Stated::of(request.headers()));
     }
     if let Some(part) = &envelope.body {
         body(&mut request, &sent.text, part);
-        let is_asked = connection.asks_identity && action != Action::Authenticate && arrival.signed.is_none();
-        arrival.stated = is_asked.then(|| Stated::of(request.headers()));
     }
     Decoded { request, arrival, echo }
 }
