@@ -149,6 +149,9 @@ fn signed_url(url: &SignedUrl) -> Response {
     })
 }
 
+/// The longest `Location`, in bytes: clients take lines of headers of 64 KiB, and whose answer breaks posts again.
+const LONGEST_LOCATION: usize = 60 * 1024;
+
 fn posted(named: Named<'_>, ids: &[MessageId]) -> Response {
     let path = path(named);
     let response = json(201, 32 + ids.len() * (path.len() + 48), |json| {
@@ -157,11 +160,16 @@ fn posted(named: Named<'_>, ids: &[MessageId]) -> Response {
         };
         json.raw(r#"{"resources":"#).list(ids, add).raw("}")
     });
-    let mut location = String::with_capacity(path.len() + 16 + 28 * ids.len());
-    location.push_str(&path);
+    let mut location = format!("{path}/messages");
+    let whole = location.len();
+    location.reserve((28 * ids.len()).min(LONGEST_LOCATION));
     for (index, id) in ids.iter().enumerate() {
         // Writing to a String does not fail.
-        let _ = write!(location, "{}{id}", if index == 0 { "/messages?ids=" } else { "," });
+        let _ = write!(location, "{}{id}", if index == 0 { "?ids=" } else { "," });
+        if location.len() > LONGEST_LOCATION {
+            location.truncate(whole);
+            break;
+        }
     }
     located(response, &location)
 }

@@ -48,6 +48,23 @@ fn a_post_names_its_messages_in_location_and_body() {
 }
 
 #[test]
+fn a_location_stays_shorter_than_the_longest_line_that_clients_take() {
+    let posted = |n: u64| {
+        let ids: Vec<MessageId> = (1..=n).map(id).collect();
+        let (_, body, location) =
+            encoded(&request("POST", "/v2/queues/q/messages", "q"), Ok(Answer::Posted(ids.clone())));
+        assert_eq!(body.matches("/v2/queues/q/messages/").count(), ids.len());
+        location.unwrap_or_default()
+    };
+    let each = id(1).to_string().len() + 1;
+    let most = (60 * 1024 - "/v2/queues/q/messages?ids=".len() + 1) / each;
+    let all = posted(most as u64);
+    assert_eq!(all.matches(',').count(), most - 1);
+    assert!((60 * 1024 - each..=60 * 1024).contains(&all.len()), "{}", all.len());
+    assert_eq!(posted(most as u64 + 1), "/v2/queues/q/messages");
+}
+
+#[test]
 fn the_next_link_puts_the_marker_where_the_request_had_it() {
     let page = |had_marker| MessagePage {
         messages: vec![view(1)],
