@@ -7,7 +7,7 @@ use sukkal_core::{Engine, FilterSpec, Reloadable, UrlSigner};
 use sukkal_plugin_sdk::load::{HostServices, OpenCatalog};
 use tokio::task::block_in_place;
 
-use crate::config::{self, Config, Mistake, fixed};
+use crate::config::{self, Config, Mistake, fixed, in_order};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::plugin::{self, Registry, Services};
@@ -57,10 +57,11 @@ impl Running {
             }
             Err(mistakes) => {
                 self.metrics.reload_refused();
-                for mistake in &mistakes {
+                let n_mistakes = mistakes.len();
+                for mistake in in_order(mistakes) {
                     tracing::error!("{mistake}");
                 }
-                tracing::error!(mistakes = mistakes.len(), "the settings are not reloaded: all stay as they were");
+                tracing::error!(mistakes = n_mistakes, "the settings are not reloaded: all stay as they were");
                 false
             }
         }

@@ -1,6 +1,5 @@
 //! `sukkal serve`: from valid settings to a running host, and to its end.
 
-use std::fmt;
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -29,7 +28,7 @@ use crate::transport::rest::{Rest, server};
 use crate::transport::{Connections, Origins, ws};
 use crate::watchdog::Watchdog;
 
-/// Why the host did not start. Each line tells one thing.
+/// Why the host did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The settings do not fit the plugins, or something they name cannot be opened.
@@ -40,31 +39,9 @@ pub enum StartError {
     Opening(Vec<Mistake>),
 }
 
-impl StartError {
-    /// The status with which the program ends.
-    pub fn status(&self) -> u8 {
-        match self {
-            StartError::Settings(_) => 2,
-            StartError::System(_) | StartError::Opening(_) => 1,
-        }
-    }
-}
-
 impl From<Vec<Mistake>> for StartError {
     fn from(mistakes: Vec<Mistake>) -> Self {
         StartError::Settings(mistakes)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::System(line) => f.write_str(line),
-            StartError::Settings(mistakes) | StartError::Opening(mistakes) => {
-                let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-                f.write_str(&lines.join("\n"))
-            }
-        }
     }
 }
 

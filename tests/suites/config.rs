@@ -62,6 +62,26 @@ fn all_mistakes_are_told_with_line_key_and_the_nearest_name() {
 }
 
 #[test]
+fn mistakes_are_told_in_the_order_of_the_file() {
+    let text = "data_dir = 5\n\
+                [log]\n\
+                level = \"loud\"\n\
+                [limits]\n\
+                max_message_delay = -1\n\
+                max_message_ttI = 100\n\
+                [rest]\n\
+                listen = \"nowhere\"\n\
+                [apy]\n";
+    let output = sukkal("check", text, &[("SUKKAL_REST__LISTEM", "x")]);
+    let told = told(&output);
+    let place = |line: &str| line.split("sukkal.toml:").nth(1)?.split(':').next()?.parse::<u32>().ok();
+    assert_eq!(
+        told.lines().map(place).collect::<Vec<_>>(),
+        [Some(1), Some(3), Some(5), Some(6), Some(8), Some(9), None]
+    );
+}
+
+#[test]
 fn of_a_list_all_that_is_wrong_is_told() {
     let output = check(
         "pipeline = [1, \"audit\", true]\n\

@@ -272,6 +272,35 @@ async fn a_filters_answer_that_is_none_is_an_error_and_one_that_it_spoils_goes_a
 }
 
 #[tokio::test]
+async fn what_a_filter_made_of_an_answer_before_it_failed_is_taken_back() {
+    for on_error in ["refuse", "pass"] {
+        let host = filter("spoils", "response", &format!("on_error = \"{on_error}\"")).start().await;
+        let posted = post(&host.queue("bad")).await.expect(201);
+        assert!(posted.header("location").starts_with("/v2/queues/bad/messages?ids="), "{}", posted.header("location"));
+        assert_eq!(posted.header("by-a-filter"), "");
+        assert!(posted.json()["resources"].is_array(), "{}", posted.text());
+        assert_logged(&host, &["misbehaves", "out of order"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_plugin_says_of_its_failure_stays_in_its_line_and_moves_no_cursor() {
+    let host = filter("fail_in_lines", "request", "").start().await;
+    post(&host.queue("bad")).await.expect(503);
+    assert_logged(&host, &["a request failed", "out of order forged: one", "as  forged: another"]);
+    let stillborn = filter("fail_in_lines", "open", "").prepare();
+    let output = stillborn.serve().output().expect("the host can be started");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let due = |line: &&str| line.starts_with("sukkal: sukkal.toml:") && line.contains("out of order forged: one");
+    assert_eq!(told.lines().filter(due).count(), 1, "{told}");
+    for text in [host.log(), told] {
+        let forged = |line: &str| line.starts_with("forged") || line.starts_with("sukkal: forged");
+        assert!(!text.lines().any(forged) && !text.contains(['\u{1b}', '\r']), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn where_an_answer_ends_is_not_a_filters_to_say() {
     for (at, status) in [("request", 403), ("response", 201)] {
         let host = filter("frames", at, "").start().await;

@@ -35,6 +35,7 @@ use work::Work;
 
 use crate::output::note;
 use crate::shutdown::Signals;
+use crate::terminal::plain;
 use crate::token::TokenOptions;
 
 /// What is done, and against which server.
@@ -156,7 +157,7 @@ async fn measured(options: &Options) -> Result<Report, Failure> {
         };
         // The measurement is none the worse for it.
         if let Err(left) = removed {
-            note(format_args!("sukkal: {left}"));
+            note(format_args!("sukkal: {}", plain(&left.to_string())));
         }
     }
     outcome

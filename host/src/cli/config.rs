@@ -8,6 +8,7 @@ use crate::config::{Config, PluginSection, editors, scheme};
 use crate::output::tell;
 use crate::plugin;
 use crate::plugin::inspect::{Description, inspect};
+use crate::terminal::plain;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -56,7 +57,7 @@ fn check(source: &Source) -> Result<(), Failed> {
     let unseen = of_plugins(&config)?;
     tell("the settings are valid")?;
     config.warnings().iter().try_for_each(|warning| tell(format_args!("but {warning}")))?;
-    unseen.iter().try_for_each(tell)?;
+    unseen.iter().try_for_each(|line| tell(plain(line)))?;
     tell("not tried: opening stores and filters, listening; their files, servers and addresses are seen at the start")?;
     Ok(())
 }

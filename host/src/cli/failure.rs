@@ -1,7 +1,8 @@
 //! How a command fails.
 
-use crate::config::Mistake;
+use crate::config::{Mistake, in_order};
 use crate::output::{Unprinted, note};
+use crate::terminal::plain;
 
 /// The status when there is nothing of what was asked for: no such queue, no message to claim.
 pub const NOTHING: u8 = 3;
@@ -21,8 +22,8 @@ impl Failed {
 
 impl From<Vec<Mistake>> for Failed {
     fn from(mistakes: Vec<Mistake>) -> Self {
-        for mistake in mistakes {
-            note(format_args!("sukkal: {mistake}"));
+        for mistake in in_order(mistakes) {
+            note(format_args!("sukkal: {}", plain(&mistake.to_string())));
         }
         Failed(USAGE)
     }
@@ -34,10 +35,8 @@ impl From<Unprinted> for Failed {
     }
 }
 
-/// Tells each line of a text, and fails with 1.
+/// Tells why in one line, and fails with 1.
 pub fn failed(text: &str) -> Failed {
-    for line in text.lines() {
-        note(format_args!("sukkal: {line}"));
-    }
+    note(format_args!("sukkal: {}", plain(text.trim_end())));
     Failed(1)
 }

@@ -8,6 +8,7 @@ use super::failure::{Failed, failed};
 use super::source::Source;
 use crate::output::tell;
 use crate::plugin::{self, Listed, inspect, new, run_case, verify};
+use crate::terminal::plain;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -35,7 +36,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
         Command::List(source) => {
             let config = source.load()?;
             let Listed { lines, mistakes } = plugin::list(&plugin::candidates(&config)?);
-            lines.iter().try_for_each(tell)?;
+            lines.iter().try_for_each(|line| tell(plain(line)))?;
             if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
         }
         Command::Inspect { file } => {

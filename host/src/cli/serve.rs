@@ -2,7 +2,8 @@
 
 use super::failure::{Failed, failed};
 use super::source::Source;
-use crate::{log, serve};
+use crate::log;
+use crate::serve::{self, StartError};
 
 /// Runs the host until it is told to end.
 pub fn run(source: &Source) -> Result<(), Failed> {
@@ -21,5 +22,9 @@ pub fn run(source: &Source) -> Result<(), Failed> {
     }));
     // What still runs was given its time; a store that is shut down does not need it.
     runtime.shutdown_background();
-    served.map_err(|error| failed(&error.to_string()).with(error.status()))
+    served.map_err(|error| match error {
+        StartError::System(line) => failed(&line),
+        StartError::Settings(mistakes) => mistakes.into(),
+        StartError::Opening(mistakes) => Failed::from(mistakes).with(1),
+    })
 }

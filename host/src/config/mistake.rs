@@ -16,6 +16,23 @@ pub enum Origin {
     Env(String),
 }
 
+/// Mistakes as somebody comes upon them who mends them from the top: those in a file in the order of its lines, then those
+/// of the environment, then the rest.
+pub fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    mistakes.sort_by_key(|mistake| mistake.origin.place());
+    mistakes
+}
+
+impl Origin {
+    fn place(&self) -> (u8, usize) {
+        match self {
+            Origin::File(_, line) => (0, *line),
+            Origin::Env(_) => (1, 0),
+            Origin::Default => (2, 0),
+        }
+    }
+}
+
 /// One mistake in the settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {

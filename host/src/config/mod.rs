@@ -27,7 +27,7 @@ mod value;
 use std::path::Path;
 
 pub use mask::{is_secret, masked, masked_uri};
-pub use mistake::{Mistake, Origin, nearest};
+pub use mistake::{Mistake, Origin, in_order, nearest};
 pub use schema::keys_of_every_filter;
 pub use secret::Secret;
 pub use section::Located;

@@ -1,6 +1,5 @@
 //! What the host does for its plugins: clock, log, metrics.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::metrics::Metrics;
+use crate::terminal::plain;
 
 /// The host's side of what plugins get. Lives as long as the process, as the libraries do.
 pub struct Services {
@@ -76,19 +76,9 @@ macro_rules! emit {
     ($level:expr, $line:ident, $request:ident) => {
         tracing::event!(
             target: crate::log::PLUGIN, $level, plugin = $line.plugin, module = $line.target, request = $request,
-            "{}{}", one_line($line.text), one_line($line.fields)
+            "{}{}", plain($line.text), plain($line.fields)
         )
     };
-}
-
-/// What a plugin logs stays one line, and cannot pass for a line of somebody else's: panics have
-/// several lines, and a text may hold what a client sent.
-fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let visible = |letter: char| if letter.is_control() { ' ' } else { letter };
-    Cow::Owned(text.chars().map(visible).collect())
 }
 
 impl HostServices for Services {

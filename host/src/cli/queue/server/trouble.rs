@@ -73,8 +73,8 @@ impl Trouble {
             ));
         }
         let Refusal { title, description } = refusal.unwrap_or_default();
-        let told: Vec<String> =
-            [title, description].iter().map(|part| plain(part)).filter(|part| !part.is_empty()).collect();
+        let told: Vec<_> =
+            [&title, &description].map(|part| plain(part)).into_iter().filter(|part| !part.is_empty()).collect();
         let mut text = format!("{} ({status})", if told.is_empty() { asked.to_owned() } else { told.join(": ") });
         if let Some(mend) = mend(status) {
             text.push_str(&format!("; {mend}"));
@@ -126,7 +126,7 @@ pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    plain(&innermost.to_string())
+    plain(&innermost.to_string()).into_owned()
 }
 
 impl From<Unprinted> for Trouble {
