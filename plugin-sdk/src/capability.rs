@@ -25,7 +25,23 @@ pub struct Capabilities {
     pub extensions: Extensions,
 }
 
+/// The tag under which a pool states that what it holds outlives its closing.
+const KEPT: u32 = 1;
+
 impl Capabilities {
+    /// States that what the pool holds outlives its closing, though it does not state durability: an acknowledged
+    /// write is there when it is opened again, unless the machine has crashed.
+    pub fn kept(mut self) -> Self {
+        self.extensions.set(KEPT, "");
+        self
+    }
+
+    /// Whether what the pool holds outlives its closing: it is durable, lies in a server, or the pool says so
+    /// ([`Capabilities::kept`]).
+    pub fn is_kept(&self) -> bool {
+        self.durability || self.remote || self.extensions.get(KEPT).is_some()
+    }
+
     /// The names that flavors show, in their fixed order (spec: pools and flavors).
     pub fn names(&self) -> Vec<&'static str> {
         [
@@ -71,8 +87,8 @@ pub struct Health {
 const VOLATILE: u32 = 1;
 
 impl Health {
-    /// States that nothing of the store outlives its closing: what a pool says by not stating durability, and
-    /// a catalog in memory here. The kit then asks it for nothing after a restart.
+    /// States that nothing of the store outlives its closing: what a pool says by its capabilities
+    /// ([`Capabilities::is_kept`]), and a catalog in memory here. The kit then asks it for nothing after a restart.
     pub fn volatile(mut self) -> Self {
         self.extensions.set(VOLATILE, "");
         self

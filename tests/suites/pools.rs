@@ -79,6 +79,20 @@ async fn what_would_empty_a_pool_in_memory_is_refused_while_queues_live_there() 
 }
 
 #[tokio::test]
+async fn a_pool_whose_file_is_not_synced_is_changed_and_keeps_what_it_has() {
+    let host = poolless().await;
+    let body = json!({ "uri": "sqlite:one.db", "weight": 1, "options": { "synchronous": "normal" } });
+    host.client().put("/v2/pools/one", body).await.expect(201);
+    let queue = host.queue("q");
+    queue.post(0..3).await;
+    for synchronous in ["normal", "full"] {
+        let options = json!({ "synchronous": synchronous, "readers": 2 });
+        patch(&host, "/v2/pools/one", json!({ "options": options })).await.expect(200);
+        assert_eq!(queue.counts().await[2], 3, "{synchronous}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_pool_are_refused_with_a_reason() {
     let host = poolless().await;
     for (method, path) in

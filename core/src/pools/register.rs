@@ -168,9 +168,7 @@ impl Pools {
     /// A store that lives and dies with this process would be empty when it is opened anew.
     async fn check_kept(&self, call: &Call, name: &str) -> Result<()> {
         let stated = self.known(name).and_then(|member| member.pool().ok()).and_then(|pool| pool.capabilities());
-        if stated.is_some_and(|stated| !stated.remote && !stated.durability)
-            && holds_queues(&self.catalog, call, name).await?
-        {
+        if stated.is_some_and(|stated| !stated.is_kept()) && holds_queues(&self.catalog, call, name).await? {
             let text = "This pool keeps messages in memory alone; with another uri or options it would be empty. Delete its queues first.";
             return Err(Error::new(ErrorKind::Conflict, text));
         }

@@ -145,7 +145,8 @@ const SMALL: usize = 256;
 
 impl sukkal_plugin_sdk::Pool for Pool {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { durability: self.store.settings.synchronous == Synchronous::Full, ..Capabilities::default() }
+        let durability = self.store.settings.synchronous == Synchronous::Full;
+        Capabilities { durability, ..Capabilities::default() }.kept()
     }
 
     async fn configure(&self, call: &Call, queue: &QueueRef, header: Header) -> Result<()> {

@@ -198,7 +198,8 @@ fn health_names_what_to_look_after() {
     let rig = Rig::with(Settings { synchronous: crate::settings::Synchronous::Normal, ..Settings::default() });
     let health = rig.run(rig.pool().health(&call())).unwrap();
     assert!(health.warnings.iter().any(|warning| warning.contains("synchronous")));
-    assert!(!rig.pool().capabilities().durability);
+    let stated = rig.pool().capabilities();
+    assert!(!stated.durability && stated.is_kept());
 }
 
 #[test]
