@@ -55,8 +55,6 @@ impl Stop {
 pub struct Signals {
     stop: StopSignals,
     hang_up: Signal,
-    /// Handled, so that a write beyond the largest size of a file (`ulimit -f`) fails and does not end the process.
-    _file_size: Signal,
 }
 
 /// `SIGTERM` and `SIGINT`, for whoever wants to hear of them beside the host.
@@ -99,11 +97,7 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Signals {
-            stop: StopSignals::new()?,
-            hang_up: signal(SignalKind::hangup())?,
-            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
+        Ok(Signals { stop: StopSignals::new()?, hang_up: signal(SignalKind::hangup())? })
     }
 
     /// Waits for the next one.

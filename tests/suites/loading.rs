@@ -428,6 +428,23 @@ fn a_process_that_cannot_begin_is_not_blamed_on_the_library() {
     assert!(!told.contains("author"), "{told}");
 }
 
+#[test]
+fn a_limit_of_the_size_of_files_is_not_blamed_on_the_library() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    for arguments in [&["plugin", "inspect", &path.to_string_lossy()][..], &["serve", "--config", "sukkal.toml"]] {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""]).arg(programs::sukkal()).args(arguments);
+        alone(command.current_dir(host.folder()));
+        let output = command.output().expect("a shell can be started");
+        let told = text(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{}: {told}", output.status);
+        let line = line_of(&told, "libsukkal_sqlite.so");
+        assert!(line.contains("cannot be copied to") && line.contains("`ulimit -f`"), "{told}");
+        assert!(!told.contains("author"), "{told}");
+    }
+}
+
 pub fn line_of<'a>(told: &'a str, word: &str) -> &'a str {
     told.lines().find(|line| line.contains(word)).unwrap_or_default()
 }

@@ -91,13 +91,28 @@ fn litter(folder: &Path) -> Vec<&'static str> {
     foreign[18] = 0xb7; // the machine in the ELF header: AArch64
     write("foreign.so", &foreign);
     write("notes.txt", b"to be passed over");
-    std::fs::create_dir(folder.join("folder.so")).expect("a folder can be made");
+    for name in ["folder.so", "folder"] {
+        std::fs::create_dir(folder.join(name)).expect("a folder can be made");
+    }
+    let made = Command::new("mkfifo").arg(folder.join("pipe.so")).status().expect("the system has mkfifo");
+    assert!(made.success(), "a pipe can be made");
+    std::os::unix::fs::symlink("/dev/zero", folder.join("device.so")).expect("a link can be made");
     std::os::unix::fs::symlink("/no/such/file", folder.join("dangling.so")).expect("a link can be made");
     let system = ["/lib/x86_64-linux-gnu/libz.so.1", "/lib/x86_64-linux-gnu/libm.so.6", "/lib64/libm.so.6"];
     if let Some(system) = system.iter().find(|path| Path::new(path).exists()) {
         std::fs::copy(system, folder.join("system.so")).expect("a library can be copied");
     }
-    vec!["text.so", "empty.so", "truncated.so", "head.so", "foreign.so"]
+    vec![
+        "text.so",
+        "empty.so",
+        "truncated.so",
+        "head.so",
+        "foreign.so",
+        "folder.so",
+        "pipe.so",
+        "device.so",
+        "dangling.so",
+    ]
 }
 
 #[tokio::test]
@@ -107,9 +122,12 @@ async fn files_that_are_no_plugins_are_told_and_passed_over() {
     let names = litter(&folder);
     host.start_again().await;
     let log = host.log();
+    let list = listed(&host);
     for name in names {
         let path = folder.join(name).display().to_string();
-        assert_eq!(log.lines().filter(|line| line.contains(&path)).count(), 1, "one line on {name}:\n{log}");
+        for told in [&log, &list] {
+            assert_eq!(told.lines().filter(|line| line.contains(&path)).count(), 1, "one line on {name}:\n{told}");
+        }
     }
     assert!(!log.contains("notes.txt"), "{log}");
     host.queue("orders").post([PLAIN]).await;
@@ -130,15 +148,20 @@ async fn two_libraries_of_one_filter_end_the_start_with_both_paths() {
     }
 }
 
-#[tokio::test]
-async fn the_list_of_plugins_names_what_each_provides() {
-    let host = sealing().prepare();
+/// What `plugin list` prints.
+fn listed(host: &Host) -> String {
     let mut command = Command::new(programs::sukkal());
     command.current_dir(host.folder()).args(["plugin", "list", "--config", "sukkal.toml"]);
     alone(&mut command);
     let output = command.output().expect("the host can be started");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    told
+}
+
+#[tokio::test]
+async fn the_list_of_plugins_names_what_each_provides() {
+    let told = listed(&sealing().prepare());
     assert!(told.contains("seal") && told.contains("sqlite"), "{told}");
 }
 

@@ -66,6 +66,7 @@ fn long_version() -> String {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    outlive_limits();
     let done = match Cli::parse().command {
         Command::Serve(source) => serve::run(&source),
         Command::Config(command) => config::run(command),
@@ -78,5 +79,15 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(status)) => ExitCode::from(status),
+    }
+}
+
+/// Has a write beyond the largest size of a file (`ulimit -f`) fail, and not end the process: what is handled once stays
+/// so. Where it cannot be handled, all is as it was.
+fn outlive_limits() {
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+        let _within = runtime.enter();
+        let file_size = rustix::process::Signal::XFSZ.as_raw();
+        let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(file_size));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Mistake, Origin};
 
-/// Every file of the plugin directories that is named like a library, in the order of the paths, so
+/// Everything in the plugin directories that is named like a library, in the order of the paths, so
 /// that nothing depends on the order in which a directory lists its files.
 ///
 /// # Errors
@@ -48,14 +48,13 @@ fn beside(programs: &Path) -> PathBuf {
     installed.filter(|dir| dir.is_dir()).unwrap_or_else(|| programs.to_owned())
 }
 
-/// Sub-directories and other extensions are nobody's mistake and are passed over. A link that leads nowhere is
-/// told, when it is looked into.
+/// Other extensions are nobody's mistake and are passed over. A folder, a pipe or a link that leads nowhere is told,
+/// when it is looked into.
 fn libraries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        let leads_nowhere = path.is_symlink() && !path.exists();
-        if path.extension().is_some_and(|extension| extension == "so") && (path.is_file() || leads_nowhere) {
+        if path.extension().is_some_and(|extension| extension == "so") {
             files.push(path);
         }
     }
@@ -77,17 +76,19 @@ mod tests {
     }
 
     #[test]
-    fn only_files_named_like_libraries_are_candidates() {
+    fn whatever_is_named_like_a_library_is_a_candidate() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["b.so", "a.so", "c.txt"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        std::fs::create_dir(dir.path().join("d.so")).unwrap();
+        for folder in ["d.so", "folder"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
         std::os::unix::fs::symlink("nowhere", dir.path().join("e.so")).unwrap();
         let located = crate::config::Located { value: dir.path().to_owned(), origin: Origin::Default };
         let config = Config { plugin_dirs: Some(vec![located.clone(), located]), ..Config::default() };
         let names: Vec<_> =
             candidates(&config).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["a.so", "b.so", "e.so"]);
+        assert_eq!(names, ["a.so", "b.so", "d.so", "e.so"]);
     }
 }

@@ -266,7 +266,11 @@ impl Copy {
         Copy::on_disk(&mut original, path, scratch).or_else(|error| {
             Copy::in_memory(&mut original).map_err(|_| {
                 let fault = format!("cannot be copied to {}: {error}", scratch.display());
-                (fault, "make room there or set TMPDIR".to_owned())
+                let mend = match error.kind() {
+                    std::io::ErrorKind::FileTooLarge => "raise the limit of the size of files (`ulimit -f`)",
+                    _ => "make room there or set TMPDIR",
+                };
+                (fault, mend.to_owned())
             })
         })
     }
