@@ -7,7 +7,7 @@ use sukkal_plugin_sdk as sdk;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::pools;
+use crate::pools::{self, Member, State as PoolState};
 use crate::service::Service;
 
 /// For how long an answer holds. Some stores write something to see whether they can.
@@ -85,11 +85,15 @@ impl Service {
         let mut asking = JoinSet::new();
         let (catalog, call) = (self.catalog.clone(), self.own_call(PATIENCE));
         asking.spawn(answers(None, async move { catalog.health(&call).await.map(|_| ()) }));
-        for member in self.pools.all() {
+        // Nothing is wrong yet with one that is being opened for the first time: if it cannot be, that is told then.
+        let is_new = |member: &Arc<Member>| member.state() == PoolState::Opening;
+        let (new, known): (Vec<_>, Vec<_>) = self.pools.all().into_iter().partition(is_new);
+        for member in known {
             let (name, call) = (member.name().to_owned(), self.own_call(PATIENCE));
             asking.spawn(answers(Some(name), async move { member.health(&call).await }));
         }
-        asking.join_all().await.into_iter().flatten().collect()
+        let new = new.into_iter().map(|member| Silent { pool: Some(member.name().to_owned()) });
+        asking.join_all().await.into_iter().flatten().chain(new).collect()
     }
 }
 

@@ -174,6 +174,24 @@ async fn pools_that_are_called_like_what_is_not_registered_are_told_apart_from_i
 }
 
 #[tokio::test]
+async fn a_pool_that_is_being_opened_is_not_told_to_be_silent() {
+    let settings = "[plugins.misbehaves]\ndoes = \"well\"\nat = \"open\"";
+    let plugins = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let mut host = admin(Host::with()).plugins(plugins).section(settings).start().await;
+    pool(&host, "p1", "misbehaves:").await;
+    assert!(host.stop().await.success());
+    let file = host.folder().join("sukkal.toml");
+    let settings = std::fs::read_to_string(&file).expect("the settings can be read");
+    std::fs::write(&file, settings.replace("does = \"well\"", "does = \"never\"")).expect("they can be changed");
+    host.start_again().await;
+    let client = host.client();
+    eventually("the ping fails", SOON, async || (client.get("/v2/ping").await.status == 503).then_some(())).await;
+    // Once it has not been opened in time, that is told.
+    let wrong = |line: &str| line.contains("p1 does not answer") && line.contains("is being opened");
+    assert!(!host.log().lines().any(wrong), "{}", host.log());
+}
+
+#[tokio::test]
 async fn health_tells_each_pool() {
     let host = admin(Host::with()).start().await;
     pool(&host, "one", "memory:one").await;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::answer::{Answer, Object};
 use crate::engine::Context;
 use crate::pools::{DEFAULT, Member};
+use crate::random::random_uuid;
 
 /// The entries that are not called after a registered pool.
 const CATALOG: &str = "catalog_reachable";
@@ -141,7 +142,7 @@ impl<'a> Trial<'a> {
         let outcome = tokio::time::timeout(PATIENCE, doing).await.unwrap_or_else(late);
         let seconds = begun.elapsed().as_secs_f64();
         let reference = outcome.as_ref().err().map(|error| {
-            let reference = format!("{:032x}", rand::random::<u128>());
+            let reference = random_uuid().to_string();
             tracing::warn!(%error, reference, operation, pool = self.name, "a pool failed at its trial");
             reference
         });

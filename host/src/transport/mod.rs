@@ -22,11 +22,4 @@ pub use accept::Connections;
 pub use origins::Origins;
 pub use tls::Tls;
 
-use sukkal_plugin_sdk::RequestId;
-
-/// A random UUID of version 4.
-fn new_request_id() -> RequestId {
-    const VERSION: u128 = 0xf << 76;
-    const VARIANT: u128 = 0x3 << 62;
-    RequestId((rand::random::<u128>() & !VERSION & !VARIANT) | (0x4 << 76) | (0x2 << 62))
-}
+use sukkal_core::random_uuid as new_request_id;

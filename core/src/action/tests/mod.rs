@@ -47,6 +47,17 @@ async fn nothing_but_a_post_makes_the_queue() {
 }
 
 #[tokio::test]
+async fn a_failed_trial_is_known_to_the_log_by_a_uuid() {
+    let service = Service::start();
+    service.headers.expect([Next::Refused]);
+    let health = service.ask(Action::Health).send().await;
+    let reference = health.split("String(\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let parts: Vec<&str> = reference.split('-').collect();
+    assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{health}");
+    assert!(parts.concat().bytes().all(|byte| byte.is_ascii_hexdigit()) && parts[2].starts_with('4'), "{health}");
+}
+
+#[tokio::test]
 async fn a_refused_post_makes_no_queue() {
     let service = Service::filtered();
     let post = || service.ask(Action::MessagePost);
