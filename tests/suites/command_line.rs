@@ -280,6 +280,11 @@ async fn a_refusal_is_told_in_the_servers_words() {
     let told = refused(host.base(), &["queue", "claim", "orders", "-n", "1000"], 1);
     assert!(told.contains("Limit must be at least 1") && told.contains("400"), "{told}");
     assert!(refused(host.base(), &["queue", "create", "a b"], 1).contains("Invalid queue identification"));
+    // These ask by HEAD first, whose answer has no words.
+    for command in ["show", "purge", "delete"] {
+        let told = refused(host.base(), &["queue", command, "a b"], 1);
+        assert!(told.contains("Invalid queue identification: ") && told.contains("(400)"), "{command}: {told}");
+    }
 }
 
 #[test]

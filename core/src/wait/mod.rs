@@ -170,6 +170,13 @@ impl Waits {
         watcher
     }
 
+    /// How many watchers there are once that of a queue's pool has been asked for.
+    #[cfg(test)]
+    pub(crate) fn watched_with(&self, queue: &Queue) -> usize {
+        self.watcher(queue);
+        self.watchers.load().len()
+    }
+
     fn watching(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.watching.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -124,6 +124,21 @@ async fn queues_of_a_pool_deleted_by_force_are_there_again_with_it_or_can_be_del
 }
 
 #[tokio::test]
+async fn a_pool_that_is_gone_is_watched_no_more() {
+    let service = Service::poolless_pair().into_iter().next().unwrap();
+    register(&service, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    create(&service, "q", "").await;
+    let before = service.ask(Action::QueueGet).queue("q").found().await;
+    assert_eq!(delete(&service, "p", "true").await, "PoolDeleted");
+    // Whoever still has the queue as it was waits for a moment, and then looks for what has taken its place.
+    assert_eq!(service.watched_with(&before), 0);
+    register(&service, "p", "{\"uri\":\"a:\",\"weight\":1}").await;
+    assert_eq!(bodies(&service, "q").await, "");
+    let now = service.ask(Action::QueueGet).queue("q").found().await;
+    assert_eq!([service.watched_with(&now), service.watched_with(&before)], [1, 1]);
+}
+
+#[tokio::test]
 async fn one_store_is_one_pool() {
     let [one, other] = Service::poolless_pair();
     register(&one, "p", "{\"uri\":\"a:\",\"weight\":1}").await;

@@ -13,9 +13,11 @@ use super::opener::Stores;
 use super::stores::{Headers, Messages, Records};
 use crate::admission::Arrival;
 use crate::answer::{Answer, MessageView};
+use crate::directory::Queue;
 use crate::engine::{Engine, Parts};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::name::{Kind, Named};
 use crate::pipeline::{FilterSpec, OnError};
 use crate::snapshot::Reloadable;
 
@@ -129,6 +131,11 @@ impl Service {
         Service { engine, records, headers: Headers::default(), stores }
     }
 
+    /// How many pools are watched once a queue's has been looked for.
+    pub(super) fn watched_with(&self, queue: &Queue) -> usize {
+        self.engine.service().waits.watched_with(queue)
+    }
+
     /// Lets the clock of host and stores go on.
     pub(super) fn advance(&self, seconds: u64) {
         self.records.time.advance(Duration::from_secs(seconds));
@@ -185,6 +192,15 @@ impl Ask<'_> {
     pub(super) fn body(mut self, body: &str) -> Self {
         self.request.set_body(body.to_owned());
         self
+    }
+
+    /// The queue that it is about.
+    pub(super) async fn found(self) -> Arc<Queue> {
+        let service = self.service.engine.service();
+        let (call, named) =
+            (service.own_call(Duration::from_secs(5)), Named { kind: Kind::Queue, name: &self.target.queue });
+        let call = Call::new(call.request_id(), "p", call.deadline());
+        service.directory.find(&call, named).await.unwrap().unwrap()
     }
 
     /// What comes of it, in short: bodies or ids separated by blanks, else the answer's name, or
