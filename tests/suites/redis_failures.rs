@@ -1,5 +1,7 @@
 //! What becomes of posts while their Redis ends, stands still or cannot be reached.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
 use sukkal_tests::crash::{self, End};
@@ -367,38 +369,37 @@ fn wait_for_claim(queue: &Queue, seconds: u64) -> JoinHandle<Answer> {
     })
 }
 
-/// Two queues of a cluster that lie on different nodes, each with the number of its node.
-async fn on_two_nodes(cluster: &Cluster, host: &Host) -> [(Queue, usize); 2] {
+/// A queue on each master of a cluster, in the order of the nodes. What is claimed once from `q1` then is in `d1`, for
+/// instance.
+async fn on_each_node(cluster: &Cluster, host: &Host) -> Vec<Queue> {
     let headers = |node: &Redis| node.ask(&["KEYS", "sukkal:{*}:?????????????"]).expect("the node answers");
-    let mut first: Option<(Queue, usize)> = None;
+    let masters = &cluster.nodes[..3];
+    let mut found = [const { None }; 3];
     for number in 0..100 {
-        let before: Vec<_> = cluster.nodes.iter().map(headers).collect();
+        let before: Vec<_> = masters.iter().map(headers).collect();
         let queue = host.queue(&format!("q{number}"));
-        queue.create(json!({})).await;
-        let mut nodes = cluster.nodes.iter().zip(before);
-        let node = nodes.position(|(node, before)| headers(node) != before).expect("one of them has it");
-        match first.take() {
-            Some((other, at)) if at != node => return [(other, at), (queue, node)],
-            earlier => first = earlier.or(Some((queue, node))),
+        queue.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": format!("d{number}") })).await;
+        let node = masters.iter().zip(before).position(|(node, before)| headers(node) != before);
+        found[node.expect("one of them has it")] = Some(queue);
+        if found.iter().all(Option::is_some) {
+            return found.into_iter().flatten().collect();
         }
     }
-    panic!("a hundred queues lie on one node")
+    panic!("a hundred queues lie on two nodes")
 }
 
 #[tokio::test]
 async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
-    let cluster = Cluster::start();
-    // The others go on without it, and no answer is given up while this lasts.
-    for node in &cluster.nodes {
-        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).expect("the node answers");
-    }
+    let cluster = without_full_coverage();
+    // No answer is given up while this lasts.
     let uri = format!("{}&timeout_ms=20000", cluster.uri());
     let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
-    let [(stuck, node), (free, _)] = on_two_nodes(&cluster, &host).await;
+    let (node, queues) = (0, on_each_node(&cluster, &host).await);
+    let (stuck, free) = (&queues[node], &queues[1]);
     stuck.post_messages(json!([{ "ttl": 300, "delay": 2, "body": "stuck" }])).await;
     free.post_messages(json!([{ "ttl": 300, "delay": 5, "body": "free" }])).await;
     // The other one's wait ends before the pool gives up the node.
-    let (stuck_waits, free_waits) = (wait_for_claim(&stuck, 18), wait_for_claim(&free, 9));
+    let (stuck_waits, free_waits) = (wait_for_claim(stuck, 18), wait_for_claim(free, 9));
     let marked = || cluster.nodes.iter().filter(|node| is_marked(node)).count();
     eventually("both are watched", SOON, async || (marked() == 2).then_some(())).await;
     cluster.nodes[node].freeze();
@@ -407,4 +408,40 @@ async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
     cluster.nodes[node].thaw();
     let claimed = stuck_waits.await.expect("no task panics").expect(201).json();
     assert_eq!(claimed["messages"][0]["body"], "stuck");
+}
+
+/// A cluster without replicas whose nodes serve on when another one does not.
+fn without_full_coverage() -> Cluster {
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).expect("the node answers");
+    }
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stands_still_slows_nobody_who_posts_to_another() {
+    let cluster = without_full_coverage();
+    // Trying to connect to a node that stands still takes three seconds.
+    let host = over(&format!("{}&timeout_ms=1000&connect_timeout_ms=9000", cluster.uri())).start().await;
+    let (node, queues) = (0, on_each_node(&cluster, &host).await);
+    let (stuck, free) = (&queues[node], &queues[1]);
+    cluster.nodes[node].freeze();
+    let posters = Posters::start(stuck, 2);
+    // The first of them has been given up.
+    assert_eq!(post(stuck, "frozen").await, 503);
+    let mut took = Vec::new();
+    for number in 0..20 {
+        let begun = Instant::now();
+        assert_eq!(post(free, &format!("free-{number}")).await, 201);
+        took.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    took.sort_unstable();
+    assert!(took[took.len() / 2] < Duration::from_millis(1500), "{took:?}");
+    cluster.nodes[node].thaw();
+    let after = is_back(stuck, "after").await;
+    let mut stored = posters.end().await;
+    stored.push(after);
+    whole(&everything(stuck).await, &stored);
 }

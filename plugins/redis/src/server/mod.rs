@@ -5,27 +5,31 @@ mod lines;
 mod report;
 mod slots;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, ServerErrorKind, Value};
+use sukkal_plugin_sdk::tokio::task::JoinSet;
 use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
 
 use self::connect::Connector;
 pub use self::connect::subscribe;
-use self::lines::{Attempts, Line, Link};
+use self::lines::{Lines, Link};
 pub use self::report::Report;
 use crate::error;
 use crate::settings::Settings;
 use crate::uri::Servers;
 
+/// After so long without an answer it is seen whether another node of the cluster gives it.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// The servers of one pool.
 pub struct Server {
-    connector: Connector,
-    lines: Vec<Line>,
-    attempts: Attempts,
-    next: AtomicUsize,
+    lines: Arc<Lines>,
+    /// Whoever seeks the server of a key that fell silent; at the most one. Ends with the pool.
+    seeking: Mutex<JoinSet<()>>,
     timeout: Duration,
     /// How many replicas must have what is to last.
     replicas: u32,
@@ -54,15 +58,14 @@ impl Server {
         // A cluster's client has a connection to each node. One that waits for replicas holds up whatever
         // comes behind on the same connection.
         let lines = if connector.is_cluster() && settings.replicas == 0 { 1 } else { settings.connections };
-        let lines = (0..lines).map(|_| Line::default()).collect();
-        let (attempts, next) = (Attempts::default(), AtomicUsize::new(0));
+        let lines = Arc::new(Lines::new(connector, lines as usize));
         let (timeout, replicas) = (settings.timeout(), settings.replicas);
-        Ok(Server { connector, lines, attempts, next, timeout, replicas, host })
+        Ok(Server { lines, seeking: Mutex::default(), timeout, replicas, host })
     }
 
     /// How the servers are connected to.
     pub fn connector(&self) -> &Connector {
-        &self.connector
+        self.lines.connector()
     }
 
     /// The host's clock and the like.
@@ -96,7 +99,7 @@ impl Server {
     pub async fn send(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Answer> {
         let mut sent = self.send_once(call, effect, command).await;
         // A connection may have been broken for long: that is noticed when it is used, one after the other.
-        for _ in &self.lines {
+        for _ in 0..self.lines.count() {
             if effect == Effect::Writes || !sent.as_ref().is_err_and(|failed| failed.is_broken) {
                 break;
             }
@@ -108,15 +111,16 @@ impl Server {
     async fn send_once(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Answer, Failed> {
         let patience = self.patience(call)?;
         let begun = Instant::now();
-        let line = &self.lines[self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len()];
-        let linked = tokio::time::timeout(patience, line.link(&self.connector, &self.attempts)).await;
+        let linked = tokio::time::timeout(patience, self.lines.link()).await;
         let (mut link, number) = linked.map_err(|_| error::unreachable("connecting takes too long"))??;
         let left = patience.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
         let replicas = if effect == Effect::Reads { 0 } else { self.replicas };
-        match tokio::time::timeout(left, link.send(command, replicas, left)).await {
-            Ok(Ok((value, had))) if had >= replicas => Ok(Answer::Value(value)),
-            Ok(Ok((_, had))) => Err(error::too_few_replicas(had, replicas).into()),
-            Ok(Err(error)) => {
+        let is_cluster = matches!(link, Link::Cluster(_));
+        match self.answer(&mut link, number, command, replicas, left).await {
+            Some(Ok((value, had))) if had >= replicas => Ok(Answer::Value(value)),
+            Some(Ok((_, had))) => Err(error::too_few_replicas(had, replicas).into()),
+            // Of a cluster's nodes one has not answered: the driver has a time-out, too.
+            Some(Err(error)) if !(is_cluster && error.is_timeout()) => {
                 use redis::ErrorKind::Server;
                 match error.kind() {
                     Server(ServerErrorKind::NoScript) => return Ok(Answer::NoScript),
@@ -127,14 +131,56 @@ impl Server {
                 }
                 let is_broken = lines::breaks(&error);
                 if is_broken {
-                    line.drop_link(number);
+                    self.lines.drop_link(number);
                 }
                 Err(Failed { error: error::of_driver(&error), is_broken })
             }
-            Err(_) => {
-                line.drop_link(number);
-                Err(error::silent(left).into())
+            Some(Err(_)) | None => {
+                // A cluster's connection leads to all nodes: those that answer are not given up with the one that does
+                // not.
+                let is_broken = is_cluster && !self.lines.has(number);
+                if !is_cluster {
+                    self.lines.drop_link(number);
+                }
+                Err(Failed { error: error::silent(left), is_broken })
             }
+        }
+    }
+
+    /// Sends a command and waits for its answer; none comes in time, or the connection was replaced meanwhile since
+    /// another server has the place of the one that was asked.
+    async fn answer(
+        &self,
+        link: &mut Link,
+        number: u64,
+        command: &Cmd,
+        replicas: u32,
+        patience: Duration,
+    ) -> Option<redis::RedisResult<(Value, u32)>> {
+        let (begun, is_cluster) = (Instant::now(), matches!(link, Link::Cluster(_)));
+        let mut sending = pin!(link.send(command, replicas, patience));
+        loop {
+            let left = patience.saturating_sub(begun.elapsed());
+            if let Ok(sent) = tokio::time::timeout(left.min(SLOW), &mut sending).await {
+                return Some(sent);
+            }
+            if is_cluster {
+                self.seek(number, command);
+            }
+            if left <= SLOW || is_cluster && !self.lines.has(number) {
+                return None;
+            }
+        }
+    }
+
+    /// Has the server sought of what a command asks for, beside all requests.
+    fn seek(&self, number: u64, command: &Cmd) {
+        let Some(key) = key_of(command) else { return };
+        let mut seeking = self.seeking.lock().unwrap_or_else(PoisonError::into_inner);
+        while seeking.try_join_next().is_some() {}
+        if seeking.is_empty() {
+            let lines = self.lines.clone();
+            seeking.spawn(async move { lines.seek(number, &key).await });
         }
     }
 
@@ -149,6 +195,16 @@ impl Server {
             Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
         }
     }
+}
+
+/// The first key of a command.
+fn key_of(command: &Cmd) -> Option<Vec<u8>> {
+    let mut words = command.args_iter().map(|word| match word {
+        redis::Arg::Simple(bytes) => bytes,
+        _ => b"",
+    });
+    let is_script = words.next()?.starts_with(b"EVAL");
+    words.nth(if is_script { 2 } else { 0 }).map(Vec::from)
 }
 
 /// Why a command has no answer.
@@ -175,6 +231,11 @@ pub enum Answer {
 }
 
 impl Link {
+    /// Asks whoever has a key whether it is there: not for the answer, but for whether there is one.
+    async fn ask_for(&mut self, key: &[u8]) -> redis::RedisResult<Value> {
+        self.send(redis::cmd("EXISTS").arg(key), 0, Duration::ZERO).await.map(|(value, _)| value)
+    }
+
     /// Sends a command; then waits, for most of the time that there is, until replicas have what it has
     /// done and seen. Its answer, and how many replicas have.
     async fn send(&mut self, command: &Cmd, replicas: u32, patience: Duration) -> redis::RedisResult<(Value, u32)> {

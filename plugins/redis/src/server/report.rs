@@ -127,11 +127,11 @@ async fn ask_one(link: &mut Link, name: &str, arguments: &[&str]) -> redis::Redi
 
 /// Asks all masters; one answer each.
 async fn ask_all(server: &Server, call: &Call, name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
-    if !server.connector.is_cluster() {
+    if !server.connector().is_cluster() {
         return Ok(vec![server.plain(call, Effect::Reads, &command(name, arguments)).await?]);
     }
     let patience = server.patience(call)?;
-    let (link, _) = tokio_timeout(patience, server.lines[0].link(&server.connector, &server.attempts)).await??;
+    let (link, _) = tokio_timeout(patience, server.lines.link()).await??;
     let Link::Cluster(mut connection) = link else { return Ok(Vec::new()) };
     let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
     let asked = tokio_timeout(patience, connection.route_command(command(name, arguments), masters)).await?;
@@ -156,7 +156,7 @@ pub async fn read(server: &Server, call: &Call) -> Result<Report> {
     });
     let logged = logged.map(|all| all.iter().all(|logged| logged == "yes"));
     let synced = synced.map(|all| logged == Some(true) && all.iter().all(|synced| synced == "always"));
-    let fails_over = server.replicas == 0 && (server.connector.fails_over() || replicas(server, call).await?);
+    let fails_over = server.replicas == 0 && (server.connector().fails_over() || replicas(server, call).await?);
     let half_moved = half_moved(server, call).await?;
     Ok(Report { eviction, synced, logged, fails_over, half_moved })
 }
@@ -175,7 +175,7 @@ async fn setting(server: &Server, call: &Call, name: &str) -> Result<Option<Vec<
 
 /// Whether a cluster can put a replica in a master's place.
 async fn replicas(server: &Server, call: &Call) -> Result<bool> {
-    if !server.connector.is_cluster() {
+    if !server.connector().is_cluster() {
         return Ok(false);
     }
     match ask_all(server, call, "INFO", &["replication"]).await {
@@ -191,7 +191,7 @@ async fn replicas(server: &Server, call: &Call) -> Result<bool> {
 
 /// Slots of a cluster whose move broke off as a master was replaced; none, if we may not ask.
 async fn half_moved(server: &Server, call: &Call) -> Result<Vec<u16>> {
-    if !server.connector.is_cluster() {
+    if !server.connector().is_cluster() {
         return Ok(Vec::new());
     }
     match ask_all(server, call, "CLUSTER", &["NODES"]).await {
