@@ -22,6 +22,11 @@ impl Queue {
         Queue { client, name: self.name.clone() }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The client that is used.
     pub fn client(&self) -> &Client {
         &self.client

@@ -445,3 +445,22 @@ async fn a_node_that_stands_still_slows_nobody_who_posts_to_another() {
     stored.push(after);
     whole(&everything(stuck).await, &stored);
 }
+
+#[tokio::test]
+async fn a_node_that_stands_still_holds_up_no_sweep_of_another() {
+    let cluster = without_full_coverage();
+    let host = over(&cluster.uri()).start().await;
+    let queues = on_each_node(&cluster, &host).await;
+    // The one that knows what there is to sweep.
+    let knows = |node: &Redis| node.ask(&["EXISTS", "sukkal:tags"]).is_ok_and(|said| said == ":1");
+    let stuck = cluster.nodes.iter().position(knows).expect("one of them has it");
+    cluster.nodes[stuck].freeze();
+    for queue in queues.iter().enumerate().filter(|(node, _)| *node != stuck).map(|(_, queue)| queue) {
+        queue.post(["once"]).await;
+        queue.claim(1).await.release().await;
+        let dead = host.queue(&queue.name().replace('q', "d"));
+        let moved = async || (dead.pop(1).await.first()?["body"] == "once").then_some(());
+        // Each sweep waits for the one that stands still when it has done the others.
+        eventually("its last claim has ended", 3 * SOON, moved).await;
+    }
+}

@@ -1,10 +1,11 @@
 //! What all calls to a pool share: its servers, its names, its placements.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::Mutex;
 
 use sukkal_plugin_sdk::store::OwnRuns;
 use sukkal_plugin_sdk::{Batch, Bytes, Call, Error, Header, Lane, Message, QueueRef, Result, Timestamp};
 
+use super::sweep::Pass;
 use super::tags::Tags;
 use crate::keys::{Keys, Tag};
 use crate::record::{self, ms};
@@ -18,8 +19,8 @@ pub struct Shared {
     pub keys: Keys,
     pub tags: Tags,
     pub own: OwnRuns,
-    /// Where the next sweep begins among the placements in use.
-    pub sweep_from: AtomicUsize,
+    /// What is swept at the moment.
+    pub pass: Mutex<Pass>,
 }
 
 impl Shared {
@@ -30,7 +31,7 @@ impl Shared {
             keys: Keys::new(&settings.prefix),
             tags: Tags::default(),
             own: OwnRuns::default(),
-            sweep_from: AtomicUsize::new(0),
+            pass: Mutex::default(),
         }
     }
 

@@ -1,56 +1,121 @@
 //! Settling what has fallen due in any queue.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
 use std::time::Instant;
 
-use futures_util::future::try_join_all;
-use redis::Value;
-use sukkal_plugin_sdk::{Budget, Call, Result, Swept};
+use futures_util::future::{FutureExt, join};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use sukkal_plugin_sdk::tokio::time::timeout;
+use sukkal_plugin_sdk::{Budget, Call, Error, Result, Swept};
 
 use super::shared::Shared;
-use crate::error;
 use crate::keys::Tag;
 use crate::script::{SCRIPTS, Step};
-use crate::server::Effect;
 
 /// What is settled of one placement before another has its turn.
 const STEP: u32 = 250;
 /// Placements that one sweep looks at: what it costs does not grow with how many are in use.
 const LOOK: usize = 64;
 
+/// A pass over all placements in use, which takes as many sweeps as there are.
+#[derive(Default)]
+pub struct Pass {
+    /// Where the next sweep begins.
+    from: usize,
+    /// Those that have not said in time whether something is due: they are asked again at the end.
+    late: Vec<Tag>,
+    /// What failed so far.
+    failed: Option<Error>,
+}
+
+/// What came of some placements.
+struct Round {
+    swept: Swept,
+    late: Vec<Tag>,
+    failed: Option<Error>,
+}
+
 impl Shared {
     /// Settles placement by placement, within a budget. Looks at some of them; there is more to do
     /// until all have had their turn.
     ///
     /// # Errors
-    /// The server fails.
+    /// The server of a placement fails. It is told once all others have had their turn.
     pub async fn sweep(&self, call: &Call, budget: Budget) -> Result<Swept> {
-        let (start, mut left) = (Instant::now(), budget.items.max(1));
-        let mut swept = Swept::default();
-        let tags = self.tags.in_use(self, call).await?;
-        let from = Some(self.sweep_from.load(Ordering::Relaxed)).filter(|from| *from < tags.len()).unwrap_or(0);
+        let pass = || self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let tags = self.tags.used();
+        let from = Some(pass().from).filter(|from| *from < tags.len()).unwrap_or(0);
         let to = tags.len().min(from + LOOK);
-        let mut due = self.due_of(call, &tags[from..to]).await?;
-        while !due.is_empty() {
-            let mut still = Vec::new();
-            for tag in due {
-                if left == 0 || start.elapsed() >= budget.time {
-                    swept.more = true;
-                    return Ok(swept);
-                }
-                let limit = left.min(STEP);
-                let (more, done) = self.sweep_tag(call, tag, limit, &mut swept).await?;
-                // A step counts even if nothing was to be done, so that this comes to an end.
-                left = left.saturating_sub(done.max(1));
-                if more {
-                    still.push(tag);
-                }
-            }
-            due = still;
+        let is_last = to == tags.len();
+        let mut some = tags[from..to].to_vec();
+        if is_last {
+            some.extend_from_slice(&pass().late);
         }
-        swept.more = to < tags.len();
-        self.sweep_from.store(if swept.more { to } else { 0 }, Ordering::Relaxed);
-        Ok(swept)
+        let sweeping = self.sweep_some(call, budget, &some, is_last);
+        // Whether other hosts use more of them is asked beside: who cannot tell holds up none of those that are known.
+        let asking =
+            async { if is_last { Ok(self.tags.in_use(self, call).await?.len() > tags.len()) } else { Ok(true) } };
+        let (Round { swept, mut late, failed }, asked) = join(sweeping, asking).await;
+        let mut pass = pass();
+        pass.failed = pass.failed.take().or(failed);
+        if swept.more {
+            return Ok(swept);
+        }
+        pass.from = if is_last { 0 } else { to };
+        match is_last {
+            true => pass.late.clear(),
+            false => pass.late.append(&mut late),
+        }
+        match pass.failed.take_if(|_| is_last) {
+            Some(error) => Err(error),
+            None => asked.map(|more| Swept { more, ..swept }),
+        }
+    }
+
+    /// Settles what has fallen due in some placements. There is more to do where the budget is used up. One that does
+    /// not answer is waited for when all others are done, where it is `awaited` at all, and else is late once the
+    /// budget is over.
+    async fn sweep_some(&self, call: &Call, budget: Budget, tags: &[Tag], awaited: bool) -> Round {
+        let (start, mut left) = (Instant::now(), budget.items.max(1));
+        let (mut swept, mut failed) = (Swept::default(), None);
+        let mut late: BTreeSet<_> = tags.iter().copied().collect();
+        let look = |tag: &Tag| {
+            let tag = *tag;
+            async move { (tag, self.first_due(call, tag).await) }
+        };
+        let mut looks: FuturesUnordered<_> = tags.iter().map(look).collect();
+        // The longest due first; each has a turn before one has the next.
+        let mut due = BTreeSet::new();
+        loop {
+            let looked = match due.is_empty() {
+                true if awaited => looks.next().await,
+                true => timeout(budget.time.saturating_sub(start.elapsed()), looks.next()).await.unwrap_or(None),
+                false => looks.next().now_or_never().flatten(),
+            };
+            if let Some((tag, first)) = looked {
+                late.remove(&tag);
+                match first {
+                    Ok(first) => due.extend(first.map(|at| (0, at, tag))),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+                continue;
+            }
+            let Some((turn, at, tag)) = due.pop_first() else { break };
+            if left == 0 || start.elapsed() >= budget.time {
+                swept.more = true;
+                break;
+            }
+            match self.sweep_tag(call, tag, left.min(STEP), &mut swept).await {
+                Ok((more, done)) => {
+                    // A step counts even if nothing was to be done, so that this comes to an end.
+                    left = left.saturating_sub(done.max(1));
+                    due.extend(more.then_some((turn + 1, at, tag)));
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Round { swept, late: late.into_iter().collect(), failed }
     }
 
     async fn sweep_tag(&self, call: &Call, tag: Tag, limit: u32, swept: &mut Swept) -> Result<(bool, u32)> {
@@ -70,46 +135,11 @@ impl Shared {
         Ok((more, u32::try_from(expired + freed + moved).unwrap_or(limit)))
     }
 
-    /// Those of some placements in which something has fallen due, the longest due first.
-    async fn due_of(&self, call: &Call, tags: &[Tag]) -> Result<Vec<Tag>> {
-        if tags.is_empty() {
-            return Ok(Vec::new());
+    /// When something in a placement fell due first, if anything has.
+    async fn first_due(&self, call: &Call, tag: Tag) -> Result<Option<i64>> {
+        match self.server.step(call, &self.on_tag(&SCRIPTS.look, tag)).await? {
+            Step::Done(mut reply) if !reply.is_empty() => reply.int().map(Some),
+            Step::Done(_) | Step::Again | Step::Moving(_) => Ok(None),
         }
-        let now = self.server_now(call).await?;
-        let firsts = try_join_all(tags.iter().map(|tag| self.first_due(call, *tag))).await?;
-        let mut due: Vec<_> = firsts.into_iter().flatten().filter(|(at, _)| *at <= now).collect();
-        due.sort_unstable();
-        Ok(due.into_iter().map(|(_, tag)| tag).collect())
-    }
-
-    async fn first_due(&self, call: &Call, tag: Tag) -> Result<Option<(i64, Tag)>> {
-        let mut command = redis::cmd("ZRANGE");
-        command.arg(format!("{}d", self.keys.tag(tag))).arg(0).arg(0).arg("WITHSCORES");
-        let value = self.server.plain(call, Effect::Reads, &command).await?;
-        let Value::Array(first) = value else { return Err(error::unexpected("no array")) };
-        let score = match first.get(1) {
-            None => return Ok(None),
-            Some(Value::BulkString(digits)) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
-            Some(Value::Double(score)) => Some(*score),
-            Some(_) => None,
-        };
-        let score: f64 = score.ok_or_else(|| error::unexpected("no score"))?;
-        Ok(Some((score as i64, tag)))
-    }
-
-    /// The server's clock, in milliseconds. Nodes of a cluster have one each: close is good enough
-    /// for a look, each script reads its own.
-    async fn server_now(&self, call: &Call) -> Result<i64> {
-        let Value::Array(parts) = self.server.plain(call, Effect::Reads, &redis::cmd("TIME")).await? else {
-            return Err(error::unexpected("no time"));
-        };
-        let part = |index: usize| match parts.get(index) {
-            Some(Value::BulkString(digits)) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
-            Some(Value::Int(number)) => Some(*number),
-            _ => None,
-        };
-        let (seconds, micros): (Option<i64>, Option<i64>) = (part(0), part(1));
-        let now = seconds.zip(micros).map(|(seconds, micros)| seconds * 1000 + micros / 1000);
-        now.map(|now| now + self.shift()).ok_or_else(|| error::unexpected("no time"))
     }
 }

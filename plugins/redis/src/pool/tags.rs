@@ -58,6 +58,11 @@ impl Tags {
         }
     }
 
+    /// Those that are used, as far as this host knows.
+    pub fn used(&self) -> Vec<Tag> {
+        all().filter(|tag| self.used.has(*tag)).collect()
+    }
+
     /// Sees to it that the server knows that a placement is used.
     ///
     /// # Errors
@@ -94,7 +99,7 @@ impl Tags {
                 self.known.clear(tag);
             }
         }
-        let used: Vec<_> = all().filter(|tag| self.used.has(*tag)).collect();
+        let used = self.used();
         for tag in &used {
             if let Err(error) = self.make_known(shared, call, *tag).await {
                 // Without memory, for instance: what is swept now gives some back.
