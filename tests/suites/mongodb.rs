@@ -14,7 +14,7 @@ use sukkal_tests::servers::MongoDb;
 use sukkal_tests::stores::Store;
 use sukkal_tests::{Host, Queue, Scrape, eventually, programs};
 
-use crate::{bodies, clients, wire_vectors, woken};
+use crate::{bodies, clients, posting, wire_vectors, woken};
 
 /// Holds the built library to cases of the kit, each group in a database of its own: what one leaves there
 /// falls due when the next puts the clock forward.
@@ -35,6 +35,13 @@ fn keeps(mongodb: &MongoDb, groups: &[&str]) {
 #[tokio::test]
 async fn the_kit_holds_for_catalogs() {
     keeps(&MongoDb::start().await, &["catalog.*"]);
+}
+
+#[tokio::test]
+async fn a_post_of_too_many_makes_no_queue() {
+    let mongodb = MongoDb::start().await;
+    let host = Store::mongodb(&mongodb.uri()).host().start().await;
+    posting::a_post_of_too_many_makes_no_queue(&host).await;
 }
 
 /// But for the cases of cost: there the server's own grows.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::stores::STORES;
+use sukkal_tests::stores::{REDIS, STORES};
 use sukkal_tests::{Host, eventually};
 
 #[tokio::test]
@@ -124,4 +124,23 @@ async fn a_delayed_message_is_hidden_until_its_time_and_keeps_its_place() {
         assert_eq!(listed.await, ["late", "now"]);
         assert_eq!(orders.pop(2).await.len(), 2);
     }
+}
+
+/// A post of more messages than a pool takes is refused before there is a queue for it.
+pub async fn a_post_of_too_many_makes_no_queue(host: &Host) {
+    let post = async |count: usize| {
+        let messages = vec![json!({ "body": 1 }); count];
+        host.client().post("/v2/queues/q/messages", json!({ "messages": messages })).await
+    };
+    let refusal = post(1001).await.expect(400);
+    assert!(refusal.text().contains("at most 1000 messages"), "{}", refusal.text());
+    assert_eq!(host.client().get("/v2/queues").await.expect(200).json()["queues"], json!([]));
+    post(1000).await.expect(201);
+    post(1001).await.expect(400);
+    assert_eq!(host.queue("q").counts().await, [1000, 0, 1000]);
+}
+
+#[tokio::test]
+async fn a_post_of_too_many_for_redis_makes_no_queue() {
+    a_post_of_too_many_makes_no_queue(&REDIS.host().start().await).await;
 }

@@ -180,7 +180,16 @@ impl Directory {
     }
 
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
-    pub async fn create(&self, call: &Call, named: Named<'_>, metadata: Object) -> Result<(Arc<Queue>, bool)> {
+    ///
+    /// # Errors
+    /// What is to be stored in it is not `taken` by its pool: nothing is made.
+    pub async fn create(
+        &self,
+        call: &Call,
+        named: Named<'_>,
+        metadata: Object,
+        taken: impl Fn(&Opened) -> sdk::Result<()> + Send + Sync,
+    ) -> Result<(Arc<Queue>, bool)> {
         let metadata = Metadata::of(named.kind, metadata);
         let mut attempts = self.attempts(call);
         loop {
@@ -193,7 +202,11 @@ impl Directory {
                 None => (self.pools.choose(call, metadata.flavor.as_deref()).await?, None),
             };
             let id = QueueId(rand::random());
-            let placement = member.pool()?.place(id, beside).unwrap_or_default();
+            let placement = {
+                let pool = member.pool()?;
+                taken(&pool)?;
+                pool.place(id, beside).unwrap_or_default()
+            };
             let reference = QueueRef::new(id, 1, placement);
             let made = Source { name: named.name, metadata: &metadata, member: &member, reference: &reference };
             dead_letter::ensure(self, call, made, ErrorKind::BadValue).await?;

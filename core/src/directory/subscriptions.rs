@@ -92,7 +92,7 @@ impl Directory {
         self.vouch_for(call, &new.subscriber).await?;
         let mut attempts = self.attempts(call);
         loop {
-            let (queue, _) = self.create(call, named, Object::new()).await?;
+            let (queue, _) = self.create(call, named, Object::new(), |_| Ok(())).await?;
             let place = self.place(call, queue.id(), &new.subscriber).await?;
             if let Some(id) = place.as_ref().map(|place| &place.id)
                 && let Some(was) = self.stored(call, queue.id(), id).await?

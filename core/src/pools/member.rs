@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Call, Health};
+use sukkal_plugin_sdk::{self as sdk, Call, Capabilities, Health, NewMessage};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
 use super::opener::{PoolOpener, PoolSpec};
@@ -72,8 +72,8 @@ pub enum State {
 /// An open pool, in use for as long as it is held.
 pub struct Opened {
     pool: OpenPool,
-    /// Whether a connection to it can break.
-    remote: bool,
+    /// As it stated them when it was opened.
+    capabilities: Capabilities,
     /// Goes with the last who holds it.
     _in_use: oneshot::Sender<()>,
 }
@@ -81,7 +81,24 @@ pub struct Opened {
 impl Opened {
     /// Whether it is reached over a network, so that nobody may know what came of a call.
     pub fn is_remote(&self) -> bool {
-        self.remote
+        self.capabilities.remote
+    }
+
+    /// Whether a post is not more than it takes at once, by what it states.
+    ///
+    /// # Errors
+    /// `TooLarge`: it is more.
+    pub fn takes(&self, messages: &[NewMessage]) -> sdk::Result<()> {
+        let within = |n: usize, max: Option<u64>, what: &str| match max {
+            Some(max) if n as u64 > max => {
+                let text = format!("a post has at most {max} {what} in this pool; send several");
+                Err(sdk::Error::new(sdk::ErrorKind::TooLarge, text))
+            }
+            _ => Ok(()),
+        };
+        within(messages.len(), self.capabilities.max_batch.map(u64::from), "messages")?;
+        let bytes = messages.iter().map(|message| message.body.len()).sum();
+        within(bytes, self.capabilities.max_batch_bytes, "bytes")
     }
 }
 
@@ -311,7 +328,7 @@ impl Member {
     /// Makes it usable; gives the pool back where it has been closed for good meanwhile.
     fn put(&self, pool: OpenPool) -> Result<(), OpenPool> {
         let (in_use, unused) = oneshot::channel();
-        let remote = pool.capabilities().is_some_and(|stated| stated.remote);
+        let capabilities = pool.capabilities().unwrap_or_default();
         let mut refused = None;
         self.state.send_modify(|state| {
             if *state == State::Retired {
@@ -319,7 +336,7 @@ impl Member {
                 return;
             }
             *self.unused.lock().unwrap_or_else(PoisonError::into_inner) = Some(unused);
-            self.open.store(Some(Arc::new(Opened { pool, remote, _in_use: in_use })));
+            self.open.store(Some(Arc::new(Opened { pool, capabilities, _in_use: in_use })));
             *state = State::Open;
         });
         refused.map_or(Ok(()), Err)

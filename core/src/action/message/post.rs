@@ -145,7 +145,7 @@ async fn store(
     loop {
         let queue = match found.take() {
             Some(queue) => queue,
-            None => directory.create(call, named, Object::new()).await?.0,
+            None => directory.create(call, named, Object::new(), |pool| pool.takes(&post.messages)).await?.0,
         };
         let stored = directory.on_known(call, queue, |queue| {
             let (post, own_key) = (&post, &own_key);

@@ -15,7 +15,7 @@ use crate::{json, metadata};
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let service = context.service;
     let metadata = decode(request, context.limits())?;
-    let (_, created) = service.directory.create(context.call, Named::of(request), metadata).await?;
+    let (_, created) = service.directory.create(context.call, Named::of(request), metadata, |_| Ok(())).await?;
     Ok(Answer::QueueCreated(created))
 }
 
