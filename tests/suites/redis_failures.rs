@@ -1,5 +1,6 @@
 //! What becomes of posts while their Redis ends, stands still or cannot be reached.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -66,6 +67,62 @@ async fn a_claim_that_nobody_was_told_of_is_given_back_and_does_not_count() {
     eventually("the claim is given back", SOON, all_free).await;
     let claimed = queue.client().post(&claims, json!({ "ttl": 300, "grace": 60 })).await.expect(201).json();
     assert_eq!((&claimed["messages"][0]["body"], &claimed["messages"][0]["claim_count"]), (&json!(0), &json!(1)));
+}
+
+/// A post is refused for this reason alone, which the log tells too.
+async fn refuses_the_user(host: &Host, queue: &Queue, told: &str) {
+    let messages = json!({ "messages": [{ "body": 1 }] });
+    let refusal = queue.client().post(&queue.path("/messages"), messages).await.expect(503);
+    assert!(refusal.text().contains("refuses its user"), "{}", refusal.text());
+    assert!(host.log().contains(told), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_user_is_answered_for() {
+    let redis = Redis::start();
+    let allow = |rules: &[&str]| {
+        let set = [&["ACL", "SETUSER", "pool", "on", "~*", "&*", "+@all"], rules].concat();
+        assert_eq!(redis.ask(&set).expect("the server answers"), "OK");
+        redis.ask(&["CLIENT", "KILL", "USER", "pool"]).expect("the server answers");
+    };
+    allow(&[">secret"]);
+    let host = over(&format!("redis://pool:secret@127.0.0.1:{}", redis.port())).start().await;
+    let queue = host.queue("q");
+    assert_eq!(post(&queue, "before").await, 201);
+    let password = "Password authentication failed";
+    // Another password; no such user any more; less than the scripts need: to be run, and for what they do.
+    let rules: [(&[&str], _); 5] = [
+        (&["resetpass", ">other"], password),
+        (&["off"], password),
+        (&["-evalsha"], "no permissions to run the 'evalsha' command"),
+        (&["-zadd"], "can't run this command"),
+        (&["resetkeys", "~x"], "no permissions to access one of the keys"),
+    ];
+    for (rules, told) in rules {
+        allow(rules);
+        refuses_the_user(&host, &queue, told).await;
+        allow(&["resetpass", ">secret"]);
+        is_back(&queue, "after").await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_password_is_answered_for() {
+    let redis = Redis::start();
+    let host = over(&redis.uri()).start().await;
+    let queue = host.queue("q");
+    assert_eq!(post(&queue, "before").await, 201);
+    redis.ask(&["ACL", "SETUSER", "admin", "on", "nopass", "~*", "+@all"]).expect("the server answers");
+    let administer = |command: &[&str]| {
+        let mut ask = Command::new("redis-cli");
+        ask.args(["-p", &redis.port().to_string(), "--user", "admin", "--pass", "any"]).args(command);
+        assert!(ask.output().expect("redis-cli is installed").status.success());
+    };
+    administer(&["CONFIG", "SET", "requirepass", "secret"]);
+    administer(&["CLIENT", "KILL", "USER", "default"]);
+    refuses_the_user(&host, &queue, "Authentication required").await;
+    administer(&["CONFIG", "SET", "requirepass", ""]);
+    is_back(&queue, "after").await;
 }
 
 #[tokio::test]

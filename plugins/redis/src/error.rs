@@ -115,7 +115,9 @@ fn of_code(error: &RedisError) -> Failure {
         let text = "no space is left in the store of this pool; delete messages or give it more memory";
         return Failure::of(Error::new(ErrorKind::Full, text).detail(error));
     }
-    if is("NOAUTH") || is("WRONGPASS") || is("NOPERM") {
+    // What a script may not do is told in an `ERR`.
+    let denied = text.contains("The user executing the script can't");
+    if is("NOAUTH") || is("WRONGPASS") || is("NOPERM") || denied {
         return refused_user(error);
     }
     if is("MISCONF") || is("NOREPLICAS") {

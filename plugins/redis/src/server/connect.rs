@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::aio::PubSub;
+use redis::aio::{ConnectionLike, PubSub};
 use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
@@ -112,7 +112,13 @@ impl Connector {
         // Waiting for answers is ours to bound.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(self.patience)).set_response_timeout(None);
-        Ok(Link::One(client.get_multiplexed_async_connection_with_config(&config).await?))
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        // Strangers may not send long commands: the server hangs up then, and what it says may get lost.
+        let known = connection.req_packed_command(&redis::cmd("PING")).await?.extract_error();
+        match known {
+            Err(error) if error.code() == Some("NOAUTH") => Err(error),
+            _ => Ok(Link::One(connection)),
+        }
     }
 
     async fn client(&self) -> Result<Client, RedisError> {
