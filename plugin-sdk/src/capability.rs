@@ -1,6 +1,6 @@
 //! What stores state of themselves.
 
-use crate::Extensions;
+use crate::{Bytes, Extensions};
 
 /// What a pool states of itself. Stated, not checked per request.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,22 @@ pub struct Health {
 /// The tag under which a store states that nothing of it outlives its closing.
 const VOLATILE: u32 = 1;
 
+/// The tag under which a store tells itself apart from all others.
+const STORE: u32 = 2;
+
 impl Health {
+    /// States which store this is, by something that is kept in it: what states the same is one store, whatever
+    /// URIs lead to it, and is registered as a pool once.
+    pub fn of_store(mut self, id: impl Into<Bytes>) -> Self {
+        self.extensions.set(STORE, id);
+        self
+    }
+
+    /// Which store it is; none: it does not say.
+    pub fn store(&self) -> Option<&Bytes> {
+        self.extensions.get(STORE)
+    }
+
     /// States that nothing of the store outlives its closing: what a pool says by its capabilities
     /// ([`Capabilities::is_kept`]), and a catalog in memory here. The kit then asks it for nothing after a restart.
     pub fn volatile(mut self) -> Self {

@@ -46,6 +46,24 @@ fn one_node_of_a_cluster_leads_to_all() {
     keeps(&cluster.nodes[1].uri(), "pool.order.*");
 }
 
+#[tokio::test]
+async fn a_cluster_is_registered_once_whichever_nodes_are_named() {
+    let cluster = Cluster::start();
+    let host = poolless().await;
+    pool(&host, "p1", &cluster.uri()).await;
+    let [one, two, _] = [0, 1, 2].map(|node| cluster.nodes[node].port());
+    for uri in [
+        format!("redis://127.0.0.1:{one}"),
+        format!("redis://127.0.0.1:{one},127.0.0.1:{two}?cluster=true"),
+        format!("redis://localhost:{two}?cluster=true"),
+    ] {
+        let refused = register(&host, "p2", json!({ "uri": uri, "weight": 1 })).await.expect(409).json();
+        assert!(refused["description"].as_str().is_some_and(|text| text.ends_with("the pool p1.")), "{refused}");
+        pool(&host, "p1", &uri).await;
+    }
+    pool(&host, "p2", &format!("redis://127.0.0.1:{one}?prefix=other")).await;
+}
+
 #[test]
 fn the_kit_holds_over_a_socket() {
     let redis = Redis::start();

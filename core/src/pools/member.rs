@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{self as sdk, Call, Capabilities, Health, NewMessage};
+use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Capabilities, Health, NewMessage};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
 use super::opener::{PoolOpener, PoolSpec};
@@ -38,6 +38,8 @@ pub struct Member {
     sweeping: Arc<tokio::sync::Mutex<()>>,
     /// What its operator should know, as it was told last, and when that was.
     warnings: ArcSwap<Vec<String>>,
+    /// Which store it said to be.
+    store: ArcSwapOption<Bytes>,
     asked: Mutex<Option<Instant>>,
 }
 
@@ -122,6 +124,7 @@ impl Member {
             well: AtomicBool::new(true),
             sweeping: Arc::default(),
             warnings: ArcSwap::default(),
+            store: ArcSwapOption::empty(),
             asked: Mutex::default(),
         }
     }
@@ -203,8 +206,14 @@ impl Member {
         self.warnings.load_full()
     }
 
+    /// Which store it is, if it has said so.
+    pub fn store(&self) -> Option<Arc<Bytes>> {
+        self.store.load_full()
+    }
+
     /// Notes what it says of itself; warnings are logged when they change.
     pub fn noted(&self, health: Health) {
+        self.store.store(health.store().cloned().map(Arc::new));
         let before = self.warnings.swap(Arc::new(health.warnings));
         let now = self.warnings.load();
         for warning in now.iter().filter(|warning| !before.contains(warning)) {

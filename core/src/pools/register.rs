@@ -7,7 +7,7 @@ use sukkal_plugin_sdk::{self as sdk, Call, Health};
 use tokio::time::Instant;
 
 use super::member::{OPENING, close, open};
-use super::{Member, PoolSpec, Pools, lock};
+use super::{DEFAULT, Member, PoolSpec, Pools, lock};
 use crate::directory::{StoredPool, holds_queues, pool_of_store, store_pool, stored_pool, stored_pools};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -114,15 +114,11 @@ impl Pools {
 
     async fn check(&self, call: &Call, name: &str, wish: &Wish, identity: &str) -> Result<()> {
         self.opener.check(&wish.spec).map_err(Error::body)?;
-        let in_use = |by: &str| {
-            let text = format!("The database URI is in use by another pool. It is that of {by}.");
-            Err(Error::new(ErrorKind::Conflict, text))
-        };
         if self.opener.default_identity().as_deref() == Some(identity) {
-            return in_use("the default pool");
+            return Err(in_use(DEFAULT));
         }
         match pool_of_store(&self.catalog, call, identity).await? {
-            Some(other) if other != name => in_use(&format!("the pool {other}")),
+            Some(other) if other != name => Err(in_use(&other)),
             _ => Ok(()),
         }
     }
@@ -156,7 +152,11 @@ impl Pools {
                 return Err(error);
             }
         };
-        match self.check_flavor_of(call, name, wish, &candidate.capabilities).await {
+        let checked = match self.check_store(name, &candidate.health) {
+            Ok(()) => self.check_flavor_of(call, name, wish, &candidate.capabilities).await,
+            refused => refused,
+        };
+        match checked {
             Ok(()) => Ok(candidate),
             Err(error) => {
                 self.discard(name, candidate, before).await;
@@ -198,6 +198,13 @@ impl Pools {
                 Err(refused(error))
             }
         }
+    }
+
+    /// Stores that say which they are can be told apart where their URIs differ in more than the spelling.
+    fn check_store(&self, name: &str, health: &Health) -> Result<()> {
+        let Some(store) = health.store() else { return Ok(()) };
+        let same = |member: &Member| member.name() != name && member.store().is_some_and(|other| *other == *store);
+        self.all().into_iter().find(|member| same(member)).map_or(Ok(()), |member| Err(in_use(member.name())))
     }
 
     async fn check_flavor_of(&self, call: &Call, name: &str, wish: &Wish, capabilities: &[String]) -> Result<()> {
@@ -261,6 +268,11 @@ impl Drop for Registration<'_> {
     fn drop(&mut self) {
         lock(&self.pools.registering).remove(&self.name);
     }
+}
+
+fn in_use(by: &str) -> Error {
+    let by = if by == DEFAULT { "the default pool".to_owned() } else { format!("the pool {by}") };
+    Error::new(ErrorKind::Conflict, format!("The database URI is in use by another pool. It is that of {by}."))
 }
 
 fn names(stated: &sdk::Capabilities) -> Vec<String> {

@@ -74,6 +74,11 @@ impl Keys {
         format!("{}:tags", self.prefix)
     }
 
+    /// What tells this store apart from all others.
+    pub fn store(&self) -> String {
+        format!("{}:store", self.prefix)
+    }
+
     /// What is written to see whether writing works.
     pub fn probe(&self) -> String {
         format!("{}:probe", self.prefix)

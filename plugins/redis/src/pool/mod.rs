@@ -195,11 +195,16 @@ impl sukkal_plugin_sdk::Pool for Pool {
             Err(error) if error.kind == ErrorKind::Full => Some(error.message),
             probed => probed.map(|()| None)?,
         };
+        let id = self.shared.id(call).await?;
         let report = self.shared.server.report(call).await?;
         let warnings = report.warnings().into_iter().chain(full).collect();
         // A failover may have led to a server that is set in another way.
         *self.report() = report;
-        Ok(Health { warnings, ..Health::default() })
+        let health = Health { warnings, ..Health::default() };
+        Ok(match id {
+            Some(id) => health.of_store(id),
+            None => health,
+        })
     }
 
     async fn usage(&self, call: &Call) -> Result<Usage> {

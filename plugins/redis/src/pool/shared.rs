@@ -1,9 +1,10 @@
 //! What all calls to a pool share: its servers, its names, its placements.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
+use redis::Value;
 use sukkal_plugin_sdk::store::OwnRuns;
-use sukkal_plugin_sdk::{Batch, Bytes, Call, Error, Header, Lane, Message, QueueRef, Result, Timestamp};
+use sukkal_plugin_sdk::{Batch, Bytes, Call, Error, ErrorKind, Header, Lane, Message, QueueRef, Result, Timestamp};
 
 use super::sweep::Pass;
 use super::tags::Tags;
@@ -21,6 +22,8 @@ pub struct Shared {
     pub own: OwnRuns,
     /// What is swept at the moment.
     pub pass: Mutex<Pass>,
+    /// Which store this is.
+    id: OnceLock<Bytes>,
 }
 
 impl Shared {
@@ -32,6 +35,7 @@ impl Shared {
             tags: Tags::default(),
             own: OwnRuns::default(),
             pass: Mutex::default(),
+            id: OnceLock::new(),
         }
     }
 
@@ -86,6 +90,27 @@ impl Shared {
             None => request.arg(""),
         };
         self.server.run(call, request).await.map(drop)
+    }
+
+    /// Which store this is, whatever URI leads here: a number that the first who asked has left. None while there is
+    /// no room for it.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn id(&self, call: &Call) -> Result<Option<Bytes>> {
+        if let Some(id) = self.id.get() {
+            return Ok(Some(id.clone()));
+        }
+        let (mut leave, mut read) = (redis::cmd("SET"), redis::cmd("GET"));
+        leave.arg(self.keys.store()).arg(format!("{:032x}", rand::random::<u128>())).arg("NX");
+        match self.server.plain(call, Effect::Lasts, &leave).await {
+            Err(error) if error.kind == ErrorKind::Full => return Ok(None),
+            left => left.map(drop)?,
+        }
+        match self.server.plain(call, Effect::Reads, read.arg(self.keys.store())).await? {
+            Value::BulkString(id) => Ok(Some(self.id.get_or_init(|| Bytes::from(id)).clone())),
+            _ => Ok(None),
+        }
     }
 
     /// Writes something, to see whether that works.
