@@ -49,6 +49,7 @@ mod pools;
 mod posting;
 mod queues;
 mod redis_failures;
+mod redis_nodes;
 mod redis_replicas;
 mod redis_resharding;
 mod redis_servers;

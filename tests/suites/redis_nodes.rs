@@ -1,0 +1,128 @@
+//! What a node of a Redis Cluster that stands still costs the others.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
+use sukkal_tests::eventually::SOON;
+use sukkal_tests::servers::redis::{Cluster, Redis};
+use sukkal_tests::{Host, Queue, eventually};
+
+use crate::redis_failures::{over, wait_for_claim};
+
+#[tokio::test]
+async fn a_node_of_a_cluster_that_hangs_does_not_take_the_others_along() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.join();
+    let host = over(&cluster.uri()).start().await;
+    let queues: Vec<_> = (0..12).map(|number| host.queue(&format!("q{number}"))).collect();
+    for queue in &queues {
+        is_back(queue, "before").await;
+    }
+    cluster.nodes[0].freeze();
+    for queue in &queues {
+        is_back(queue, "after").await;
+    }
+}
+
+/// Whether a queue of a node says that it is watched.
+fn is_marked(node: &Redis) -> bool {
+    let headers = node.ask(&["KEYS", "sukkal:{*}:?????????????"]).unwrap_or_default();
+    headers.lines().any(|header| node.ask(&["HEXISTS", header, "w"]).is_ok_and(|said| said == ":1"))
+}
+
+/// A queue on each master of a cluster, in the order of the nodes. What is claimed once from `q1` then is in `d1`, for
+/// instance.
+async fn on_each_node(cluster: &Cluster, host: &Host) -> Vec<Queue> {
+    let headers = |node: &Redis| node.ask(&["KEYS", "sukkal:{*}:?????????????"]).expect("the node answers");
+    let masters = &cluster.nodes[..3];
+    let mut found = [const { None }; 3];
+    for number in 0..100 {
+        let before: Vec<_> = masters.iter().map(headers).collect();
+        let queue = host.queue(&format!("q{number}"));
+        queue.create(json!({ "_max_claim_count": 1, "_dead_letter_queue": format!("d{number}") })).await;
+        let node = masters.iter().zip(before).position(|(node, before)| headers(node) != before);
+        found[node.expect("one of them has it")] = Some(queue);
+        if found.iter().all(Option::is_some) {
+            return found.into_iter().flatten().collect();
+        }
+    }
+    panic!("a hundred queues lie on two nodes")
+}
+
+#[tokio::test]
+async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
+    let cluster = without_full_coverage();
+    // No answer is given up while this lasts.
+    let uri = format!("{}&timeout_ms=20000", cluster.uri());
+    let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
+    let (node, queues) = (0, on_each_node(&cluster, &host).await);
+    let (stuck, free) = (&queues[node], &queues[1]);
+    stuck.post_messages(json!([{ "ttl": 300, "delay": 2, "body": "stuck" }])).await;
+    free.post_messages(json!([{ "ttl": 300, "delay": 5, "body": "free" }])).await;
+    // The other one's wait ends before the pool gives up the node.
+    let (stuck_waits, free_waits) = (wait_for_claim(stuck, 18), wait_for_claim(free, 9));
+    let marked = || cluster.nodes.iter().filter(|node| is_marked(node)).count();
+    eventually("both are watched", SOON, async || (marked() == 2).then_some(())).await;
+    cluster.nodes[node].freeze();
+    let claimed = free_waits.await.expect("no task panics").expect(201).json();
+    assert_eq!(claimed["messages"][0]["body"], "free");
+    cluster.nodes[node].thaw();
+    let claimed = stuck_waits.await.expect("no task panics").expect(201).json();
+    assert_eq!(claimed["messages"][0]["body"], "stuck");
+}
+
+/// A cluster without replicas whose nodes serve on when another one does not.
+fn without_full_coverage() -> Cluster {
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).expect("the node answers");
+    }
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stands_still_slows_nobody_who_posts_to_another() {
+    let cluster = without_full_coverage();
+    // Trying to connect to a node that stands still takes three seconds.
+    let host = over(&format!("{}&timeout_ms=1000&connect_timeout_ms=9000", cluster.uri())).start().await;
+    let (node, queues) = (0, on_each_node(&cluster, &host).await);
+    let (stuck, free) = (&queues[node], &queues[1]);
+    cluster.nodes[node].freeze();
+    let posters = Posters::start(stuck, 2);
+    // The first of them has been given up.
+    assert_eq!(post(stuck, "frozen").await, 503);
+    let mut took = Vec::new();
+    for number in 0..20 {
+        let begun = Instant::now();
+        assert_eq!(post(free, &format!("free-{number}")).await, 201);
+        took.push(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    took.sort_unstable();
+    assert!(took[took.len() / 2] < Duration::from_millis(1500), "{took:?}");
+    cluster.nodes[node].thaw();
+    let after = is_back(stuck, "after").await;
+    let mut stored = posters.end().await;
+    stored.push(after);
+    whole(&everything(stuck).await, &stored);
+}
+
+#[tokio::test]
+async fn a_node_that_stands_still_holds_up_no_sweep_of_another() {
+    let cluster = without_full_coverage();
+    let host = over(&cluster.uri()).start().await;
+    let queues = on_each_node(&cluster, &host).await;
+    // The one that knows what there is to sweep.
+    let knows = |node: &Redis| node.ask(&["EXISTS", "sukkal:tags"]).is_ok_and(|said| said == ":1");
+    let stuck = cluster.nodes.iter().position(knows).expect("one of them has it");
+    cluster.nodes[stuck].freeze();
+    for queue in queues.iter().enumerate().filter(|(node, _)| *node != stuck).map(|(_, queue)| queue) {
+        queue.post(["once"]).await;
+        queue.claim(1).await.release().await;
+        let dead = host.queue(&queue.name().replace('q', "d"));
+        let moved = async || (dead.pop(1).await.first()?["body"] == "once").then_some(());
+        // Each sweep waits for the one that stands still when it has done the others.
+        eventually("its last claim has ended", 3 * SOON, moved).await;
+    }
+}
