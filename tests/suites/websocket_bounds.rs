@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::long_run::scaled;
 use sukkal_tests::stores::STORES;
 use sukkal_tests::wire::Wire;
 use sukkal_tests::ws::{Frame, Socket, packed, request};
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, eventually, programs};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -99,6 +100,15 @@ async fn who_does_not_read_is_told_so_and_holds_no_more_than_the_bound() {
     assert!(host.resident() < before + 128 * MIB as u64, "{before} then {}", host.resident());
 }
 
+/// Writes frames, which repeat themselves after so many bytes, over and over until the host takes no more.
+async fn pour(socket: &mut Socket, frames: &[u8], period: usize) {
+    let mut n_sent = 0;
+    while let Ok(sent) = timeout(Duration::from_secs(2), socket.wire().write(&frames[n_sent % period..])).await {
+        n_sent += sent.expect("the connection stays open");
+        assert!(n_sent < 128 * MIB, "the host reads and reads");
+    }
+}
+
 #[tokio::test]
 async fn who_pings_without_end_and_reads_nothing_is_held_up_and_costs_nothing() {
     const FRAME: usize = 6 + 125;
@@ -109,14 +119,79 @@ async fn who_pings_without_end_and_reads_nothing_is_held_up_and_costs_nothing() 
     let mut pinging = host.websocket().await;
     // Masked by zeros, each as long as it may be.
     let ping = [&[0x89, 0x80 + 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
-    let many = ping.repeat(4096);
-    let mut n_sent = 0;
-    while let Ok(sent) = timeout(Duration::from_secs(2), pinging.wire().write(&many[n_sent % FRAME..])).await {
-        n_sent += sent.expect("the connection stays open");
-        assert!(n_sent < 64 * MIB, "the host reads and reads");
-    }
+    pour(&mut pinging, &ping.repeat(4096), FRAME).await;
     assert!(host.resident() < before + 16 * MIB as u64, "{before} then {}", host.resident());
     reader.ask("queue_list", json!({})).await.expect(200);
+}
+
+/// A text frame of a length that takes two bytes or eight, masked by zeros.
+fn masked(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match u16::try_from(text.len()) {
+        Ok(length) => frame.extend([&[0x80 + 126][..], &length.to_be_bytes()].concat()),
+        Err(_) => frame.extend([&[0x80 + 127][..], &text.len().to_be_bytes()].concat()),
+    }
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    frame
+}
+
+/// The largest post to a queue that stores it once, however often it comes.
+fn repeatable(queue: &str, key: &str) -> String {
+    let body = json!({ "queue_name": queue, "messages": [{ "body": "x".repeat(262_000) }] });
+    let mut post = request("message_post", &body);
+    post["headers"]["Idempotency-Key"] = json!(key);
+    post.to_string()
+}
+
+/// How many bytes of memory the host takes for each of some connections whose clients write what is not answered, as
+/// long as it is read.
+async fn held_by_each(frames: &[u8]) -> u64 {
+    const CONNECTIONS: u64 = 4;
+    let stuck = "[filters.misbehaves]\ndoes = \"never\"\nat = \"request\"\nqueues = [\"stuck\"]\ntimeout = 60";
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let host = Host::with().plugins(libraries).top("pipeline = [\"misbehaves\"]").section(stuck).start().await;
+    let mut reader = host.websocket().await;
+    reader.ask("message_post", post(200_000)).await.expect(201);
+    let before = host.resident();
+    let mut writers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        writers.push(host.websocket().await);
+    }
+    join_all(writers.iter_mut().map(|writer| pour(writer, frames, frames.len()))).await;
+    reader.ask("queue_list", json!({})).await.expect(200);
+    host.resident().saturating_sub(before) / CONNECTIONS
+}
+
+#[tokio::test]
+async fn large_posts_that_wait_for_one_another_are_read_up_to_a_bound() {
+    let held = held_by_each(&masked(&repeatable("stuck", "k"))).await;
+    assert!(held < 8 * MIB as u64, "{held}");
+}
+
+#[tokio::test]
+async fn what_waits_does_not_hold_what_came_with_it() {
+    let wait = request("claim_create", &json!({ "queue_name": "none", "wait": 20 })).to_string();
+    let held = held_by_each(&[masked(&"x".repeat(270_000)), masked(&wait)].concat()).await;
+    assert!(held < 8 * MIB as u64, "{held}");
+}
+
+#[tokio::test]
+async fn large_posts_are_read_on_as_those_before_them_are_answered() {
+    const N_POSTS: u64 = 20;
+    let host = Host::start().await;
+    let mut socket = host.websocket().await;
+    let posts: Vec<_> = (0..N_POSTS).flat_map(|number| masked(&repeatable("q", &number.to_string()))).collect();
+    let (mut answers, mut requests) = tokio::io::split(socket.wire());
+    let (queue, mut nowhere) = (host.queue("q"), tokio::io::sink());
+    let posting = async {
+        requests.write_all(&posts).await.expect("the host reads");
+        eventually("all are stored", SOON, async || (queue.counts().await[2] == N_POSTS).then_some(())).await;
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut answers, &mut nowhere) => panic!("the connection stays open"),
+        posted = timeout(SOON * 6, posting) => posted.expect("the host reads on"),
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,11 @@ use crate::transport::new_request_id;
 
 /// Requests of one connection that are read and not answered, at the most.
 const MAX_IN_FLIGHT: usize = 128;
+/// Their bytes from which on no more is read: a connection holds that, and what the largest one is beyond it.
+const MAX_ASKED: usize = 1024 * 1024;
+/// Up to here a message is copied: it may have been read together with a much longer one, and would hold all of
+/// that in memory as long as it waits.
+const SHORT: usize = 64 * 1024;
 /// As long as a client has so much to read, no more of its requests are read.
 const BACKLOG: usize = 64 * 1024;
 /// The code with which a connection is closed whose client's identity has ended (spec: websocket,
@@ -45,6 +50,8 @@ pub struct Connection<S> {
     engine: Arc<Engine>,
     limits: Limits,
     line: Line<Work, (Message, Delivery)>,
+    /// How many bytes of requests are not answered.
+    asked: usize,
     /// How many bytes of answers wait for those before them.
     held: usize,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
@@ -63,6 +70,7 @@ pub struct Connection<S> {
 
 /// A request that waits for its turn.
 struct Work {
+    size: usize,
     snapshot: Arc<Snapshot>,
     request: Request,
     arrival: Arrival,
@@ -73,6 +81,7 @@ struct Work {
 /// A request that has been answered.
 struct Done {
     ticket: Ticket,
+    size: usize,
     action: Action,
     echo: Echo,
     token: Option<String>,
@@ -100,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
             engine,
             limits,
             line: Line::default(),
+            asked: 0,
             held: 0,
             running: FuturesUnordered::new(),
             posts: PostOrder::default(),
@@ -137,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     async fn exchange(&mut self, stop: &mut Stop) -> Ending {
         let mut ticks = tokio::time::interval(self.limits.tick());
         loop {
-            let reading = self.line.len() < MAX_IN_FLIGHT && self.socket.unread() < BACKLOG && self.has_room();
+            let reading = self.takes_requests() && self.socket.unread() < BACKLOG && self.has_room();
             tokio::select! {
                 biased;
                 () = stop.wait() => return Ending::Stop,
@@ -163,6 +173,11 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
         }
     }
 
+    /// Whether the requests that are not answered leave room for more.
+    fn takes_requests(&self) -> bool {
+        self.line.len() < MAX_IN_FLIGHT && self.asked < MAX_ASKED
+    }
+
     /// Whether the answers that wait for one before them leave room for more.
     fn has_room(&self) -> bool {
         self.held < self.limits.max_unread / 2
@@ -175,8 +190,8 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     fn take(&mut self, message: Message) {
         self.heard = Instant::now();
         let (form, payload) = match message {
-            Message::Text(text) => (Form::Text, Bytes::from(text)),
-            Message::Binary(payload) => (Form::Binary, payload),
+            Message::Text(text) => (Form::Text, alone(text.into())),
+            Message::Binary(payload) => (Form::Binary, alone(payload)),
             // Pings are answered by the protocol; a close is followed by the end.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
         };
@@ -188,16 +203,17 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
             session: Some(&self.session),
         };
         let id = new_request_id();
-        let Decoded { request, arrival, echo } = match Sent::read(form, payload) {
-            Ok(sent) => decode::request(id, &sent, known),
-            Err(reason) => decode::undecodable(id, form, &reason),
+        let (size, Decoded { request, arrival, echo }) = match Sent::read(form, payload) {
+            Ok(sent) => (sent.size(), decode::request(id, &sent, known)),
+            Err(reason) => (0, decode::undecodable(id, form, &reason)),
         };
         let token = match request.action() {
             Action::Authenticate => request.headers().get("x-auth-token").map(str::to_owned),
             _ => None,
         };
         let footprint = Footprint::of(&request);
-        self.line.push(footprint, Work { snapshot, request, arrival, echo, token });
+        self.asked += size;
+        self.line.push(footprint, Work { size, snapshot, request, arrival, echo, token });
         self.begin();
     }
 
@@ -208,16 +224,17 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
             }
             let engine = self.engine.clone();
             self.running.push(Box::pin(async move {
-                let Work { snapshot, request, arrival, echo, token } = work;
+                let Work { size, snapshot, request, arrival, echo, token } = work;
                 let action = request.action();
                 let (response, delivery) = engine.handle(snapshot, request, arrival, encode::response).await;
-                Done { ticket, action, echo, token, response, delivery }
+                Done { ticket, size, action, echo, token, response, delivery }
             }));
         }
     }
 
     fn answered(&mut self, done: Done) {
-        let Done { ticket, action, echo, token, response, delivery } = done;
+        let Done { ticket, size, action, echo, token, response, delivery } = done;
+        self.asked -= size;
         let mut response = encode::translate(action, response);
         if response.status() == 200 && token.is_some() {
             self.token = token;
@@ -314,6 +331,11 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let _ = tokio::time::timeout(PARTING, self.socket.close(frame)).await;
     }
+}
+
+/// A message that holds nothing but itself in memory, or is long.
+fn alone(payload: Bytes) -> Bytes {
+    if payload.len() > SHORT { payload } else { Bytes::copy_from_slice(&payload) }
 }
 
 async fn end(of: &mut Option<Pin<Box<Sleep>>>) {

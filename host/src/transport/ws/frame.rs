@@ -47,6 +47,14 @@ impl Sent {
         };
         Ok(Sent { form, payload, text })
     }
+
+    /// How many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        match self.form {
+            Form::Text => self.text.len(),
+            Form::Binary => self.payload.len() + self.text.len(),
+        }
+    }
 }
 
 /// The frame of an answer; none is one that a filter has made unreadable.
