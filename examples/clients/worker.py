@@ -7,15 +7,17 @@ import urllib.request
 import uuid
 
 SUKKAL = os.environ.get("SUKKAL", "http://127.0.0.1:8888")
+# How long an answer may take, in seconds: the server's own limit is 30, and as much longer as a request asks to wait.
+TIMEOUT = 60
 # Every request names its project, and its client: a UUID, the same as long as the client lives.
 HEADERS = {"Client-ID": str(uuid.uuid4()), "X-Project-ID": "demo", "Content-Type": "application/json"}
 
 
 def request(method, path, document=None):
-    """Sends a JSON document and returns the answer's; None where there is none."""
+    """Sends a JSON document and returns the answer's; None where it is a success without one. Raises for all others."""
     body = None if document is None else json.dumps(document).encode()
     asked = urllib.request.Request(SUKKAL + path, data=body, headers=HEADERS, method=method)
-    with urllib.request.urlopen(asked) as answer:
+    with urllib.request.urlopen(asked, timeout=TIMEOUT) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 

@@ -5,9 +5,10 @@ set -euo pipefail
 SUKKAL=${SUKKAL:-http://127.0.0.1:8888}
 QUEUE=$SUKKAL/v2/queues/orders
 
-# Every request names its project, and its client: a UUID, the same as long as the client lives.
+# Every request names its project, and its client: a UUID, the same as long as the client lives. One that the server
+# refuses, or does not answer within a minute, ends the script with what curl says of it.
 request() {
-    curl --silent --show-error --fail \
+    curl --silent --show-error --fail --max-time 60 \
         --header "Client-ID: 3381af92-2b9e-11e3-b191-71861300734c" \
         --header "X-Project-ID: demo" \
         --header "Content-Type: application/json" "$@"
@@ -19,8 +20,11 @@ request --request POST "$QUEUE/messages" --output /dev/null --data '{"messages":
     {"ttl": 300, "body": "order 3"}
 ]}'
 
-# A claim hides its messages from everybody else for five minutes. No content: nothing to do.
-while claimed=$(request --request POST "$QUEUE/claims?limit=2" --data '{"ttl": 300, "grace": 60}') && [ -n "$claimed" ]; do
+while true; do
+    # A claim hides its messages from everybody else for five minutes.
+    claimed=$(request --request POST "$QUEUE/claims?limit=2" --data '{"ttl": 300, "grace": 60}')
+    # Success without content: nothing to do.
+    [ -n "$claimed" ] || break
     python3 -c 'import json, sys
 for message in json.load(sys.stdin)["messages"]: print(message["href"], message["body"])' <<<"$claimed" |
         while read -r href body; do

@@ -10,6 +10,9 @@ use sukkal_tests::{Host, programs, reference};
 /// The host's address as the documentation has it.
 const PRINTED: &str = "http://127.0.0.1:8888";
 
+/// What runs the example clients, and where they lie.
+const WORKERS: [(&str, &str); 2] = [("bash", "examples/clients/worker.sh"), ("python3", "examples/clients/worker.py")];
+
 /// The code blocks of a language in a Markdown text.
 fn blocks(markdown: &str, language: &str) -> Vec<String> {
     let parts = markdown.split("```").collect::<Vec<_>>();
@@ -61,7 +64,7 @@ async fn what_clients_do_from_a_shell() {
 #[tokio::test]
 async fn the_example_clients_run_as_they_stand() {
     let host = Host::start().await;
-    for (program, script) in [("bash", "examples/clients/worker.sh"), ("python3", "examples/clients/worker.py")] {
+    for (program, script) in WORKERS {
         let mut command = Command::new(program);
         command.arg(programs::checkout(script)).env("SUKKAL", host.base());
         let output = command.output().expect("it can be started");
@@ -70,6 +73,20 @@ async fn the_example_clients_run_as_they_stand() {
         assert!(told.contains("done: order 3"), "{script}: {told}");
     }
     assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn the_example_clients_tell_a_failure_from_nothing_to_do() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let section = "[plugins.misbehaves]\ndoes = \"fail\"\nat = \"claim\"";
+    let host = Host::with().plugins(libraries).top("default_pool = \"misbehaves:\"").section(section).start().await;
+    for (program, script) in WORKERS {
+        let mut command = Command::new(program);
+        let output = command.arg(programs::checkout(script)).env("SUKKAL", host.base()).output();
+        let output = output.expect("it can be started");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("503"), "{script}: {told}");
+    }
 }
 
 #[tokio::test]
