@@ -26,7 +26,7 @@ enum Task {
     Serve(serve::Options),
     /// Installs what the tests need, then runs every check and test; ends with `N passed, N failed`.
     Test,
-    /// Measures the host against the ceiling: the same HTTP server answering a constant.
+    /// Measures the figures that the host is held to, each beside what it is compared with.
     Bench(bench::Options),
     /// Kills the host over and over under load, and checks that what it acknowledged is there.
     Crash(crash::Options),
@@ -34,7 +34,7 @@ enum Task {
     Chaos(chaos::Options),
     /// Builds, and packs a tarball and a Debian package.
     Dist(dist::Options),
-    /// Checks what a reviewer would: who may depend on whom, dead links, long files, unsafe code.
+    /// Checks what a reviewer would: who may depend on whom, dead links, doubled numbers, long files, unsafe code.
     Tidy,
     /// Builds what the end-to-end tests start, and a Python environment with the clients.
     Prepare,

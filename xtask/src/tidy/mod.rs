@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what no compiler checks and a reviewer would.
 
 mod arrows;
+mod decisions;
 mod files;
 mod links;
 
@@ -19,6 +20,7 @@ pub fn run() -> Result<(), Failure> {
     complaints.extend(files::check_lengths(&tracked)?);
     complaints.extend(files::check_unsafe(&metadata)?);
     complaints.extend(links::check(&tracked)?);
+    complaints.extend(decisions::check(&tracked));
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
