@@ -5,7 +5,7 @@ use crate::{Bytes, Extensions};
 /// What a pool states of itself. Stated, not checked per request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
-    /// Messages of one producer are read in the order posted.
+    /// Messages of one client are read in the order posted.
     pub fifo: bool,
     /// Claims are supported.
     pub claims: bool,

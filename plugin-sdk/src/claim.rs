@@ -1,4 +1,4 @@
-//! Claims: messages held by one consumer for a while.
+//! Claims: messages held by one client for a while.
 
 use std::time::Duration;
 

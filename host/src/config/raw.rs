@@ -178,7 +178,7 @@ fn lay_over(table: &mut Table, section: &str, path: &[&str], node: Node, mistake
     let same = |name: &str| name.replace('-', "_").eq_ignore_ascii_case(first);
     let index = table.0.iter().position(|(name, _)| same(name)).unwrap_or_else(|| {
         let empty = Node { value: Value::Table(Table::default()), origin: node.origin.clone() };
-        let is_plugins = matches!(section, "filters" | "notifiers" | "plugins");
+        let is_plugins = matches!(section, "filters" | "plugins");
         let name = if is_plugins { first.replace('_', "-") } else { (*first).to_owned() };
         table.0.push((name, empty));
         table.0.len() - 1

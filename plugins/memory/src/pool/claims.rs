@@ -8,7 +8,7 @@ use sukkal_plugin_sdk::{ClaimId, Extensions, Place, Timestamp};
 use crate::room::{self, OVERHEAD};
 
 /// How many claims a queue keeps that hold nothing any more. Those before them end early, or
-/// workers that are done with everything would fill the store with claims of long ttl.
+/// clients that are done with everything would fill the store with claims of long ttl.
 const EMPTIED: usize = 1_000;
 
 /// The claims.

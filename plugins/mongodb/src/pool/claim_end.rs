@@ -10,7 +10,7 @@ use super::state::{CLAIM, EMPTIED, State, code, is};
 use super::visit::Visit;
 use crate::error::Fail;
 
-/// How many claims a queue keeps that hold nothing any more. Others end early, or workers that are done
+/// How many claims a queue keeps that hold nothing any more. Others end early, or clients that are done
 /// with everything would fill the store with claims of a long ttl.
 const EMPTIES: i64 = 1_000;
 

@@ -3,7 +3,7 @@
 -- the claims, then places. Refusals are the numbers of delete.rs.
 local lane, guard, fence, n_claims = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local CLAIMED, NOT_CLAIMED, CLAIM_GONE, OTHER_CLAIM = 1, 2, 3, 4
--- How many claims a queue keeps that hold nothing any more. Those before them end early, or workers
+-- How many claims a queue keeps that hold nothing any more. Those before them end early, or clients
 -- that are done with everything would fill the store with claims of a long ttl.
 local EMPTIED = 1000
 

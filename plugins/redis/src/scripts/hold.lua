@@ -8,7 +8,7 @@ local function hold(ends, life, till, ttl, grace)
 end
 
 -- Visits what a claim still holds, in queue order, or those of it that `some` names (a table from
--- place to true). With `bodies` left out at the call, records are read as well.
+-- place to true). Their records are read as well, but with `no_records`.
 local function held(q, id, known, some, visit, no_records)
   local count, at = read('>I4', known, 17), 21
   local places = {}
