@@ -4,14 +4,19 @@
 //! before changes its `d`. A change stream of these two tells the hosts that watch. What falls due by
 //! itself is settled by an alarm of the watching host.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use mongodb::bson::{Document, doc};
 use sukkal_plugin_sdk::store::Watched;
 use sukkal_plugin_sdk::tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use sukkal_plugin_sdk::{Call, Error, ErrorKind, Hints, QueueId, QueueRef, RequestId, Result, WatchChange, tracing};
+use sukkal_plugin_sdk::{
+    Call, Error, ErrorKind, Hints, QueueId, QueueRef, RequestId, Result, WatchChange, tokio, tracing,
+};
 
 use super::line::{Answer, Ask};
 use super::serve::STEP;
@@ -147,26 +152,40 @@ impl Watch {
         }
     }
 
-    /// Settles watched queues when something in them falls due.
+    /// Settles watched queues when something in them falls due, each in its own time: one that somebody holds
+    /// delays no others.
     async fn keep_time(self: Arc<Self>) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // At the most one for each watched queue.
+        let (mut alarms, mut under_way) = (FuturesUnordered::new(), HashSet::new());
         loop {
-            look.tick().await;
-            let due = self.watched.take_due(self.shared.server.host().now(), false);
-            let settled = join_all(due.iter().map(|queue| self.settle(queue))).await;
-            let failed: Vec<_> =
-                due.iter().zip(settled).filter_map(|(queue, settled)| Some((queue, settled.err()?))).collect();
-            if failed.is_empty() {
-                continue;
+            tokio::select! {
+                Some(queue) = alarms.next() => {
+                    under_way.remove(&queue);
+                    continue;
+                }
+                _ = look.tick() => {}
             }
-            sleep(PAUSE).await;
-            for (queue, error) in failed {
-                tracing::debug!(%error, "what fell due in a watched queue is not settled; tried again");
-                // Who waits there looks; that settles it as well.
-                self.watched.tell(queue.id());
-                self.watched.falls_due(queue.id(), 0);
+            for queue in self.watched.take_due(self.shared.server.host().now(), false) {
+                if under_way.insert(queue.id()) {
+                    alarms.push(self.alarm(queue));
+                } else {
+                    self.watched.falls_due(queue.id(), i64::MIN);
+                }
             }
         }
+    }
+
+    async fn alarm(&self, queue: QueueRef) -> QueueId {
+        let id = queue.id();
+        if let Err(error) = self.settle(&queue).await {
+            tracing::debug!(%error, "what fell due in a watched queue is not settled; tried again");
+            // Who waits there looks; that settles it as well.
+            self.watched.tell(id);
+            sleep(PAUSE).await;
+            self.watched.falls_due(id, i64::MIN);
+        }
+        id
     }
 }
