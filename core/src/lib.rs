@@ -61,7 +61,7 @@ pub use metadata::with_reserved;
 pub use name::{Kind, Named};
 pub use observer::{Ended, Observer, Outcome};
 pub use pipeline::held::{Held, HeldThreads};
-pub use pipeline::{FilterSpec, OnError};
+pub use pipeline::{FilterSpec, OnError, Pipeline, Unfit};
 pub use pools::{Member, Opening, PoolOpener, PoolSpec, State as PoolState, Terms as PoolTerms};
 pub use post_order::{PostOrder, Turn};
 pub use random::random_uuid;

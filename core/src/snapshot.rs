@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::limits::{Api, Limits};
-use crate::pipeline::{FilterSpec, Pipeline, held};
+use crate::pipeline::{Pipeline, held};
 use crate::signed_url::UrlSigner;
 use crate::subscriber::Notifications;
 
@@ -19,8 +19,8 @@ pub(crate) const ENDING: Duration = Duration::from_secs(5);
 /// What can be changed while the service runs.
 #[derive(Default)]
 pub struct Reloadable {
-    /// The filters, in their order.
-    pub filters: Vec<FilterSpec>,
+    /// The filters.
+    pub pipeline: Pipeline,
     /// Named services that they provide.
     pub services: Vec<String>,
     /// Limits on what requests may ask for.
@@ -58,16 +58,15 @@ pub(crate) struct Filters {
 }
 
 impl Snapshot {
-    /// Asks each filter once what it wants.
+    /// Puts it in force, with its filters, which end once nobody sees it any more.
     pub(crate) fn new(reloadable: Reloadable) -> (Arc<Self>, Filters) {
-        let Reloadable { filters, services, limits, api, url_signer, notifications } = reloadable;
+        let Reloadable { pipeline, services, limits, api, url_signer, notifications } = reloadable;
         let (in_use, unused) = oneshot::channel();
-        let ending = filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect();
-        let pipeline = Pipeline::new(filters);
+        let filters = pipeline.filters();
         let asks_identity = pipeline.asks_identity();
         let snapshot =
             Snapshot { limits, api, url_signer, notifications, services, asks_identity, pipeline, _in_use: in_use };
-        (Arc::new(snapshot), Filters { filters: ending, unused })
+        (Arc::new(snapshot), Filters { filters, unused })
     }
 
     /// Whether a filter in use provides a named service.

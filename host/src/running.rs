@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sukkal_core::{Engine, FilterSpec, Reloadable, UrlSigner};
+use sukkal_core::{Engine, Pipeline, Reloadable, UrlSigner};
 use sukkal_plugin_sdk::load::{HostServices, OpenCatalog};
 use tokio::task::block_in_place;
 
@@ -74,10 +74,10 @@ impl Running {
         config.data_dir.clone_from(&self.started.data_dir);
         // Requests are answered meanwhile, however long plugins take.
         block_in_place(|| plugin::check(&config, &self.registry))?;
-        let (filters, services) =
+        let (pipeline, services) =
             plugin::open_filters(&config, &self.registry, &self.host_id, &self.metrics, &self.catalog).await?;
         // From here on nothing can fail.
-        self.engine.reload(reloadable(&config, filters, services));
+        self.engine.reload(reloadable(&config, pipeline, services));
         self.set_levels(&config);
         self.tls.renew(&config, &self.metrics);
         self.last.store(Arc::new(config));
@@ -98,9 +98,9 @@ impl Running {
 }
 
 /// What of the settings can be changed at run time.
-pub fn reloadable(config: &Config, filters: Vec<FilterSpec>, services: Vec<String>) -> Reloadable {
+pub fn reloadable(config: &Config, pipeline: Pipeline, services: Vec<String>) -> Reloadable {
     Reloadable {
-        filters,
+        pipeline,
         services,
         limits: config.limits.clone(),
         api: config.api.clone(),

@@ -298,7 +298,7 @@ async fn start(
         catalog: opened.catalog,
         default_pool: opened.default_pool,
         pools: Arc::new(pools),
-        reloadable: reloadable(&started, opened.filters, opened.services),
+        reloadable: reloadable(&started, opened.pipeline, opened.services),
         clock: Arc::new(move || services.now()),
         observer: metrics.requests(),
         host_id: host_id.clone(),

@@ -78,7 +78,7 @@ async fn a_panic_of_a_filter_costs_its_request_and_no_other() {
                 }
             }
             assert_logged(&host, &["plugin=\"misbehaves\"", "panicked", text]);
-            assert_logged(&host, &["filter=\"misbehaves\"", if at == "response" { "answer" } else { at }]);
+            assert_logged(&host, &[&format!("filter misbehaves at {at}"), "panic"]);
         }
     }
 }
@@ -191,7 +191,11 @@ async fn does_not_come_back(does: &str, within: std::ops::Range<u128>) {
             assert_eq!(answer.status, status, "{on_error} at {at}: {}", answer.text());
             assert!(within.contains(&took), "{on_error} at {at}: {took} ms");
             assert!(pinged < Duration::from_millis(500), "a ping took {pinged:?} beside it");
-            assert_logged(&host, &["a filter failed", "filter=\"misbehaves\"", &format!("moment=\"{at}\"")]);
+            let (log, names) = (host.log(), format!("filter misbehaves at {at}"));
+            let told: Vec<_> = log.lines().filter(|line| line.contains(&names)).collect();
+            assert!(told.len() == 1 && told[0].contains("request="), "once, under the request's id: {told:#?}");
+            let text = if on_error == "pass" { "a filter failed, and is passed over" } else { "a request failed" };
+            assert!(told[0].contains("WARN") && told[0].contains(text), "{told:#?}");
             let stats = host.client().get("/v2/queues/bad/stats").await.json();
             assert_eq!(stats["messages"]["total"].as_u64().unwrap_or(0), stored, "{on_error} at {at}");
         }
@@ -322,6 +326,34 @@ async fn nonsense_of_a_filter_that_is_passed_over_is_as_if_it_had_not_been_there
             assert_eq!(bad.list("?echo=true").await.bodies(), ["a"], "{does} at {at}");
             assert_logged(&host, &["a filter failed", "misbehaves", reason]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_without_one_of_its_filters_is_none() {
+    let lets_in = "on_error = \"pass\"";
+    for (does, at, more, fault) in [
+        ("panic_text", "interest", "", "`filters.misbehaves` panicked when it was asked"),
+        ("identifies", "authenticate", lets_in, "`filters.misbehaves.on_error` is \"pass\", but the filter takes part"),
+    ] {
+        let host = filter(does, at, more).prepare();
+        let output = host.serve().output().expect("the host can be started");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(logged(&told, &["sukkal: ", fault]), "{told}");
+
+        let host = filter("identifies", "authenticate", "").start().await;
+        let posted = async || {
+            let client = host.client();
+            let post = || client.request("POST", "/v2/queues/bad/messages").body(message().to_string());
+            [post().send().await.status, post().header("x-auth-token", "lasts-60").send().await.status]
+        };
+        assert_eq!(posted().await, [401, 201]);
+        let now = format!("does = \"{does}\"\nat = \"{at}\"\n{more}\n");
+        host.reload(|text| text.replace("does = \"identifies\"\nat = \"authenticate\"\n", &now)).await;
+        assert_logged(&host, &["ERROR", fault]);
+        assert_logged(&host, &["the settings are not reloaded"]);
+        assert_eq!(posted().await, [401, 201], "{does} at {at}");
     }
 }
 

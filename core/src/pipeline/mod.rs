@@ -52,7 +52,17 @@ pub enum OnError {
     Pass,
 }
 
+/// Why a filter cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It panicked when it was asked what it wants.
+    Panicked,
+    /// It takes part in `authenticate`, and is to be passed over when it fails: then everybody would be let in.
+    LetsIn,
+}
+
 /// The filters in their order.
+#[derive(Default)]
 pub struct Pipeline {
     filters: Vec<FilterSpec>,
     plan: Plan,
@@ -64,9 +74,17 @@ pub struct Passage(Vec<FilterState>);
 
 impl Pipeline {
     /// Asks each filter once what it wants.
-    pub fn new(filters: Vec<FilterSpec>) -> Self {
-        let plan = Plan::of(&filters);
-        Pipeline { filters, plan }
+    ///
+    /// # Errors
+    /// The first that cannot be used, by its name.
+    pub fn new(filters: Vec<FilterSpec>) -> Result<Self, (Arc<str>, Unfit)> {
+        let plan = Plan::of(&filters)?;
+        Ok(Pipeline { filters, plan })
+    }
+
+    /// The filters, with their names.
+    pub(crate) fn filters(&self) -> Vec<(Arc<str>, LoadedFilter)> {
+        self.filters.iter().map(|spec| (spec.name.clone(), spec.filter.clone())).collect()
     }
 
     /// Whether any filter asks who sends a request.
@@ -96,7 +114,7 @@ impl Pipeline {
         for position in self.plan.who_wants(Moment::Authenticate, request.action()) {
             let filter = &self.filters[*position];
             let hook = filter.filter.authenticate(call, passage.state(*position, self), request);
-            filter.decide(Moment::Authenticate, hook).await?;
+            filter.decide(call, Moment::Authenticate, hook).await?;
         }
         Ok(())
     }
@@ -107,7 +125,7 @@ impl Pipeline {
             let filter = &self.filters[*position];
             if filter.covers(Moment::Request, request) {
                 let hook = filter.filter.request(call, passage.state(*position, self), request);
-                filter.decide(Moment::Request, hook).await?;
+                filter.decide(call, Moment::Request, hook).await?;
             }
         }
         Ok(())
@@ -127,10 +145,10 @@ impl Pipeline {
             let hook = filter.filter.ingress(call, passage.state(position, self), request, messages);
             let checked = async {
                 let (verdict, messages) = hook.await?;
-                filter.check(Moment::Ingress, &verdict, n_messages, messages.iter().map(|message| &message.body))?;
+                FilterSpec::check(&verdict, n_messages, messages.iter().map(|message| &message.body))?;
                 Ok((verdict, messages))
             };
-            messages = match filter.guard(Moment::Ingress, checked).await? {
+            messages = match filter.guard(call, Moment::Ingress, checked).await? {
                 None => kept,
                 Some((verdict, messages)) => {
                     obey(verdict)?;
@@ -155,10 +173,10 @@ impl Pipeline {
             let hook = filter.filter.egress(call, passage.state(position, self), Reader::Request(request), messages);
             let checked = async {
                 let (verdict, messages) = hook.await?;
-                filter.check(Moment::Egress, &verdict, n_messages, messages.iter().map(|message| &message.body))?;
+                FilterSpec::check(&verdict, n_messages, messages.iter().map(|message| &message.body))?;
                 Ok((verdict, messages))
             };
-            messages = match filter.guard(Moment::Egress, checked).await? {
+            messages = match filter.guard(call, Moment::Egress, checked).await? {
                 None => kept,
                 Some((verdict, messages)) => {
                     obey(verdict)?;
@@ -176,14 +194,14 @@ impl Pipeline {
             let before = Before::of(response);
             let checked = async {
                 filter.filter.response(call, passage.state(position, self), request, &mut *response).await?;
-                before.fault(response).map_or(Ok(()), |what| filter.broken(Moment::Response, what))
+                before.fault(response).map_or(Ok(()), broken)
             };
-            let guarded = filter.guard(Moment::Response, checked).await;
+            let guarded = filter.guard(call, Moment::Response, checked).await;
             if !matches!(guarded, Ok(Some(()))) {
                 before.restore(response);
             }
             if let Err(Stop::Error(error)) = guarded {
-                tracing::warn!(%error, filter = &*filter.name, request = %request.id(), "a filter failed on the answer");
+                tracing::warn!(%error, request = %request.id(), "a filter failed on the answer");
             }
         }
     }
@@ -214,17 +232,27 @@ impl FilterSpec {
     }
 
     /// Runs a hook that only decides.
-    async fn decide(&self, moment: Moment, hook: impl Future<Output = sdk::Result<Verdict>>) -> Result<(), Stop> {
+    async fn decide(
+        &self,
+        call: &Call,
+        moment: Moment,
+        hook: impl Future<Output = sdk::Result<Verdict>>,
+    ) -> Result<(), Stop> {
         let checked = async {
             let verdict = hook.await?;
-            self.check(moment, &verdict, 0, std::iter::empty())?;
+            FilterSpec::check(&verdict, 0, std::iter::empty())?;
             Ok(verdict)
         };
-        self.guard(moment, checked).await?.map_or(Ok(()), obey)
+        self.guard(call, moment, checked).await?.map_or(Ok(()), obey)
     }
 
-    /// Runs a hook within its time. `None`: it failed, and is passed over.
-    async fn guard<T>(&self, moment: Moment, hook: impl Future<Output = sdk::Result<T>>) -> Result<Option<T>, Stop> {
+    /// Runs a hook within its time. `None`: it failed, and is passed over, which is logged: no answer tells of it.
+    async fn guard<T>(
+        &self,
+        call: &Call,
+        moment: Moment,
+        hook: impl Future<Output = sdk::Result<T>>,
+    ) -> Result<Option<T>, Stop> {
         let in_time = async {
             let slow = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "a filter did not answer in time"));
             let hook = held::known(&self.name, moment.name(), hook);
@@ -237,23 +265,33 @@ impl FilterSpec {
         if refuses(error.kind) {
             return Err(Error::from(error).into());
         }
-        tracing::warn!(filter = &*self.name, moment = moment.name(), %error, "a filter failed");
+        let error = self.named(moment, error);
         match self.on_error {
-            OnError::Pass => Ok(None),
+            OnError::Pass => {
+                tracing::warn!(%error, request = %call.request_id(), "a filter failed, and is passed over");
+                Ok(None)
+            }
             OnError::Refuse => Err(Error::from(error).into()),
         }
+    }
+
+    /// A failure of the filter, which whoever answers the request logs: with the filter and the moment.
+    fn named(&self, moment: Moment, error: sdk::Error) -> sdk::Error {
+        let (name, moment) = (&self.name, moment.name());
+        let detail = match &*error.detail {
+            "" => format!("filter {name} at {moment}"),
+            detail => format!("filter {name} at {moment}: {detail}"),
+        };
+        error.detail(detail)
     }
 
     /// A filter that goes on must keep the number of messages, and each body one JSON value; what it answers must be an
     /// answer; and it can skip deliveries alone.
     fn check<'a>(
-        &self,
-        moment: Moment,
         verdict: &Verdict,
         n_messages: usize,
         mut bodies: impl ExactSizeIterator<Item = &'a Bytes>,
     ) -> sdk::Result<()> {
-        let broken = |what| self.broken(moment, what);
         match verdict {
             Verdict::Respond(response) => answer::fault(response).map_or(Ok(()), broken),
             Verdict::Skip => broken("it skipped what is no delivery"),
@@ -264,11 +302,10 @@ impl FilterSpec {
             Verdict::Continue => Ok(()),
         }
     }
+}
 
-    fn broken<T>(&self, moment: Moment, what: &str) -> sdk::Result<T> {
-        let detail = format_args!("filter {} at {}: {what}", self.name, moment.name());
-        Err(sdk::Error::internal("a filter failed").detail(detail))
-    }
+fn broken<T>(what: &str) -> sdk::Result<T> {
+    Err(sdk::Error::internal("a filter failed").detail(what))
 }
 
 /// What a filter decided is done.

@@ -1,37 +1,45 @@
 //! Who wants which moment of which action, worked out once.
 
+use std::sync::Arc;
+
 use sukkal_plugin_sdk::{Action, Moment};
 
-use super::{FilterSpec, held};
+use super::{FilterSpec, OnError, Unfit, held};
 
 /// For each action and moment, the positions of the filters that want it, in their order.
+#[derive(Default)]
 pub struct Plan(Vec<Box<[usize]>>);
 
 const ACTIONS: usize = 128;
 const MOMENTS: usize = Moment::ALL.len();
 
 impl Plan {
-    /// Asks each filter what it wants. One that panics at that is wanted nowhere, and said so.
-    pub fn of(filters: &[FilterSpec]) -> Self {
+    /// Asks each filter what it wants. A pipeline without one of them would be another one than its operator wants:
+    /// without that which asks who a client is, everybody would be whoever they say they are.
+    ///
+    /// # Errors
+    /// The first that does not say, or that would let in everybody while it fails; by its name.
+    pub fn of(filters: &[FilterSpec]) -> Result<Self, (Arc<str>, Unfit)> {
         let mut plan = vec![Vec::new(); ACTIONS * MOMENTS];
         for (position, filter) in filters.iter().enumerate() {
+            let unfit = |why| (filter.name.clone(), why);
             let inside = held::enter(&filter.name, "interest");
             let interest = filter.filter.interest();
             drop(inside);
-            let Some(interest) = interest else {
-                tracing::error!(filter = &*filter.name, "the filter panicked when asked what it wants; it is left out");
-                continue;
-            };
+            let interest = interest.ok_or_else(|| unfit(Unfit::Panicked))?;
             let actions = if filter.actions.is_empty() { Action::ALL } else { &filter.actions };
             for action in actions {
                 for moment in Moment::ALL {
                     if interest.wants(moment, *action) {
+                        if moment == Moment::Authenticate && filter.on_error == OnError::Pass {
+                            return Err(unfit(Unfit::LetsIn));
+                        }
                         plan[index(moment, *action)].push(position);
                     }
                 }
             }
         }
-        Plan(plan.into_iter().map(Vec::into_boxed_slice).collect())
+        Ok(Plan(plan.into_iter().map(Vec::into_boxed_slice).collect()))
     }
 
     /// The positions of those who want a moment of an action.
@@ -42,4 +50,57 @@ impl Plan {
 
 fn index(moment: Moment, action: Action) -> usize {
     action.code() as usize * MOMENTS + moment as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sukkal_plugin_sdk::load::LoadedFilter;
+    use sukkal_plugin_sdk::{Filter, Interest};
+
+    use super::*;
+
+    /// A filter that wants this; none: it panics when it is asked.
+    struct Wants(Option<Interest>);
+
+    impl Filter for Wants {
+        type State = ();
+
+        fn interest(&self) -> Interest {
+            self.0.expect("asked")
+        }
+    }
+
+    fn spec(name: &str, wants: Option<Interest>, on_error: OnError) -> FilterSpec {
+        FilterSpec {
+            name: name.into(),
+            filter: LoadedFilter::new(Wants(wants)),
+            timeout: Duration::from_secs(5),
+            on_error,
+            projects: Vec::new(),
+            queues: Vec::new(),
+            actions: vec![Action::MessagePost],
+            observer: None,
+        }
+    }
+
+    fn unfit(filters: &[FilterSpec]) -> Option<(String, Unfit)> {
+        Plan::of(filters).err().map(|(name, unfit)| (name.to_string(), unfit))
+    }
+
+    #[test]
+    fn there_is_no_plan_without_a_filter_that_panics_or_with_one_that_lets_in_everybody() {
+        let knows = Interest::none().all(Moment::Authenticate);
+        let sound = || spec("sound", Some(knows), OnError::Refuse);
+        assert_eq!(unfit(&[sound()]), None);
+        let panics = spec("panics", None, OnError::Refuse);
+        assert_eq!(unfit(&[sound(), panics]), Some(("panics".to_owned(), Unfit::Panicked)));
+        let lets_in = spec("lets-in", Some(knows), OnError::Pass);
+        assert_eq!(unfit(&[sound(), lets_in]), Some(("lets-in".to_owned(), Unfit::LetsIn)));
+        let later = spec("later", Some(Interest::none().all(Moment::Request)), OnError::Pass);
+        assert_eq!(unfit(&[sound(), later]), None);
+        let elsewhere = Interest::none().on(Moment::Authenticate, &[Action::QueueCreate]);
+        assert_eq!(unfit(&[spec("elsewhere", Some(elsewhere), OnError::Pass)]), None, "it is limited to posts");
+    }
 }

@@ -166,8 +166,9 @@ pub struct FilterConfig {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 3600))]
     pub timeout: Duration,
-    /// What becomes of a request when the filter fails or takes too long. Never "pass" for one that
-    /// authenticates or authorizes: while it fails, everybody is let in, as whoever they say they are.
+    /// What becomes of a request when the filter fails or takes too long. The host refuses "pass" for a filter that takes
+    /// part in authenticating, since everybody would be let in while it fails, as whoever they say they are. Never "pass"
+    /// for one that authorizes either: while it fails, everybody may do everything.
     pub on_error: OnError,
     /// Whether its code blocks: its hooks then run on threads of the plugin's, and hold none of the
     /// host's.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sukkal_core::FilterSpec;
-use sukkal_plugin_sdk::load::{Library, OpenArgs, OpenCatalog, OpenPool};
+use sukkal_core::{FilterSpec, Pipeline, Unfit};
+use sukkal_plugin_sdk::load::{Library, LoadedFilter, OpenArgs, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{self as sdk, Call, RequestId, Timestamp};
 
 use super::identity::one_file;
@@ -26,8 +26,8 @@ pub struct Opened {
     pub catalog: OpenCatalog,
     /// Where queues without a flavor live.
     pub default_pool: Option<OpenPool>,
-    /// The filters, in their order.
-    pub filters: Vec<FilterSpec>,
+    /// The filters.
+    pub pipeline: Pipeline,
     /// Named services that they provide.
     pub services: Vec<String>,
 }
@@ -87,7 +87,7 @@ pub async fn open(
     let catalog = OpenCatalog::from(open_catalog.await?);
     let catalog = if let Some(observer) = observer { catalog.observed(observer) } else { catalog };
     let services = services(&plan);
-    let mut opened = Opened { catalog, default_pool: None, filters: Vec::new(), services };
+    let mut opened = Opened { catalog, default_pool: None, pipeline: Pipeline::default(), services };
     match opener.open_rest(&plan, &mut opened).await {
         Ok(()) => Ok(opened),
         Err(mistakes) => {
@@ -107,11 +107,11 @@ pub async fn open_filters(
     host_id: &str,
     metrics: &Metrics,
     catalog: &OpenCatalog,
-) -> Result<(Vec<FilterSpec>, Vec<String>), Vec<Mistake>> {
+) -> Result<(Pipeline, Vec<String>), Vec<Mistake>> {
     let plan = plan(config, registry)?;
     let opener = Opener { config, host_id, metrics };
-    let filters = opener.filters(&plan, catalog).await?;
-    Ok((filters, services(&plan)))
+    let pipeline = opener.pipeline(&plan, catalog).await?;
+    Ok((pipeline, services(&plan)))
 }
 
 impl Opened {
@@ -125,10 +125,10 @@ impl Opened {
     }
 }
 
-async fn close_filters(filters: &[FilterSpec]) {
+async fn close_filters(filters: &[LoadedFilter]) {
     let call = Call::new(RequestId(0), "", Timestamp::MAX);
     for filter in filters {
-        let _ = tokio::time::timeout(CLOSING, filter.filter.shutdown(&call)).await;
+        let _ = tokio::time::timeout(CLOSING, filter.shutdown(&call)).await;
     }
 }
 
@@ -243,23 +243,48 @@ impl Opener<'_> {
             let pool = OpenPool::from(pool);
             opened.default_pool = Some(if let Some(observer) = observer { pool.observed(observer) } else { pool });
         }
-        opened.filters = self.filters(plan, &opened.catalog).await?;
+        opened.pipeline = self.pipeline(plan, &opened.catalog).await?;
         Ok(())
     }
 
     /// Opens every filter, or none.
-    async fn filters(&self, plan: &Plan<'_>, catalog: &OpenCatalog) -> Result<Vec<FilterSpec>, Vec<Mistake>> {
-        let mut filters = Vec::new();
+    async fn pipeline(&self, plan: &Plan<'_>, catalog: &OpenCatalog) -> Result<Pipeline, Vec<Mistake>> {
+        let (mut filters, mut open) = (Vec::new(), Vec::new());
         for (plugin, name) in &plan.filters {
             match self.filter(plugin, name, catalog).await {
-                Ok(filter) => filters.push(filter),
+                Ok(filter) => {
+                    open.push(filter.filter.clone());
+                    filters.push(filter);
+                }
                 Err(mistakes) => {
-                    close_filters(&filters).await;
+                    close_filters(&open).await;
                     return Err(mistakes);
                 }
             }
         }
-        Ok(filters)
+        match Pipeline::new(filters) {
+            Ok(pipeline) => Ok(pipeline),
+            Err((name, unfit)) => {
+                close_filters(&open).await;
+                Err(vec![self.unfit(&name, unfit)])
+            }
+        }
+    }
+
+    fn unfit(&self, name: &str, unfit: Unfit) -> Mistake {
+        let default = FilterConfig::default();
+        let origin = &self.config.filters.get(name).unwrap_or(&default).origin;
+        match unfit {
+            Unfit::Panicked => {
+                let problem = "panicked when it was asked which requests it wants to see";
+                Mistake::new(origin, format!("filters.{name}"), problem, "")
+            }
+            Unfit::LetsIn => {
+                let problem = "is \"pass\", but the filter takes part in finding out who a client is: \
+                               while it failed, everybody would be let in, as whoever they say they are";
+                Mistake::new(origin, format!("filters.{name}.on_error"), problem, "leave it out, or write \"refuse\"")
+            }
+        }
     }
 
     /// Opens a catalog or a pool by its URI.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::load::{LoadedFilter, OpenCatalog, OpenPool};
+use sukkal_plugin_sdk::load::{CallObserver, LoadedFilter, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
     Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response, Target,
     Transport, Verdict,
@@ -18,7 +18,7 @@ use crate::engine::{Engine, Parts};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::name::{Kind, Named};
-use crate::pipeline::{FilterSpec, OnError};
+use crate::pipeline::{FilterSpec, OnError, Pipeline};
 use crate::snapshot::Reloadable;
 
 pub(super) struct Service {
@@ -95,6 +95,12 @@ impl Service {
         Service { headers, ..service }
     }
 
+    /// One that tells this of the calls of its pool.
+    pub(super) fn observed(observer: Arc<dyn CallObserver>) -> Self {
+        let pool = OpenPool::new(Messages::default()).observed(observer);
+        Service::with(Records::default(), Some(pool), Stores::default(), Vec::new())
+    }
+
     /// Two hosts on one catalog, without a default pool.
     pub(super) fn poolless_pair() -> [Self; 2] {
         let (records, stores) = (Records::default(), Stores::default());
@@ -119,11 +125,12 @@ impl Service {
 
     fn with(records: Records, pool: Option<OpenPool>, stores: Stores, filters: Vec<FilterSpec>) -> Self {
         let time = records.time.clone();
+        let pipeline = Pipeline::new(filters).expect("they say what they want");
         let engine = Engine::start(Parts {
             catalog: OpenCatalog::new(records.clone()),
             default_pool: pool,
             pools: Arc::new(stores.clone()),
-            reloadable: Reloadable { filters, ..Reloadable::default() },
+            reloadable: Reloadable { pipeline, ..Reloadable::default() },
             clock: Arc::new(move || time.now()),
             observer: Arc::new(()),
             host_id: "test".to_owned(),

@@ -10,7 +10,7 @@ use sukkal_plugin_sdk::{
 use crate::act::act;
 use crate::behaviour::{Behaviour, Does};
 
-/// A filter that sees every moment.
+/// A filter that sees the moment at which it misbehaves; every moment, if it does so elsewhere or everywhere.
 pub struct Misbehaves {
     behaviour: Behaviour,
     host: Host,
@@ -34,7 +34,11 @@ impl Filter for Misbehaves {
     type State = ();
 
     fn interest(&self) -> Interest {
-        Moment::ALL.into_iter().fold(Interest::none(), Interest::all)
+        if self.behaviour.at("interest") == Does::PanicText {
+            panic!("at once, with a text");
+        }
+        let its = Moment::ALL.into_iter().find(|moment| moment.name() == self.behaviour.at);
+        its.map_or(Moment::ALL.to_vec(), |moment| vec![moment]).into_iter().fold(Interest::none(), Interest::all)
     }
 
     async fn authenticate(&self, _call: &Call, _state: &mut (), request: &mut Request) -> Result<Verdict> {
