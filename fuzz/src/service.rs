@@ -114,4 +114,8 @@ impl PoolOpener for MemoryPools {
     fn shown(&self, spec: &PoolSpec) -> PoolSpec {
         spec.clone()
     }
+
+    fn meant(&self, sent: PoolSpec, _stored: Option<&PoolSpec>) -> Result<PoolSpec, String> {
+        Ok(sent)
+    }
 }

@@ -202,8 +202,15 @@ async fn secrets_are_shown_nowhere() {
     assert_eq!(shown.json()["uri"], "memory://me:***@store/x");
     // What was shown is taken for what is stored: it is opened as before.
     let again = patch(&host, "/v2/pools/p", json!({ "uri": shown.json()["uri"], "weight": 2 })).await.expect(200);
+    // So is a part of it: the store is not opened with a mask for a password.
+    let other = json!({ "uri": "memory://me:***@store/x?max_bytes=10000000" });
+    let other = patch(&host, "/v2/pools/p", other).await.expect(200);
+    assert_eq!(other.json()["uri"], "memory://me:***@store/x?max_bytes=10000000");
+    let masked = patch(&host, "/v2/pools/p", json!({ "uri": "memory://you:***@store/x" })).await.expect(400);
+    assert!(masked.text().contains("send the secret itself"), "{}", masked.text());
     let listed = host.client().get("/v2/pools?detailed=true").await.expect(200);
-    let conflict = register(&host, "q", json!({ "uri": "memory://store/x", "weight": 1 })).await.expect(409);
+    let conflict =
+        register(&host, "q", json!({ "uri": "memory://store/x?max_bytes=10000000", "weight": 1 })).await.expect(409);
     let page = host.pages().get("/plugins").await.expect(200);
     for text in [again.text(), listed.text(), conflict.text(), page.text(), host.log()] {
         assert!(!text.contains("hunter2"), "{text}");

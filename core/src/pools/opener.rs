@@ -44,6 +44,12 @@ pub trait PoolOpener: Send + Sync + 'static {
 
     /// The same as it may be shown: secrets are masked.
     fn shown(&self, spec: &PoolSpec) -> PoolSpec;
+
+    /// What is meant by one that may have been shown: secrets that are sent as they were shown are those that are stored.
+    ///
+    /// # Errors
+    /// None is stored that could be meant; in words for whoever sent it.
+    fn meant(&self, sent: PoolSpec, stored: Option<&PoolSpec>) -> Result<PoolSpec, String>;
 }
 
 /// Opens none: for a service that has its default pool alone.
@@ -66,5 +72,9 @@ impl PoolOpener for () {
 
     fn shown(&self, _spec: &PoolSpec) -> PoolSpec {
         PoolSpec { uri: String::new(), options: Object::new() }
+    }
+
+    fn meant(&self, sent: PoolSpec, _stored: Option<&PoolSpec>) -> Result<PoolSpec, String> {
+        Ok(sent)
     }
 }

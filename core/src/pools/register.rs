@@ -41,7 +41,7 @@ impl Pools {
     /// opened: a pool that is down can be taken out of use.
     ///
     /// # Errors
-    /// `wish`'s; `BadBody`: the store cannot be opened; `Conflict`: another pool has it;
+    /// `wish`'s; `BadBody`: the store cannot be opened, or a secret is sent as it is shown and none is stored; `Conflict`: another pool has it;
     /// `PoolNotCreated`: it is not as its flavor's other pools are.
     pub async fn register(
         &self,
@@ -52,7 +52,9 @@ impl Pools {
         let _here = self.registration(name)?;
         for _ in 0..TRIES {
             let before = stored_pool(&self.catalog, call, name).await?;
-            let wish = self.unmasked(wish(before.as_ref())?, before.as_ref());
+            let Wish { spec, weight, flavor } = wish(before.as_ref())?;
+            let spec = self.opener.meant(spec, before.as_ref().map(|before| &before.spec)).map_err(Error::body)?;
+            let wish = Wish { spec, weight, flavor };
             let identity = self.opener.identity(&wish.spec.uri);
             self.check(call, name, &wish, &identity).await?;
             let candidate = self.candidate(call, name, &wish, before.as_ref(), &identity).await?;
@@ -96,20 +98,6 @@ impl Pools {
             true => Ok(Registration { pools: self, name: name.to_owned() }),
             false => Err(Error::contended("pool")),
         }
-    }
-
-    /// Whoever sends back what was shown to it means what is stored: secrets are not shown.
-    fn unmasked(&self, wish: Wish, before: Option<&StoredPool>) -> Wish {
-        let Some(before) = before else { return wish };
-        let shown = self.opener.shown(&before.spec);
-        let mut spec = wish.spec;
-        if spec.uri == shown.uri {
-            spec.uri.clone_from(&before.spec.uri);
-        }
-        if spec.options == shown.options {
-            spec.options.clone_from(&before.spec.options);
-        }
-        Wish { spec, ..wish }
     }
 
     async fn check(&self, call: &Call, name: &str, wish: &Wish, identity: &str) -> Result<()> {

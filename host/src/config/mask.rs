@@ -1,11 +1,13 @@
 //! Settings as they may be shown, where nobody says which are secrets.
 
+use std::ops::Range;
+
 use serde_json::Value as Json;
 
 use crate::percent;
 
 /// What stands in a secret's place.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Whether a setting of this name holds a secret.
 pub fn is_secret(key: &str) -> bool {
@@ -60,7 +62,7 @@ pub fn masked_uri(text: &str) -> String {
 }
 
 /// `name=value`, or with `***` for its secrets.
-fn masked_pair(pair: &str) -> String {
+pub(super) fn masked_pair(pair: &str) -> String {
     let Some((parameter, value)) = pair.split_once('=') else { return pair.to_owned() };
     if is_secret(&percent::decode(parameter, true)) {
         return format!("{parameter}={MASK}");
@@ -77,20 +79,27 @@ fn masked_pair(pair: &str) -> String {
     pair.to_owned()
 }
 
-/// Passwords may hold any sign; so all up to the last `@` is taken for one. Where the slashes were forgotten, too.
 fn without_userinfo(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once(':') else { return text.to_owned() };
-    let is_scheme = |sign: char| sign.is_ascii_alphanumeric() || "+-.".contains(sign);
-    let start = rest.len() - rest.trim_start_matches('/').len();
-    let (slashes, rest) = rest.split_at(start);
-    let Some((userinfo, host)) = rest.rsplit_once('@').filter(|_| scheme.chars().all(is_scheme)) else {
-        return text.to_owned();
-    };
-    match userinfo.split_once(':') {
-        Some((user, _)) => format!("{scheme}:{slashes}{user}:{MASK}@{host}"),
-        // What looks like a scheme is a user, if that was forgotten as well.
-        None if slashes.is_empty() => format!("{scheme}:{MASK}@{host}"),
+    match password(text) {
+        Some(password) => format!("{}{MASK}{}", &text[..password.start], &text[password.end..]),
         None => text.to_owned(),
+    }
+}
+
+/// Where the password stands before the host. It may hold any sign; so all up to the last `@` is taken for one. Where the
+/// slashes were forgotten, too.
+pub(super) fn password(text: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = |sign: char| sign.is_ascii_alphanumeric() || "+-.".contains(sign);
+    let (after, slashes) = (rest.trim_start_matches('/'), rest.starts_with('/'));
+    let start = text.len() - after.len();
+    let (userinfo, _) = after.rsplit_once('@').filter(|_| scheme.chars().all(is_scheme))?;
+    let end = start + userinfo.len();
+    match userinfo.find(':') {
+        Some(colon) => Some(start + colon + 1..end),
+        // What looks like a scheme is a user, if that was forgotten as well.
+        None if !slashes => Some(start..end),
+        None => None,
     }
 }
 

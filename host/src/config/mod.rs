@@ -22,6 +22,7 @@ mod settings;
 mod show;
 mod tls;
 mod unknown;
+mod unmask;
 mod value;
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub use sections::{Admin, Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
 pub use show::{PluginSection, Typed};
 pub use tls::Tls;
+pub use unmask::{UnknownSecret, unmasked};
 
 impl Config {
     /// Reads file and environment.

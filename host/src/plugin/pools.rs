@@ -11,7 +11,7 @@ use super::identity::{identity, is_named};
 use super::installed::Plugin;
 use super::registry::{Kind, Registry};
 use super::schema;
-use crate::config::{Config, Mistake, Settings, masked, scheme};
+use crate::config::{Config, Mistake, Settings, UnknownSecret, masked, scheme, unmasked};
 use crate::metrics::Metrics;
 
 /// Opens pools by the plugins that were found.
@@ -110,6 +110,26 @@ impl PoolOpener for PoolPlugins {
         };
         let options = spec.options.iter().map(|(key, value)| (key.clone(), masked(key, value.clone()))).collect();
         PoolSpec { uri, options }
+    }
+
+    fn meant(&self, sent: PoolSpec, stored: Option<&PoolSpec>) -> Result<PoolSpec, String> {
+        let told = |UnknownSecret(path): UnknownSecret| {
+            format!(
+                "{path} is sent as secrets are shown, and none is stored that could be meant; send the secret itself"
+            )
+        };
+        let stored_uri = stored.map(|stored| Value::from(stored.uri.as_str()));
+        let uri = match unmasked("uri", "uri", Value::from(sent.uri), stored_uri.as_ref()).map_err(told)? {
+            Value::String(uri) => uri,
+            _ => String::new(),
+        };
+        let option = |(key, value): (String, Value)| {
+            let stored = stored.and_then(|stored| stored.options.get(&key));
+            let value = unmasked(&key, &format!("options.{key}"), value, stored).map_err(told)?;
+            Ok((key, value))
+        };
+        let options = sent.options.into_iter().map(option).collect::<Result<_, String>>()?;
+        Ok(PoolSpec { uri, options })
     }
 }
 

@@ -72,4 +72,12 @@ impl PoolOpener for Stores {
     fn shown(&self, spec: &PoolSpec) -> PoolSpec {
         PoolSpec { uri: spec.uri.replace("secret", "***"), ..spec.clone() }
     }
+
+    fn meant(&self, sent: PoolSpec, stored: Option<&PoolSpec>) -> Result<PoolSpec, String> {
+        match stored.filter(|stored| self.shown(stored).uri == sent.uri) {
+            Some(stored) => Ok(PoolSpec { uri: stored.uri.clone(), ..sent }),
+            None if sent.uri.ends_with("***") => Err("the secret is not stored".to_owned()),
+            None => Ok(sent),
+        }
+    }
 }
