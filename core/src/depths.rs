@@ -1,8 +1,8 @@
 //! How deep queues are, for operators: by what the pools count anyway.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sukkal_plugin_sdk::{Call, RequestId};
+use sukkal_plugin_sdk::Call;
 
 use crate::error::{Error, Result};
 use crate::name::{self, Kind, Named};
@@ -43,13 +43,15 @@ impl Service {
         if !name::is_project(project) {
             return Err(Error::value("The project id is not valid."));
         }
-        let call = Call::new(RequestId(rand::random()), project, self.now().after(PATIENCE));
-        let listed = self.directory.list(&call, Kind::Queue, after, limit).await?;
+        let begun = Instant::now();
+        let listed = async |call: Call| self.directory.list(&call, Kind::Queue, after, limit).await;
+        let listed = self.own_in(project, PATIENCE, listed).await?;
         let full = listed.len() == limit as usize;
         let mut depths =
             Depths { next: listed.last().filter(|_| full).map(|last| last.name.clone()), ..Depths::default() };
         for queue in listed {
-            match self.depth(&call, queue.name).await {
+            let left = PATIENCE.saturating_sub(begun.elapsed());
+            match self.own_in(project, left, async |call| self.depth(&call, queue.name).await).await {
                 Ok(depth) => depths.queues.extend(depth),
                 Err(error) => {
                     tracing::debug!(%error, project, "a queue's depth is not known");

@@ -128,10 +128,9 @@ impl Engine {
     /// Warns where the default pool has another store than at the last start (which may be
     /// the same that has moved). Bounded in time; a catalog that cannot tell keeps nobody from starting.
     pub async fn compare_default_store(&self) {
-        let call = self.service.own_call(COMPARING);
-        let compared = tokio::time::timeout(COMPARING, self.service.pools.compare_default(&call)).await;
-        let late = |_| Err(Error::new(ErrorKind::TimedOut, "The catalog does not answer."));
-        if let Err(error) = compared.unwrap_or_else(late) {
+        let pools = &self.service.pools;
+        let compared = self.service.own(COMPARING, |call| async move { pools.compare_default(&call).await }).await;
+        if let Err(error) = compared {
             tracing::warn!(%error, "the catalog does not say which store the default pool had");
         }
     }
@@ -177,7 +176,7 @@ impl Engine {
             let service = self.service.clone();
             chain.ending.spawn(async move {
                 old.unused(longest + ENDING).await;
-                old.end(&service.own_call(ENDING)).await;
+                old.end(&service.last_call(ENDING)).await;
             });
         }
     }
@@ -200,7 +199,7 @@ impl Engine {
                 tracing::error!(error, request = %id, %action, "a request panicked");
                 let error = Error::new(ErrorKind::Internal, "Unexpected error.");
                 let request = Request::new(id, action, transport);
-                (encode(&request, &self.snapshot().limits, Err(error)), Delivery::default())
+                (encode(&request, &self.snapshot().limits, Err(error)), delivery.of_a_panic())
             }
         }
     }
@@ -283,7 +282,7 @@ impl Engine {
     /// Ends the service: no more work of its own, then the plugins, each for a bounded time.
     pub async fn shutdown(&self) {
         tokio::join!(self.janitor.stop(), self.service.waits.stop());
-        let call = self.service.own_call(ENDING);
+        let call = self.service.last_call(ENDING);
         self.end_filters(&call).await;
         self.service.pools.close().await;
         ended("catalog", tokio::time::timeout(ENDING, self.service.catalog.shutdown(&call)).await);

@@ -3,25 +3,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sukkal_plugin_sdk as sdk;
+use sukkal_plugin_sdk::{self as sdk, Call};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::pools::{self, Member, State as PoolState};
-use crate::service::Service;
+use crate::service::{self, Clock, Service};
 
 /// For how long an answer holds. Some stores write something to see whether they can.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What the stores said when they were asked last.
+/// What the stores said when they were asked last. That one does not answer, and that it does again, is logged once.
 #[derive(Default)]
 pub struct Probe(Mutex<Option<Seen>>);
 
 struct Seen {
     at: Instant,
     silent: Arc<Vec<Silent>>,
+    /// Those of them of which the log has told.
+    told: Vec<Silent>,
 }
 
 /// A store that does not answer.
@@ -76,35 +78,50 @@ impl Service {
         {
             return seen.silent.clone();
         }
-        let silent = Arc::new(self.ask_all().await);
-        *seen = Some(Seen { at: Instant::now(), silent: silent.clone() });
+        let before = seen.as_ref().map(|seen| seen.told.as_slice()).unwrap_or_default();
+        let now = self.ask_all(before).await;
+        let silent = now.silent.clone();
+        *seen = Some(now);
         silent
     }
 
-    async fn ask_all(&self) -> Vec<Silent> {
+    async fn ask_all(&self, before: &[Silent]) -> Seen {
         let mut asking = JoinSet::new();
-        let (catalog, call) = (self.catalog.clone(), self.own_call(PATIENCE));
-        asking.spawn(answers(None, async move { catalog.health(&call).await.map(|_| ()) }));
         // Nothing is wrong yet with one that is being opened for the first time: if it cannot be, that is told then.
         let is_new = |member: &Arc<Member>| member.state() == PoolState::Opening;
         let (new, known): (Vec<_>, Vec<_>) = self.pools.all().into_iter().partition(is_new);
+        let catalog = self.catalog.clone();
+        let health = async move |call: Call| catalog.health(&call).await.map(drop);
+        asking.spawn(answers(self.clock.clone(), None, health));
         for member in known {
-            let (name, call) = (member.name().to_owned(), self.own_call(PATIENCE));
-            asking.spawn(answers(Some(name), async move { member.health(&call).await }));
+            let name = member.name().to_owned();
+            let health = async move |call: Call| member.health(&call).await;
+            asking.spawn(answers(self.clock.clone(), Some(name), health));
+        }
+        let mut told = Vec::new();
+        for (store, health) in asking.join_all().await {
+            let was_silent = before.contains(&store);
+            match health {
+                Ok(()) if was_silent => tracing::info!("{} answers again", store.name()),
+                Ok(()) => {}
+                Err(error) => {
+                    if !was_silent {
+                        tracing::warn!(%error, "{} does not answer", store.name());
+                    }
+                    told.push(store);
+                }
+            }
         }
         let new = new.into_iter().map(|member| Silent { pool: Some(member.name().to_owned()) });
-        asking.join_all().await.into_iter().flatten().chain(new).collect()
+        let silent = Arc::new(told.iter().cloned().chain(new).collect());
+        Seen { at: Instant::now(), silent, told }
     }
 }
 
-async fn answers(pool: Option<String>, health: impl Future<Output = sdk::Result<()>>) -> Option<Silent> {
-    let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer in time"));
-    match tokio::time::timeout(PATIENCE, health).await.unwrap_or_else(late) {
-        Ok(()) => None,
-        Err(error) => {
-            let silent = Silent { pool };
-            tracing::warn!(%error, "{} does not answer", silent.name());
-            Some(silent)
-        }
-    }
+/// What a store says, and which it is should it be silent.
+async fn answers<F>(clock: Clock, pool: Option<String>, health: impl FnOnce(Call) -> F) -> (Silent, sdk::Result<()>)
+where
+    F: Future<Output = sdk::Result<()>>,
+{
+    (Silent { pool }, service::own(&clock, "", PATIENCE, health).await)
 }

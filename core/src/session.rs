@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Call, QueueId, RequestId};
+use sukkal_plugin_sdk::{Call, QueueId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::directory::Queue;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::service::Service;
+use crate::service::{PATIENCE, Service};
 
 /// How many queues and topics a connection may subscribe to.
 const MAX_SUBSCRIPTIONS: usize = 1024;
@@ -22,9 +22,7 @@ const MAX_SUBSCRIPTIONS: usize = 1024;
 const AT_ONCE: usize = 16;
 /// How many of all connections that have ended.
 static ENDING: Semaphore = Semaphore::const_new(64);
-/// How long one attempt at ending a subscription may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The pause before the next, and how long there are any.
+/// The pause before the next attempt at ending a subscription, and how long there are any.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// How often it is looked at most which subscriptions of a connection are still there.
@@ -169,8 +167,9 @@ pub(crate) async fn unsubscribe(service: Arc<Service>, queue: Arc<Queue>, id: St
     loop {
         // Never closed.
         let turn = ENDING.acquire().await;
-        let call = Call::new(RequestId(rand::random()), &queue.project, service.now().after(PATIENCE));
-        match service.directory.unsubscribe(&call, &queue, &id).await {
+        let (directory, queue, id) = (&service.directory, &queue, &id);
+        let ended = async |call: Call| directory.unsubscribe(&call, queue, id).await;
+        match service.own_in(&queue.project, PATIENCE, ended).await {
             Ok(()) => return,
             Err(error) if is_for_now(&error) && begun.elapsed() < LONGEST => {
                 tracing::debug!(%error, queue = queue.name, "a subscription could not be ended yet");

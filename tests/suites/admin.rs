@@ -22,6 +22,9 @@ async fn a_host_that_serves_is_live_and_ready() {
     host.client().get("/metrics").await.expect(404);
 }
 
+/// The labels of looks at pools.
+const LOOKS: [(&str, &str); 2] = [("kind", "pool"), ("method", "health")];
+
 /// What misbehaves is a store whose `health` never comes back, or comes back with an error.
 fn unwell(does: &str) -> sukkal_tests::host::Setup {
     let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
@@ -41,12 +44,26 @@ async fn a_host_whose_default_pool_does_not_answer_is_live_and_not_ready() {
 }
 
 #[tokio::test]
+async fn a_store_that_does_not_answer_is_told_of_once() {
+    let host = unwell("fail").start().await;
+    let looks = async || Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &LOOKS);
+    let first = looks().await;
+    eventually("it is looked at again and again", SOON, async || {
+        host.pages().get("/ready").await.expect(503);
+        (looks().await >= first + 3.0).then_some(())
+    })
+    .await;
+    let log = host.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("the default pool does not answer")).collect();
+    assert!(told.len() == 1 && told[0].contains("out of order"), "{told:#?}");
+}
+
+#[tokio::test]
 async fn many_probes_cost_the_stores_one_look() {
     let host = Host::start().await;
     let looks = async || {
         let scrape = Scrape::of(&host.pages(), "/metrics").await;
-        let labels = [("kind", "pool"), ("method", "health")];
-        scrape.sum("sukkal_store_calls_total", &labels)
+        scrape.sum("sukkal_store_calls_total", &LOOKS)
     };
     let begun = std::time::Instant::now();
     for _ in 0..200 {

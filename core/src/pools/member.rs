@@ -18,6 +18,9 @@ use crate::snapshot::{ENDING, ended};
 pub(super) const OPENING: Duration = Duration::from_millis(4_500);
 /// How often a pool is asked how it is at least.
 const ASKED: Duration = Duration::from_secs(20);
+/// How long nothing may have been heard of messages that wait for their dead letter queue, and still be so: stores look
+/// after them again every few seconds, at the call of any host.
+const STUCK: Duration = Duration::from_secs(60);
 /// The pause after an attempt that failed: the first, and the longest, so that a store that is there
 /// again is found within two seconds.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
@@ -36,6 +39,8 @@ pub struct Member {
     /// Whether it answered when it was swept last.
     well: AtomicBool,
     sweeping: Arc<tokio::sync::Mutex<()>>,
+    /// When a sweep has found last messages that cannot go to their dead letter queue.
+    stuck: Mutex<Option<Instant>>,
     /// What its operator should know, as it was told last, and when that was.
     warnings: ArcSwap<Vec<String>>,
     /// Which store it said to be.
@@ -123,6 +128,7 @@ impl Member {
             state: watch::Sender::new(state),
             well: AtomicBool::new(true),
             sweeping: Arc::default(),
+            stuck: Mutex::default(),
             warnings: ArcSwap::default(),
             store: ArcSwapOption::empty(),
             asked: Mutex::default(),
@@ -199,6 +205,27 @@ impl Member {
                 tracing::warn!(pool = name, "the pool does not answer; its queues are not served");
             }
         }
+    }
+
+    /// Notes how many messages a sweep has found that cannot go to their dead letter queues. Told when that begins: it
+    /// mostly lasts until somebody has seen to it.
+    pub fn set_stuck(&self, messages: u64) {
+        if messages == 0 {
+            return;
+        }
+        if self.begins_to_be_stuck(Instant::now()) {
+            tracing::warn!(
+                pool = self.title(),
+                messages,
+                "messages wait for their dead letter queue, which is gone or has no room; the metrics of queues show \
+                 how many and where, as `exhausted`"
+            );
+        }
+    }
+
+    fn begins_to_be_stuck(&self, now: Instant) -> bool {
+        let before = self.stuck.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_none_or(|before| now.saturating_duration_since(before) > STUCK)
     }
 
     /// What its operator should know.
@@ -392,4 +419,17 @@ pub(super) async fn open(opener: &dyn PoolOpener, name: &str, spec: &PoolSpec) -
 pub(super) async fn close(name: &str, pool: &OpenPool) {
     let call = Call::new(sdk::RequestId(rand::random()), "", sdk::Timestamp::MAX);
     ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_are_stuck_are_told_of_once_for_as_long_as_that_lasts() {
+        let (member, begun) = (Member::missing("p"), Instant::now());
+        let told = |seconds: u64| member.begins_to_be_stuck(begun + Duration::from_secs(seconds));
+        assert_eq!([told(0), told(5), told(60), told(120)], [true, false, false, false]);
+        assert!(told(181), "it had ended");
+    }
 }

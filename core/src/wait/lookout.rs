@@ -43,7 +43,8 @@ async fn look(service: Arc<Service>, mut ending: watch::Receiver<bool>) {
             () = sleep(pause) => {}
             _ = ending.changed() => return,
         }
-        match service.directory.look_for_awaited(&service.own_call(PATIENCE)).await {
+        let directory = &service.directory;
+        match service.own(PATIENCE, |call| async move { directory.look_for_awaited(&call).await }).await {
             Ok(true) => (pause, told) = (PAUSE, false),
             Ok(false) => return,
             Err(error) => {

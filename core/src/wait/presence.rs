@@ -88,12 +88,7 @@ impl Presence {
     /// The client is told of a failure instead: it is not to get any claim.
     pub(crate) fn gets_nothing(&self) {
         if let Some(tie) = &self.0 {
-            let (made, tried) = {
-                let mut client = tie.client();
-                (client.gets.take(), client.tries.take())
-            };
-            tie.give_back(made, false);
-            tie.give_back(tried, true);
+            tie.gets_nothing();
         }
     }
 }
@@ -107,6 +102,14 @@ impl Delivery {
     /// Whether anything is given back if the answer does not reach the client.
     pub fn matters(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// The request has ended in a panic, and can give back nothing itself.
+    pub(crate) fn of_a_panic(self) -> Delivery {
+        if let Some(tie) = &self.0 {
+            tie.gets_nothing();
+        }
+        Delivery::default()
     }
 
     /// Once there is an answer: it is of no more interest where it tells of no claim.
@@ -143,6 +146,15 @@ impl Tie {
 
     fn is_client_here(&self) -> bool {
         !self.client().has_left
+    }
+
+    fn gets_nothing(&self) {
+        let (made, tried) = {
+            let mut client = self.client();
+            (client.gets.take(), client.tries.take())
+        };
+        self.give_back(made, false);
+        self.give_back(tried, true);
     }
 
     fn give_back(&self, claim: Option<Claim>, may_be_on_its_way: bool) {

@@ -3,17 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Call, ClaimId, ErrorKind, RequestId};
+use sukkal_plugin_sdk::{Call, ClaimId, ErrorKind};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::action::hold;
 use crate::directory::Queue;
-use crate::service::Service;
+use crate::service::{PATIENCE, Service};
 
-/// How long one attempt at giving back a claim may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a claim that nobody waits for any more may be on its way to its pool.
 const ON_ITS_WAY: Duration = Duration::from_secs(4);
 /// The pause before the next attempt where the store does not answer: the first, and the longest.
@@ -54,8 +52,8 @@ async fn give_back(service: &Arc<Service>, queue: &Arc<Queue>, claim: ClaimId, m
     let (begun, [mut pause, longest]) = (Instant::now(), PAUSES);
     let mut once_more = may_be_on_its_way;
     loop {
-        let call = Call::new(RequestId(rand::random()), &queue.project, service.now().after(PATIENCE));
-        let next = match hold::try_release(service, &call, queue, claim).await {
+        let released = async |call: Call| hold::try_release(service, &call, queue, claim).await;
+        let next = match service.own_in(&queue.project, PATIENCE, released).await {
             Ok(()) if !once_more => return,
             Ok(()) => {
                 once_more = false;

@@ -10,15 +10,13 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, RwLock, watch};
 
 use crate::pools::{Member, Opened};
-use crate::service::Clock;
+use crate::service::{self, Clock, PATIENCE};
 
 /// How often queues that nobody waits for any more are looked for. Each stays watched for at least
 /// so long after its last wait, since who waited once mostly waits again.
 const TIDY: Duration = Duration::from_secs(15);
 /// How long a pool may take to watch queues no more.
 const TIDY_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a call of the watcher's own may take. Hints are waited for without end, piece by piece.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after a pool has failed to give hints.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -164,7 +162,9 @@ impl Watcher {
         let add = self.parts().flat_map(references).collect();
         // Where this fails, so do the next hints.
         if let Ok(pool) = self.member.pool() {
-            let _ = pool.watch(&self.call(), WatchChange { add, ..WatchChange::default() }).await;
+            let change = WatchChange { add, ..WatchChange::default() };
+            let watched = async |call: Call| pool.watch(&call, change).await;
+            let _ = service::own(&self.clock, "", PATIENCE, watched).await;
         }
         self.tell(&Hints { lost: true, ..Hints::default() });
     }
@@ -189,12 +189,14 @@ impl Watcher {
         if !remove.is_empty() {
             // Hints of queues that nobody waits for are only superfluous, and seats cannot be taken meanwhile.
             if let Ok(pool) = self.member.pool() {
-                let (call, change) = (self.call(), WatchChange { remove, ..WatchChange::default() });
-                let _ = tokio::time::timeout(TIDY_PATIENCE, pool.watch(&call, change)).await;
+                let change = WatchChange { remove, ..WatchChange::default() };
+                let watched = async |call: Call| pool.watch(&call, change).await;
+                let _ = service::own(&self.clock, "", TIDY_PATIENCE, watched).await;
             }
         }
     }
 
+    /// Hints are waited for without end, piece by piece.
     fn call(&self) -> Call {
         Call::new(RequestId(rand::random()), "", (self.clock)().after(PATIENCE))
     }

@@ -2,14 +2,17 @@
 
 mod opener;
 mod pools;
+mod records;
 mod service;
 mod stores;
 mod subscriptions;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::Action;
+use sukkal_plugin_sdk::load::{CallObserver, CallOutcome};
 use tokio::sync::Notify;
 
 use self::service::Service;
@@ -207,6 +210,58 @@ async fn who_finds_a_dead_letter_queue_tells_those_that_were_not_told_of_it() {
     assert_eq!(other.ask(Action::MessageList).queue("dead").send().await, "");
     let [second] = one.headers.dead_letter_queues()[..] else { panic!("one queue has a rule") };
     assert!(second != first && second.0 != 0, "{second:?} is the new one");
+}
+
+#[tokio::test]
+async fn a_catalog_that_does_not_answer_a_call_of_the_services_own_holds_it_up_for_a_while_alone() {
+    for call in ["pool", "sweep", "dropping", "moved"] {
+        let service = Service::start();
+        service.records.hang(call);
+        eventually("the call has come", || service.records.has_hung()).await;
+        service.ask(Action::QueueCreate).send().await;
+        assert_eq!(service.ask(Action::QueueDelete).send().await, "QueueDeleted");
+        eventually(&format!("the service goes on after {call}"), || service.records.names("dropping").is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_given_back_though_its_pool_does_not_answer_at_first() {
+    let service = Service::hasty();
+    service.post(&["1"]).await;
+    service.headers.hang_claims(true);
+    service.headers.hang_release();
+    let late = service.ask(Action::ClaimCreate).send().await;
+    assert!(late.starts_with("TimedOut"), "{late}");
+    service.headers.hang_claims(false);
+    eventually("it is tried again", || service.headers.releases() > 0).await;
+    let claimed = service.ask(Action::ClaimCreate).send().await;
+    assert!(claimed.ends_with(" count 1 1"), "{claimed}");
+}
+
+/// A fault of the host's own: it panics once it hears of this many more claims.
+struct PanicsAtClaim(AtomicU32);
+
+impl CallObserver for PanicsAtClaim {
+    fn ended(&self, method: &'static str, _took: Duration, _outcome: CallOutcome) {
+        let left = (method == "claim").then(|| self.0.fetch_sub(1, Ordering::Relaxed));
+        assert_ne!(left, Some(1), "on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_whose_request_panics_before_it_is_known_is_given_back() {
+    let service = Service::observed(Arc::new(PanicsAtClaim(AtomicU32::new(1))));
+    service.post(&["1"]).await;
+    assert_eq!(service.ask(Action::ClaimCreate).send().await, "Internal Unexpected error.");
+    let mut claimed = String::new();
+    for _ in 0..1_000 {
+        claimed = service.ask(Action::ClaimCreate).send().await;
+        if claimed != "Claimed(None)" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(claimed.ends_with(" count 1 1"), "{claimed}");
 }
 
 /// Lets others go on until something holds.

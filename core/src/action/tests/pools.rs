@@ -162,6 +162,9 @@ async fn what_was_shown_can_be_sent_back() {
     service.stores.set_down("a:***", true);
     let refused = ask(Action::PoolUpdate).body("{\"uri\":\"a:***x\"}").send().await;
     assert!(refused.starts_with("Pool("), "{refused}");
+    let refused = ask(Action::PoolUpdate).body("{\"uri\":\"b:***\"}").send().await;
+    assert_eq!(refused, "BadBody the secret is not stored");
+    assert_eq!(register(&service, "r", "{\"uri\":\"c:***\",\"weight\":1}").await, refused);
 }
 
 #[tokio::test]
@@ -254,6 +257,21 @@ async fn a_repeated_post_is_known_over_moves_by_every_host() {
     one.advance(60);
     assert_eq!(until("", async || one.records.names("moved").join(" ")).await, "", "what was left is removed");
     assert_eq!(bodies(&other, "q").await, "1", "and no more than that");
+}
+
+#[tokio::test]
+async fn what_a_moved_queue_has_left_and_cannot_be_removed_is_left_alone_for_a_while() {
+    let service = Service::poolless_pair().into_iter().next().unwrap();
+    two_flavors(&service).await;
+    create(&service, "q", "{\"_flavor\":\"a\"}").await;
+    assert!(change_flavor(&service, "b").await.starts_with("Metadata("));
+    service.stores.headers().fail_drops();
+    service.advance(3_600);
+    let tried = async || service.stores.headers().failed_drops().to_string();
+    assert_eq!(until("1", async || tried().await).await, "1");
+    // Some rounds.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(tried().await, "1");
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use sukkal_plugin_sdk::{
 };
 
 use super::opener::Stores;
-use super::stores::{Headers, Messages, Records};
+use super::records::Records;
+use super::stores::{Headers, Messages};
 use crate::admission::Arrival;
 use crate::answer::{Answer, MessageView};
 use crate::directory::Queue;
@@ -205,7 +206,7 @@ impl Ask<'_> {
     pub(super) async fn found(self) -> Arc<Queue> {
         let service = self.service.engine.service();
         let (call, named) =
-            (service.own_call(Duration::from_secs(5)), Named { kind: Kind::Queue, name: &self.target.queue });
+            (service.last_call(Duration::from_secs(5)), Named { kind: Kind::Queue, name: &self.target.queue });
         let call = Call::new(call.request_id(), "p", call.deadline());
         service.directory.find(&call, named).await.unwrap().unwrap()
     }

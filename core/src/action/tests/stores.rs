@@ -1,129 +1,17 @@
-//! A catalog and a pool that remember just enough for an action, and nothing beyond a test.
+//! A pool that remembers just enough for an action, and nothing beyond a test.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    Batch, Budget, Bytes, Call, Capabilities, Catalog, Change, Claim, ClaimId, Claimed, Commit, Cursor, Delete,
-    Deleted, Error, ErrorKind, Expect, Export, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message,
-    NewClaim, Place, Pool, Post, Posted, Progress, QueueId, QueueRef, Record, RecordKey, Refused, Release, Renewal,
-    Result, Stats, Swept, Timestamp, Write, millis,
+    Batch, Budget, Bytes, Call, Capabilities, Claim, ClaimId, Claimed, Cursor, Delete, Deleted, Error, ErrorKind,
+    Export, Extensions, Guard, Header, Health, Key, KnownQueue, Lane, List, Message, NewClaim, Place, Pool, Post,
+    Posted, Progress, QueueId, QueueRef, Refused, Release, Renewal, Result, Stats, Swept,
 };
 
 use tokio::sync::Notify;
 
-/// The instant at which these stores' clocks stand at first.
-const NOW: Timestamp = Timestamp(1_893_456_000_000);
-
-/// A clock that goes when it is told to.
-#[derive(Clone)]
-pub(super) struct Time(Arc<AtomicI64>);
-
-impl Time {
-    pub(super) fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn advance(&self, by: Duration) {
-        self.0.fetch_add(millis(by), Ordering::Relaxed);
-    }
-}
-
-impl Default for Time {
-    fn default() -> Self {
-        Time(Arc::new(AtomicI64::new(NOW.0)))
-    }
-}
-
-/// What a catalog holds, and the last revision.
-type Held = (BTreeMap<RecordKey, Record>, u64);
-
-#[derive(Clone, Default)]
-pub(super) struct Records {
-    held: Arc<Mutex<Held>>,
-    /// The clock by which records end.
-    pub(super) time: Time,
-}
-
-impl Records {
-    /// The names of the records of a kind that are alive.
-    pub(super) fn names(&self, kind: &str) -> Vec<String> {
-        let held = self.alive();
-        held.0.keys().filter(|key| key.kind == kind).map(|key| key.name.clone()).collect()
-    }
-
-    /// What is there once the expired is gone.
-    fn alive(&self) -> MutexGuard<'_, Held> {
-        let mut held = lock(&self.held);
-        let now = self.time.now();
-        held.0.retain(|_, record| record.expires.is_none_or(|end| end > now));
-        held
-    }
-}
-
-impl Catalog for Records {
-    async fn get(&self, _call: &Call, key: RecordKey) -> Result<Option<Record>> {
-        Ok(self.alive().0.get(&key).cloned())
-    }
-
-    async fn list(
-        &self,
-        _call: &Call,
-        kind: String,
-        project: String,
-        after: Option<String>,
-        limit: u32,
-    ) -> Result<Vec<Record>> {
-        let records = self.alive();
-        let wanted = records.0.values().filter(|record| record.key.kind == kind && record.key.project == project);
-        let beyond = wanted.filter(|record| after.as_ref().is_none_or(|after| record.key.name > *after));
-        Ok(beyond.take(limit as usize).cloned().collect())
-    }
-
-    async fn count(&self, call: &Call, kind: String, project: String) -> Result<u64> {
-        self.list(call, kind, project, None, u32::MAX).await.map(|records| records.len() as u64)
-    }
-
-    async fn commit(&self, _call: &Call, changes: Vec<Change>) -> Result<Commit> {
-        let now = self.time.now();
-        let (records, last) = &mut *self.alive();
-        for (index, change) in (0..).zip(&changes) {
-            let revision = records.get(&change.key).map(|record| record.revision);
-            let holds = match change.expect {
-                Expect::Any => true,
-                Expect::Absent => revision.is_none(),
-                Expect::Revision(expected) => revision == Some(expected),
-            };
-            if !holds {
-                return Ok(Commit::Failed(index));
-            }
-        }
-        let revisions = changes.into_iter().map(|Change { key, write, .. }| match write {
-            Write::Put { value, expires_in, extensions } => {
-                *last += 1;
-                let expires = expires_in.map(|life| now.after(life));
-                records.insert(key.clone(), Record { key, revision: *last, value, expires, extensions });
-                *last
-            }
-            Write::Delete => {
-                records.remove(&key);
-                0
-            }
-            Write::Check => 0,
-        });
-        Ok(Commit::Done(revisions.collect()))
-    }
-
-    async fn sweep(&self, _call: &Call, _limit: u32) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn health(&self, _call: &Call) -> Result<Health> {
-        Ok(Health::default())
-    }
-}
+use super::records::NOW;
 
 #[derive(Default)]
 pub(super) struct Messages {
@@ -144,7 +32,10 @@ struct HeadersState {
     /// Of so many claims that get something nobody knows what came of them.
     claims_lost: u32,
     claims: usize,
+    release_hangs: bool,
     releases: usize,
+    /// How many queues were to be dropped since that fails; none: it does not.
+    failed_drops: Option<usize>,
 }
 
 /// What becomes of a header.
@@ -179,6 +70,21 @@ impl Headers {
     /// How many claims were asked for.
     pub(super) fn claims(&self) -> usize {
         lock(&self.0).claims
+    }
+
+    /// The pool takes the next release, and never says so.
+    pub(super) fn hang_release(&self) {
+        lock(&self.0).release_hangs = true;
+    }
+
+    /// The pool drops no queue any more.
+    pub(super) fn fail_drops(&self) {
+        lock(&self.0).failed_drops = Some(0);
+    }
+
+    /// How many it was to drop since.
+    pub(super) fn failed_drops(&self) -> usize {
+        lock(&self.0).failed_drops.unwrap_or(0)
     }
 
     /// How many claims were released.
@@ -370,6 +276,9 @@ impl Pool for Messages {
     }
 
     async fn claim_release(&self, _call: &Call, queue: &QueueRef, id: ClaimId, release: Release) -> Result<()> {
+        if std::mem::take(&mut lock(&self.headers.0).release_hangs) {
+            std::future::pending::<()>().await;
+        }
         lock(&self.headers.0).releases += 1;
         self.on(queue, |queue| {
             for message in queue.messages.values_mut().filter(|message| message.claim == Some(id)) {
@@ -391,6 +300,10 @@ impl Pool for Messages {
     }
 
     async fn drop_queue(&self, _call: &Call, queue: &QueueRef, _budget: Budget) -> Result<Progress> {
+        if let Some(failed) = &mut lock(&self.headers.0).failed_drops {
+            *failed += 1;
+            return Err(Error::internal("it is out of order"));
+        }
         lock(&self.queues).retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
         Ok(Progress { done: true, count: 0 })
     }
@@ -419,6 +332,6 @@ impl Pool for Messages {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
