@@ -43,7 +43,7 @@ pub struct Audit {
     host: Host,
 }
 
-/// When a request came by; zero where it ended before it could.
+/// When a request was admitted; zero where it was not. Not before: who authenticates, says who the client is.
 #[derive(Default)]
 pub struct Began(Timestamp);
 
@@ -67,10 +67,10 @@ impl Filter for Audit {
     type State = Began;
 
     fn interest(&self) -> Interest {
-        Interest::none().all(Moment::Authenticate).all(Moment::Response)
+        Interest::none().all(Moment::Request).all(Moment::Response)
     }
 
-    async fn authenticate(&self, _call: &Call, began: &mut Began, _request: &mut Request) -> Result<Verdict> {
+    async fn request(&self, _call: &Call, began: &mut Began, _request: &mut Request) -> Result<Verdict> {
         began.0 = self.host.now();
         Ok(Verdict::Continue)
     }
