@@ -87,6 +87,7 @@ impl Shared {
         let mut looks: FuturesUnordered<_> = tags.iter().map(look).collect();
         // The longest due first; each has a turn before one has the next.
         let mut due = BTreeSet::new();
+        let mut n_done = 0;
         loop {
             let looked = match due.is_empty() {
                 true if awaited => looks.next().await,
@@ -102,10 +103,12 @@ impl Shared {
                 continue;
             }
             let Some((turn, at, tag)) = due.pop_first() else { break };
-            if left == 0 || start.elapsed() >= budget.time {
+            // One has its turn though the looks have taken all the time, so that this comes to an end.
+            if n_done > 0 && (left == 0 || start.elapsed() >= budget.time) {
                 swept.more = true;
                 break;
             }
+            n_done += 1;
             match self.sweep_tag(call, tag, left.min(STEP), &mut swept).await {
                 Ok((more, done)) => {
                     // A step counts even if nothing was to be done, so that this comes to an end.

@@ -158,18 +158,21 @@ impl Server {
         patience: Duration,
     ) -> Option<redis::RedisResult<(Value, u32)>> {
         let (begun, is_cluster) = (Instant::now(), matches!(link, Link::Cluster(_)));
+        // Where replicas are waited for, a healthy node may take that long.
+        let mut slow = if replicas == 0 { SLOW } else { waiting(patience) + SLOW };
         let mut sending = pin!(link.send(command, replicas, patience));
         loop {
             let left = patience.saturating_sub(begun.elapsed());
-            if let Ok(sent) = tokio::time::timeout(left.min(SLOW), &mut sending).await {
+            if let Ok(sent) = tokio::time::timeout(left.min(slow), &mut sending).await {
                 return Some(sent);
             }
             if is_cluster {
                 self.seek(number, command);
             }
-            if left <= SLOW || is_cluster && !self.lines.has(number) {
+            if left <= slow || is_cluster && !self.lines.has(number) {
                 return None;
             }
+            slow = SLOW;
         }
     }
 
@@ -195,6 +198,11 @@ impl Server {
             Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
         }
     }
+}
+
+/// How much of the time that there is replicas are waited for.
+fn waiting(patience: Duration) -> Duration {
+    patience * 3 / 4
 }
 
 /// The first key of a command.
@@ -250,7 +258,7 @@ impl Link {
         // master at the end of it.
         let mut both = Pipeline::with_capacity(2);
         both.add_command(command.clone());
-        both.cmd("WAIT").arg(replicas).arg((patience * 3 / 4).as_millis() as u64);
+        both.cmd("WAIT").arg(replicas).arg(waiting(patience).as_millis() as u64);
         let mut values = match self {
             Link::One(connection) => connection.req_packed_commands(&both, 0, 2).await,
             Link::Cluster(connection) => connection.req_packed_commands(&both, 0, 2).await,

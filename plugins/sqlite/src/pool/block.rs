@@ -26,7 +26,7 @@ pub enum State {
     Claimed,
     /// Hidden until `until`.
     Delayed,
-    /// Has used up its claims; its move is tried (again) at `until`.
+    /// Has used up its claims; its move is tried at `until`, which is its end once it is stuck (`recheck.rs`).
     Exhausted,
 }
 

@@ -247,11 +247,13 @@ fn bring_up_to_date(queue: &Queue, entry: &mut Entry, now: Timestamp) {
 /// Settles what is due in any queue, in a bounded step.
 pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
     let mut swept = Swept::default();
-    let mut left = (budget.items as usize).div_ceil(64).clamp(1, BLOCKS);
+    // A share for each of the two, so that neither waits for all of the other.
+    let share = (budget.items as usize).div_ceil(64).clamp(2, BLOCKS) / 2;
     let queues = ledger.due.next(ledger.now, QUEUES);
     swept.more = queues.len() >= QUEUES;
     // What is only to be removed holds up nothing else that is due.
     for expired in [Expired::Pass, Expired::Remove] {
+        let mut left = share;
         for next in &queues {
             if expired == Expired::Remove {
                 ledger.due.had_its_turn(*next);
