@@ -6,7 +6,7 @@ use serde_json::json;
 use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::servers::redis::{Cluster, Redis};
-use sukkal_tests::{Host, Queue, eventually};
+use sukkal_tests::{Host, Queue, Scrape, eventually};
 
 use crate::redis_failures::{over, wait_for_claim};
 
@@ -127,4 +127,26 @@ async fn a_node_that_stands_still_holds_up_no_sweep_of_another() {
         // Each sweep waits for the one that stands still when it has done the others.
         eventually("its last claim has ended", 3 * SOON, moved).await;
     }
+}
+
+#[tokio::test]
+async fn a_pool_with_a_node_that_stands_still_is_told_of_once_however_many_queues_it_has() {
+    let cluster = without_full_coverage();
+    let host = over(&format!("{}&timeout_ms=300", cluster.uri())).start().await;
+    // More placements than one sweep looks at together.
+    for number in 0..250 {
+        host.queue(&format!("q{number}")).create(json!({})).await;
+    }
+    let told = |what: &str| host.log().matches(what).count();
+    let sweeps = async || {
+        let calls = [("kind", "pool"), ("method", "sweep")];
+        Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+    };
+    cluster.nodes[0].freeze();
+    eventually("it is told of", SOON, async || (told("the pool does not answer") == 1).then_some(())).await;
+    let then = sweeps().await;
+    eventually("it was swept again and again", 3 * SOON, async || (sweeps().await >= then + 12.0).then_some(())).await;
+    assert_eq!((told("the pool does not answer"), told("the pool answers again")), (1, 0), "{}", host.log());
+    cluster.nodes[0].thaw();
+    eventually("that is told, too", SOON, async || (told("the pool answers again") == 1).then_some(())).await;
 }

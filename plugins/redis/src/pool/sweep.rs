@@ -1,10 +1,11 @@
 //! Settling what has fallen due in any queue.
 
-use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
-use futures_util::future::{FutureExt, join};
+use futures_util::future::{Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Budget, Call, Error, Result, Swept};
@@ -15,110 +16,150 @@ use crate::script::{SCRIPTS, Step};
 
 /// What is settled of one placement before another has its turn.
 const STEP: u32 = 250;
-/// Placements that one sweep looks at: what it costs does not grow with how many are in use.
+/// Placements that are looked at together: what a sweep costs at once does not grow with how many are in use.
 const LOOK: usize = 64;
 
-/// A pass over all placements in use, which takes as many sweeps as there are.
+/// A pass over all placements in use, which takes as many sweeps as their budgets ask for.
 #[derive(Default)]
 pub struct Pass {
-    /// Where the next sweep begins.
-    from: usize,
-    /// Those that have not said in time whether something is due: they are asked again at the end.
-    late: Vec<Tag>,
-    /// What failed so far.
-    failed: Option<Error>,
+    /// The last that had its turn.
+    after: Option<Tag>,
+    /// Those that did not say whether something is due when they were asked last: they are asked again at the end.
+    late: VecDeque<Tag>,
+    /// One of them, and how it failed. No sweep succeeds until it answers, so that what is told of the pool does not
+    /// change with how far the pass is.
+    failed: Option<(Tag, Error)>,
 }
 
-/// What came of some placements.
+/// Who is asked in one sweep.
+struct Turns {
+    /// First the one that failed, then all from where the pass has come to.
+    tags: Vec<Tag>,
+    late: Vec<Tag>,
+    n_used: usize,
+}
+
+/// What came of one sweep.
+#[derive(Default)]
 struct Round {
     swept: Swept,
-    late: Vec<Tag>,
-    failed: Option<Error>,
+    /// Whether all have had their turn.
+    is_end: bool,
+    after: Option<Tag>,
+    silent: BTreeSet<Tag>,
+    failed: Option<(Tag, Error)>,
+}
+
+impl Pass {
+    /// Takes whoever is to be asked.
+    fn turns(&mut self, used: &[Tag]) -> Turns {
+        let failed = self.failed.as_ref().map(|(tag, _)| *tag);
+        let known: BTreeSet<_> = self.late.iter().copied().chain(failed).collect();
+        let others = used.iter().copied().filter(|tag| Some(*tag) > self.after && !known.contains(tag));
+        let tags = failed.into_iter().chain(others).collect();
+        self.late.retain(|tag| Some(*tag) != failed);
+        let n_late = self.late.len().min(LOOK);
+        Turns { tags, late: self.late.drain(..n_late).collect(), n_used: used.len() }
+    }
+
+    /// Notes what came of asking. Whether some are still to be asked.
+    fn note(&mut self, round: Round) -> bool {
+        let failed = self.failed.take().filter(|(tag, _)| round.silent.contains(tag));
+        self.failed = round.failed.or(failed);
+        self.late.extend(round.silent);
+        if !round.swept.more {
+            self.after = round.after.filter(|_| !round.is_end);
+        }
+        round.swept.more || !round.is_end || !self.late.is_empty()
+    }
 }
 
 impl Shared {
-    /// Settles placement by placement, within a budget. Looks at some of them; there is more to do
-    /// until all have had their turn.
+    /// Settles placement by placement, within a budget. There is more to do until all have had their turn.
     ///
     /// # Errors
-    /// The server of a placement fails. It is told once all others have had their turn.
+    /// The server of a placement fails, or did when it was asked last. Others have had their turn all the same.
     pub async fn sweep(&self, call: &Call, budget: Budget) -> Result<Swept> {
-        let pass = || self.pass.lock().unwrap_or_else(PoisonError::into_inner);
-        let tags = self.tags.used();
-        let from = Some(pass().from).filter(|from| *from < tags.len()).unwrap_or(0);
-        let to = tags.len().min(from + LOOK);
-        let is_last = to == tags.len();
-        let mut some = tags[from..to].to_vec();
-        if is_last {
-            some.extend_from_slice(&pass().late);
-        }
-        let sweeping = self.sweep_some(call, budget, &some, is_last);
+        let turns = self.pass().turns(&self.tags.used());
+        let n_used = turns.n_used;
+        let sweeping = pin!(self.sweep_some(call, budget, turns));
         // Whether other hosts use more of them is asked beside: who cannot tell holds up none of those that are known.
-        let asking =
-            async { if is_last { Ok(self.tags.in_use(self, call).await?.len() > tags.len()) } else { Ok(true) } };
-        let (Round { swept, mut late, failed }, asked) = join(sweeping, asking).await;
-        let mut pass = pass();
-        pass.failed = pass.failed.take().or(failed);
-        if swept.more {
-            return Ok(swept);
+        let asking = pin!(self.tags.in_use(self, call));
+        let (round, asked) = match select(sweeping, asking).await {
+            Either::Left((round, asking)) if round.is_end => (round, Some(asking.await)),
+            Either::Left((round, _)) => (round, None),
+            Either::Right((asked, sweeping)) => (sweeping.await, Some(asked)),
+        };
+        let swept = round.swept;
+        let mut pass = self.pass();
+        let goes_on = pass.note(round);
+        if let Some((_, error)) = &pass.failed {
+            return Err(error.clone());
         }
-        pass.from = if is_last { 0 } else { to };
-        match is_last {
-            true => pass.late.clear(),
-            false => pass.late.append(&mut late),
-        }
-        match pass.failed.take_if(|_| is_last) {
-            Some(error) => Err(error),
-            None => asked.map(|more| Swept { more, ..swept }),
-        }
+        let has_more = asked.transpose()?.is_some_and(|tags| tags.len() > n_used);
+        Ok(Swept { more: goes_on || has_more, ..swept })
+    }
+
+    fn pass(&self) -> MutexGuard<'_, Pass> {
+        self.pass.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Settles what has fallen due in some placements. There is more to do where the budget is used up. One that does
-    /// not answer is waited for when all others are done, where it is `awaited` at all, and else is late once the
-    /// budget is over.
-    async fn sweep_some(&self, call: &Call, budget: Budget, tags: &[Tag], awaited: bool) -> Round {
+    /// not answer is waited for when all others have had their turn.
+    async fn sweep_some(&self, call: &Call, budget: Budget, turns: Turns) -> Round {
         let (start, mut left) = (Instant::now(), budget.items.max(1));
-        let (mut swept, mut failed) = (Swept::default(), None);
-        let mut late: BTreeSet<_> = tags.iter().copied().collect();
-        let look = |tag: &Tag| {
-            let tag = *tag;
-            async move { (tag, self.first_due(call, tag).await) }
-        };
-        let mut looks: FuturesUnordered<_> = tags.iter().map(look).collect();
+        let look = |tag| async move { (tag, self.first_due(call, tag).await) };
+        let (mut tags, mut late) = (turns.tags.into_iter(), turns.late);
+        let mut round = Round { silent: late.iter().copied().collect(), ..Round::default() };
+        let mut looks = FuturesUnordered::new();
         // The longest due first; each has a turn before one has the next.
         let mut due = BTreeSet::new();
         let mut n_done = 0;
         loop {
+            for tag in tags.by_ref().take(LOOK.saturating_sub(looks.len())) {
+                round.silent.insert(tag);
+                round.after = Some(tag);
+                looks.push(look(tag));
+            }
+            round.is_end = tags.as_slice().is_empty();
+            if round.is_end {
+                looks.extend(late.drain(..).map(look));
+            }
             let looked = match due.is_empty() {
-                true if awaited => looks.next().await,
+                true if round.is_end => looks.next().await,
                 true => timeout(budget.time.saturating_sub(start.elapsed()), looks.next()).await.unwrap_or(None),
                 false => looks.next().now_or_never().flatten(),
             };
             if let Some((tag, first)) = looked {
-                late.remove(&tag);
                 match first {
-                    Ok(first) => due.extend(first.map(|at| (0, at, tag))),
-                    Err(error) => failed = failed.or(Some(error)),
+                    Ok(first) => {
+                        round.silent.remove(&tag);
+                        due.extend(first.map(|at| (0, at, tag)));
+                    }
+                    Err(error) => round.failed = round.failed.or(Some((tag, error))),
                 }
                 continue;
             }
             let Some((turn, at, tag)) = due.pop_first() else { break };
             // One has its turn though the looks have taken all the time, so that this comes to an end.
             if n_done > 0 && (left == 0 || start.elapsed() >= budget.time) {
-                swept.more = true;
+                round.swept.more = true;
                 break;
             }
             n_done += 1;
-            match self.sweep_tag(call, tag, left.min(STEP), &mut swept).await {
+            match self.sweep_tag(call, tag, left.min(STEP), &mut round.swept).await {
                 Ok((more, done)) => {
                     // A step counts even if nothing was to be done, so that this comes to an end.
                     left = left.saturating_sub(done.max(1));
                     due.extend(more.then_some((turn + 1, at, tag)));
                 }
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => {
+                    round.silent.insert(tag);
+                    round.failed = round.failed.or(Some((tag, error)));
+                }
             }
         }
-        Round { swept, late: late.into_iter().collect(), failed }
+        round
     }
 
     async fn sweep_tag(&self, call: &Call, tag: Tag, limit: u32, swept: &mut Swept) -> Result<(bool, u32)> {
