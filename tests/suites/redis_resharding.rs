@@ -8,6 +8,8 @@ use sukkal_tests::batches::{Posters, everything, is_back, whole};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::admin;
 use sukkal_tests::servers::redis::Cluster;
+use sukkal_tests::shared::Shared;
+use sukkal_tests::stores::REDIS;
 use sukkal_tests::{Answer, Claim, Host, Queue, eventually};
 
 async fn host_over(cluster: &Cluster) -> Host {
@@ -119,6 +121,21 @@ async fn what_falls_due_while_its_slot_is_moved_does_so_afterwards() {
     cluster.finish_move(&moving);
     let claimed = waiting.await.expect("the waiter does not panic").expect(201).json();
     assert_eq!(claimed["messages"][0]["body"], "late");
+}
+
+#[tokio::test]
+async fn a_pool_says_what_it_holds_without_the_slot_that_is_moved() {
+    let cluster = Cluster::start();
+    let host = host_over(&cluster).await;
+    host.queue("q").post(["a", "b"]).await;
+    let slot = cluster.slot(&header(&cluster, &mut Vec::new()));
+    let pool = Shared::new(String::new(), cluster.uri(), REDIS, ()).opened().await;
+    assert_eq!(pool.messages().await, 2);
+    let moving = cluster.begin_move(slot);
+    cluster.move_keys(&moving, &cluster.keys_in(slot, cluster.owner(slot)));
+    assert_eq!(pool.messages().await, 0);
+    cluster.finish_move(&moving);
+    eventually("it is there", SOON, async || (pool.messages().await == 2).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

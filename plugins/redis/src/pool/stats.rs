@@ -1,14 +1,14 @@
 //! Counting: a queue, and all that the pool holds.
 
 use futures_util::future::try_join_all;
-use redis::Value;
+use redis::{Cmd, Value};
 use sukkal_plugin_sdk::{Call, QueueRef, Result, Spot, Stats, Timestamp, Usage};
 
 use super::shared::Shared;
 use crate::error;
 use crate::keys::Tag;
 use crate::script::{Reply, SCRIPTS};
-use crate::server::Effect;
+use crate::server::{Answer, Effect};
 
 impl Shared {
     /// The counts of a queue's main lane.
@@ -28,7 +28,7 @@ impl Shared {
         })
     }
 
-    /// What the pool holds in all. Expired messages count until they are swept.
+    /// What the pool holds in all, without what a cluster is moving. Expired messages count until they are swept.
     ///
     /// # Errors
     /// The server fails.
@@ -49,9 +49,14 @@ impl Shared {
         let (mut queues, mut messages) = (redis::cmd("ZCARD"), redis::cmd("GET"));
         queues.arg(format!("{base}q"));
         messages.arg(format!("{base}n"));
-        let queues = self.server.plain(call, Effect::Reads, &queues).await?;
-        let messages = self.server.plain(call, Effect::Reads, &messages).await?;
-        Ok((number(&queues)?, number(&messages)?))
+        Ok((self.number(call, &queues).await?, self.number(call, &messages).await?))
+    }
+
+    async fn number(&self, call: &Call, command: &Cmd) -> Result<u64> {
+        match self.server.send(call, Effect::Reads, command).await? {
+            Answer::Value(value) => number(&value),
+            Answer::Moving(_) | Answer::NoScript => Ok(0),
+        }
     }
 }
 
