@@ -45,7 +45,8 @@ pub trait PoolOpener: Send + Sync + 'static {
     /// The same as it may be shown: secrets are masked.
     fn shown(&self, spec: &PoolSpec) -> PoolSpec;
 
-    /// What is meant by one that may have been shown: secrets that are sent as they were shown are those that are stored.
+    /// What is meant by one that may have been shown: secrets that are sent as they were shown are those that are stored,
+    /// if the URI leads where they are stored for.
     ///
     /// # Errors
     /// None is stored that could be meant; in words for whoever sent it.

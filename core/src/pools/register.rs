@@ -41,7 +41,8 @@ impl Pools {
     /// opened: a pool that is down can be taken out of use.
     ///
     /// # Errors
-    /// `wish`'s; `BadBody`: the store cannot be opened, or a secret is sent as it is shown and none is stored; `Conflict`: another pool has it;
+    /// `wish`'s; `BadBody`: the store cannot be opened, or a secret is sent as it is shown and none is stored for that
+    /// server; `Conflict`: another pool has it;
     /// `PoolNotCreated`: it is not as its flavor's other pools are.
     pub async fn register(
         &self,

@@ -36,7 +36,7 @@ pub use sections::{Admin, Config, FilterConfig, Format, Log, Rest, SignedUrls};
 pub use settings::Settings;
 pub use show::{PluginSection, Typed};
 pub use tls::Tls;
-pub use unmask::{UnknownSecret, unmasked};
+pub use unmask::{UnknownSecret, is_same_place, unmasked};
 
 impl Config {
     /// Reads file and environment.

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::mask::{MASK, is_secret, masked, masked_pair, password};
 
-/// A mask in whose place nothing is stored, or something of another store: the setting's dotted path.
+/// A mask in whose place nothing is stored, or something of another server: the setting's dotted path.
 #[derive(Debug, PartialEq)]
 pub struct UnknownSecret(pub String);
 
@@ -45,6 +45,11 @@ pub fn unmasked(key: &str, path: &str, sent: Json, stored: Option<&Json>) -> Res
     }
 }
 
+/// Whether two URIs lead to one server, as one user: what is stored for the one is for no other.
+pub fn is_same_place(one: &str, other: &str) -> bool {
+    Parts::of(one).place() == Parts::of(other).place()
+}
+
 /// The parts of a URI.
 struct Parts<'a> {
     /// The scheme, and the user where there is a password.
@@ -65,11 +70,13 @@ impl<'a> Parts<'a> {
             Some((rest, query)) => (rest, Some(query)),
             None => (&text[rest..], None),
         };
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // Without a host it is the path that says where the store is.
+        let is_host = text[..scheme].ends_with("//") && !text[..scheme].ends_with("///");
+        let (host, path) = rest.split_at(rest.find('/').filter(|_| is_host).unwrap_or(rest.len()));
         Parts { start: &text[..start], password: password.map(|password| &text[password]), host, path, query }
     }
 
-    /// The store itself: a secret of one is not handed to another.
+    /// The server itself: a secret of one is not handed to another.
     fn place(&self) -> (&'a str, &'a str) {
         (self.start, self.host)
     }
@@ -77,7 +84,9 @@ impl<'a> Parts<'a> {
 
 fn unmasked_uri(sent: &str, stored: &str) -> Option<String> {
     let (sent, stored) = (Parts::of(sent), Parts::of(stored));
-    let is_there = sent.place() == stored.place();
+    // A password with such signs may end a URI's host for its driver, and not for us.
+    let is_plain = !sent.password.is_some_and(|password| password.contains(['/', '\\', '?', '#', '@']));
+    let is_there = is_plain && sent.place() == stored.place();
     let password = match sent.password {
         Some(MASK) => stored.password.filter(|_| is_there)?,
         password => password.unwrap_or_default(),
@@ -179,6 +188,9 @@ mod tests {
             ("uri", json!("rediss://me:***@h"), json!("redis://me:x@h"), "uri"),
             ("uri", json!("redis://other?password=***"), json!("redis://h?password=x"), "uri"),
             ("uri", json!("redis://h?pass=***"), json!("redis://h?password=x"), "uri"),
+            ("uri", json!("redis://h:2?password=***"), json!("redis://h:1?password=x"), "uri"),
+            ("uri", json!("unix:///run/b.sock?pass=***"), json!("unix:///run/a.sock?pass=x"), "uri"),
+            ("uri", json!("a://me:x@other/?b=c@h?d&pass=***"), json!("a://me:x@h?pass=y"), "uri"),
         ] {
             let refused = Err(UnknownSecret(named.to_owned()));
             assert_eq!(unmasked(key, key, sent.clone(), Some(&stored)), refused, "{sent} where {stored} is stored");

@@ -11,7 +11,7 @@ use super::identity::{identity, is_named};
 use super::installed::Plugin;
 use super::registry::{Kind, Registry};
 use super::schema;
-use crate::config::{Config, Mistake, Settings, UnknownSecret, masked, scheme, unmasked};
+use crate::config::{Config, Mistake, Settings, UnknownSecret, is_same_place, masked, scheme, unmasked};
 use crate::metrics::Metrics;
 
 /// Opens pools by the plugins that were found.
@@ -114,15 +114,14 @@ impl PoolOpener for PoolPlugins {
 
     fn meant(&self, sent: PoolSpec, stored: Option<&PoolSpec>) -> Result<PoolSpec, String> {
         let told = |UnknownSecret(path): UnknownSecret| {
-            format!(
-                "{path} is sent as secrets are shown, and none is stored that could be meant; send the secret itself"
-            )
+            format!("no secret is stored that {path} could mean for this user and server; send the secret itself")
         };
         let stored_uri = stored.map(|stored| Value::from(stored.uri.as_str()));
         let uri = match unmasked("uri", "uri", Value::from(sent.uri), stored_uri.as_ref()).map_err(told)? {
             Value::String(uri) => uri,
             _ => String::new(),
         };
+        let stored = stored.filter(|stored| is_same_place(&uri, &stored.uri));
         let option = |(key, value): (String, Value)| {
             let stored = stored.and_then(|stored| stored.options.get(&key));
             let value = unmasked(&key, &format!("options.{key}"), value, stored).map_err(told)?;

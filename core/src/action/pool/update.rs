@@ -17,10 +17,12 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let change = |before: Option<&StoredPool>| {
         let before = before.ok_or_else(|| no_pool(request))?;
         let Draft { uri, weight, flavor, options } = &draft;
+        // As if it were sent as it is shown: no secret goes along to another server unasked.
+        let shown = || context.service.pools.opener().shown(&before.spec);
         Ok(Wish {
             spec: PoolSpec {
                 uri: uri.clone().unwrap_or_else(|| before.spec.uri.clone()),
-                options: options.clone().unwrap_or_else(|| before.spec.options.clone()),
+                options: options.clone().unwrap_or_else(|| shown().options),
             },
             weight: weight.unwrap_or(before.weight),
             flavor: flavor.clone().unwrap_or_else(|| before.flavor.clone()),

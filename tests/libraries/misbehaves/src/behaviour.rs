@@ -11,6 +11,8 @@ pub struct Behaviour {
     pub at: String,
     /// What is done there.
     pub does: Does,
+    /// A secret, with which nothing is done.
+    pub token: String,
 }
 
 /// What can be done.
