@@ -32,6 +32,8 @@ pub struct Rechecks {
     under_way: HashMap<QueueId, i64>,
     /// Queues with messages that could not move, and when it is seen whether they can.
     stuck: HashMap<QueueId, Timestamp>,
+    /// What this transaction has taken out of them: it is put back if that is rolled back.
+    taken: HashMap<QueueId, Timestamp>,
 }
 
 impl Rechecks {
@@ -45,7 +47,7 @@ impl Rechecks {
         let under_way = under_way.collect::<Result<_, _>>()?;
         let mut statement = connection.prepare(STUCK)?;
         let stuck = statement.query_map([], |row| Ok((queue_id(row.get(0)?), now)))?;
-        Ok(Rechecks { under_way, stuck: stuck.collect::<Result<_, _>>()? })
+        Ok(Rechecks { under_way, stuck: stuck.collect::<Result<_, _>>()?, taken: HashMap::new() })
     }
 
     /// From the first block on.
@@ -65,8 +67,14 @@ impl Rechecks {
 
     /// There is nothing to hold against anything any more.
     pub fn end(&mut self, queue: QueueId) {
-        self.stuck.remove(&queue);
+        self.take(queue);
         self.done(queue);
+    }
+
+    fn take(&mut self, queue: QueueId) {
+        if let Some(due) = self.stuck.remove(&queue) {
+            self.taken.entry(queue).or_insert(due);
+        }
     }
 
     fn done(&mut self, queue: QueueId) {
@@ -77,6 +85,7 @@ impl Rechecks {
 
     /// The transaction is committed.
     pub fn committed(&mut self) {
+        self.taken.clear();
         if !self.under_way.is_empty() {
             self.under_way.retain(|_, from| *from < DONE);
         }
@@ -85,6 +94,7 @@ impl Rechecks {
     /// The transaction is rolled back: what it has done is to be done again.
     pub fn forget(&mut self) {
         self.under_way.values_mut().for_each(|from| *from = 0);
+        self.stuck.extend(self.taken.drain());
     }
 }
 
@@ -96,7 +106,7 @@ pub fn look(ledger: &mut Ledger, queue: &mut Queue, swept: &mut Swept) -> Outcom
     if ledger.rechecks.falls_due(queue.id) > ledger.now {
         return Ok(());
     }
-    ledger.rechecks.stuck.remove(&queue.id);
+    ledger.rechecks.take(queue.id);
     if queue.tally.exhausted == 0 {
         return Ok(());
     }

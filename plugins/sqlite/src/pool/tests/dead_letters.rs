@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use sukkal_plugin_sdk::{
-    DeadLetterRule, Header, List, MessageId, NewMessage, Pool as _, Post, QueueId, Reason, Release,
+    DeadLetterRule, Delete, Header, List, MessageId, NewMessage, Pool as _, Post, QueueId, Reason, Release,
 };
 
 use super::{ALL, QUEUE, Rig, bodies, call, message, queue, secs};
+use crate::error::Fail;
+use crate::pool::{delete, settle};
 
 const DEAD: QueueId = QueueId(4);
 
@@ -125,6 +127,29 @@ fn what_is_stuck_is_looked_at_once_however_much_it_is_and_holds_up_nobody() {
     rig.settle();
     assert_eq!((rig.stats(QUEUE).free, rig.stats(DEAD).free), (0, 10_000));
     assert_eq!(bodies(&dead(&rig)), texts[..100]);
+}
+
+#[test]
+fn what_is_stuck_is_looked_at_again_after_a_transaction_that_came_to_nothing() {
+    let rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    let place = rig.post(&["m"])[0];
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert_eq!(rig.sweep().stuck, 1);
+    rig.clock.advance(secs(6));
+    let call = call();
+    let fails = rig.pool().write(&call, 0, move |ledger| {
+        delete::delete(ledger, &queue(QUEUE, 1), &Delete { places: vec![place], ..Delete::default() })?;
+        let swept = settle::sweep(ledger, ALL)?;
+        assert_eq!(swept.stuck, 0, "it is deleted");
+        Err::<(), _>(Fail::Corrupt("not really"))
+    });
+    rig.run(fails).unwrap_err();
+    assert_eq!(rig.sweep().stuck, 1, "it is there as before");
+    rig.configure(DEAD, 1, None).unwrap();
+    rig.clock.advance(secs(6));
+    assert_eq!(rig.sweep().moved, 1);
 }
 
 #[test]
