@@ -137,6 +137,17 @@ impl PoolBench {
         self.pool.capabilities().ok_or_else(|| Failure::Broken("capabilities() panicked".to_owned()))
     }
 
+    /// For cases that close the pool, or end its process: what it holds must outlive that.
+    ///
+    /// # Errors
+    /// `NotOffered`: the pool states that it does not.
+    pub fn must_be_kept(&self) -> Result<(), Failure> {
+        match self.capabilities()?.is_kept() {
+            true => Ok(()),
+            false => Err(Failure::NotOffered("the pool does not state that what it holds outlives it".to_owned())),
+        }
+    }
+
     /// A new queue.
     pub async fn queue(&self) -> Result<Queue, Failure> {
         self.queue_with(None, Header::default()).await

@@ -32,16 +32,14 @@ pub struct Saved {
 /// and end the process, which has no call in flight then.
 ///
 /// # Errors
-/// The store fails it, or states no durability.
+/// The store fails it, or states that it keeps nothing.
 pub async fn live(
     bench: PoolBench,
     steps: &[Step],
     saved: Option<Saved>,
     kill: impl FnOnce(&Saved),
 ) -> Result<(), Failure> {
-    if !bench.capabilities()?.durability {
-        return Err(Failure::NotOffered("the pool does not state durability".to_owned()));
-    }
+    bench.must_be_kept()?;
     match play(bench, steps, saved, kill).await {
         Ok(()) | Err(Stop::Undecided) => Ok(()),
         Err(Stop::Failed(failure)) => Err(failure),

@@ -79,7 +79,7 @@ struct Tries {
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn one_by_one(bench: PoolBench) -> Result<(), Failure> {
-    let restarts = bench.reopen.is_some() && bench.capabilities()?.durability;
+    let restarts = bench.reopen.is_some() && bench.capabilities()?.is_kept();
     let mut search = Search::new(Kind::OneByOne, &bench.effort);
     let mut bench = Some(bench);
     // There is no pool left where it could not be opened again.

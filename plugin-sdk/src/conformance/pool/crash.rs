@@ -49,11 +49,9 @@ type Notes = Arc<Mutex<Acknowledged>>;
 /// `kill` must note it down and end the process; no further answer is taken before it returns.
 ///
 /// # Errors
-/// The pool fails before that, or states no durability.
+/// The pool fails before that, or states that it keeps nothing.
 pub async fn work(bench: PoolBench, kill: impl FnOnce(&Acknowledged)) -> Result<(), Failure> {
-    if !bench.capabilities()?.durability {
-        return Err(Failure::NotOffered("the pool does not state durability".to_owned()));
-    }
+    bench.must_be_kept()?;
     let queue = bench.queue().await?;
     let placement = queue.reference.placement().to_vec();
     let notes = Notes::new(Mutex::new(Acknowledged { queue: queue.reference.id().0, placement, ..Default::default() }));

@@ -1,4 +1,4 @@
-//! Promise 1 over a restart, for pools that state durability. Kills are the crash tests' matter.
+//! Promise 1 over a restart, for pools whose messages outlive it. Kills are the crash tests' matter.
 
 use crate::conformance::bench::{HOUR, MINUTE, Queue, kind, messages, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
@@ -14,15 +14,13 @@ cases! { PoolBench:
     "pool.restart.leases" leases "leases and epochs hold over a restart"
 }
 
-async fn durable(bench: &PoolBench) -> Result<Queue, Failure> {
-    if !bench.capabilities()?.durability {
-        return Err(Failure::NotOffered("the pool does not state durability".to_owned()));
-    }
+async fn kept(bench: &PoolBench) -> Result<Queue, Failure> {
+    bench.must_be_kept()?;
     bench.queue().await
 }
 
 async fn messages_stay(bench: PoolBench) -> Result<(), Failure> {
-    let queue = durable(&bench).await?;
+    let queue = kept(&bench).await?;
     drop(bench);
     queue.post(&["a", "b", "c"]).await?;
     queue.pop(1).await?;
@@ -35,7 +33,7 @@ async fn messages_stay(bench: PoolBench) -> Result<(), Failure> {
 }
 
 async fn places(bench: PoolBench) -> Result<(), Failure> {
-    let queue = durable(&bench).await?;
+    let queue = kept(&bench).await?;
     drop(bench);
     let before = queue.post(&["a", "b"]).await?;
     let delete = Delete { places: before.clone(), ..Delete::default() };
@@ -47,7 +45,7 @@ async fn places(bench: PoolBench) -> Result<(), Failure> {
 }
 
 async fn claims(bench: PoolBench) -> Result<(), Failure> {
-    let queue = durable(&bench).await?;
+    let queue = kept(&bench).await?;
     drop(bench);
     queue.post(&["claimed", "free"]).await?;
     queue.post_with(&["delayed"], HOUR, 5 * MINUTE).await?;
@@ -63,7 +61,7 @@ async fn claims(bench: PoolBench) -> Result<(), Failure> {
 }
 
 async fn keys(bench: PoolBench) -> Result<(), Failure> {
-    let queue = durable(&bench).await?;
+    let queue = kept(&bench).await?;
     drop(bench);
     let key = Key { scope: "s".to_owned(), key: "k".into(), fingerprint: "f".into(), window: HOUR };
     let post = Post { messages: messages(&["a"], HOUR, Duration::ZERO), key: Some(key), ..Post::default() };
@@ -75,7 +73,7 @@ async fn keys(bench: PoolBench) -> Result<(), Failure> {
 }
 
 async fn leases(bench: PoolBench) -> Result<(), Failure> {
-    let queue = durable(&bench).await?.at_epoch(2);
+    let queue = kept(&bench).await?.at_epoch(2);
     drop(bench);
     queue.configure(crate::Header { epoch: 2, ..Default::default() }).await?;
     let lease = |holder: &str| Lease {
