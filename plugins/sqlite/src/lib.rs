@@ -15,6 +15,7 @@ mod reserve;
 mod schema;
 mod settings;
 mod store;
+mod thread;
 mod wal;
 mod writer;
 

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use sukkal_plugin_sdk::tokio::sync::oneshot;
@@ -13,13 +12,13 @@ use crate::backlog::{Backlog, Rejected};
 use crate::connection;
 use crate::error::{Fail, Outcome, busy, closed, timed_out};
 use crate::settings::Settings;
+use crate::thread::Thread;
 
 type Work = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Reads wait here for one of a few threads.
 pub struct Readers {
     backlog: Arc<Backlog<Work>>,
-    threads: Vec<JoinHandle<()>>,
     host: Host,
 }
 
@@ -28,19 +27,21 @@ impl Readers {
     ///
     /// # Errors
     /// `Unavailable`: the file cannot be opened, or no thread is left.
-    pub fn start(path: &Path, settings: &Settings, host: Host, gate: &Arc<RwLock<()>>) -> Result<Readers> {
+    pub fn start(
+        path: &Path,
+        settings: &Settings,
+        host: Host,
+        gate: &Arc<RwLock<()>>,
+    ) -> Result<(Readers, Vec<Thread>)> {
         let backlog = Arc::new(Backlog::<Work>::new(settings.waiting as usize, usize::MAX));
-        let mut readers = Readers { backlog, threads: Vec::new(), host };
+        let mut threads = Vec::new();
         for _ in 0..settings.readers {
             let connection = connection::reader(path, settings)?;
-            let (backlog, gate) = (readers.backlog.clone(), gate.clone());
-            let thread = std::thread::Builder::new()
-                .name("sqlite-reader".to_owned())
-                .spawn(move || run(&connection, &backlog, &gate))
-                .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
-            readers.threads.push(thread);
+            let (work, closed, gate) = (backlog.clone(), backlog.clone(), gate.clone());
+            let run = move || run(&connection, &work, &gate);
+            threads.push(Thread::start("sqlite-reader", run, move || closed.close())?);
         }
-        Ok(readers)
+        Ok((Readers { backlog, host }, threads))
     }
 
     /// Runs a piece of work on a snapshot that holds every commit that was acknowledged before.
@@ -69,15 +70,6 @@ impl Readers {
         })?;
         // The sender is dropped unsent only when the work panicked.
         answer.await.unwrap_or_else(|_| Err(Fail::Panicked.into()))
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.backlog.close();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
     }
 }
 

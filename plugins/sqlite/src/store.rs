@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use sukkal_plugin_sdk::tokio::sync::oneshot;
@@ -19,22 +18,29 @@ use crate::reader::Readers;
 use crate::reserve;
 use crate::schema::Schema;
 use crate::settings::{Settings, Synchronous};
+use crate::thread::{Thread, spawn};
 use crate::wal::Wal;
 use crate::writer::{Ledger, Writer};
 
-/// One open file. Dropping it ends its threads once all that was accepted is committed.
+/// One open file. Where it is not shut down, dropping it does the same, on the thread that drops it.
 pub struct Store<L> {
-    // In the order in which they must go: the lock last.
     pub writer: Writer<L>,
     pub readers: Readers,
-    _copier: Copier,
-    _file: Arc<File>,
-    _lock: FileLock,
+    held: Mutex<Option<Held>>,
     /// The host that opened it.
     pub host: Host,
     /// The settings that hold for this file.
     pub settings: Settings,
     warnings: Vec<String>,
+}
+
+/// What an open file holds, in the order in which it must go: the lock last.
+struct Held {
+    _writer: Thread,
+    _readers: Vec<Thread>,
+    _copier: Thread,
+    _file: Arc<File>,
+    _lock: FileLock,
 }
 
 impl<L: Ledger> Store<L> {
@@ -59,10 +65,7 @@ impl<L: Ledger> Store<L> {
             // Nobody may be waiting any more, which is no concern of ours.
             let _ = opened.send(store);
         };
-        std::thread::Builder::new()
-            .name("sqlite-open".to_owned())
-            .spawn(work)
-            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
+        spawn("sqlite-open", work)?;
         // The sender is dropped unsent only when opening panicked.
         answer.await.unwrap_or_else(|_| Err(Fail::Panicked.into()))
     }
@@ -82,16 +85,34 @@ impl<L: Ledger> Store<L> {
         let mut connection = connection::writer(&path, schema, &settings)?;
         lock.keep();
         let wal = Wal::watch(&mut connection, &path, file.clone(), &settings).map_err(|error| of_driver(&error))?;
-        let readers = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
-        let copier = Copier { thread: Some(wal.start(&path, &settings)?), wal: wal.clone() };
+        let (readers, reading) = Readers::start(&path, &settings, host.clone(), &wal.gate())?;
+        let copier = wal.start(&path, &settings)?;
         let presence = Presence::of(&path).map_err(|error| cannot_open(&path, &error))?;
         let ledger = ledger(connection)?;
-        let writer = Writer::start(ledger, host.clone(), wal, presence, schema.role, settings.waiting as usize)?;
+        let waiting = settings.waiting as usize;
+        let (writer, writing) = Writer::start(ledger, host.clone(), wal, presence, schema.role, waiting)?;
         let warnings = warnings(&path, &settings);
         for warning in &warnings {
             tracing::warn!(file = %path.display(), "{warning}");
         }
-        Ok(Store { writer, readers, _copier: copier, _file: file, _lock: lock, host, settings, warnings })
+        let held = Held { _writer: writing, _readers: reading, _copier: copier, _file: file, _lock: lock };
+        Ok(Store { writer, readers, held: Mutex::new(Some(held)), host, settings, warnings })
+    }
+
+    /// Ends its threads once all that was accepted is committed, and lets go of the file; what comes is refused. That
+    /// can take as long as the disk likes, so it is done on a thread of its own, and goes on there when nobody waits
+    /// for it any more.
+    pub async fn shutdown(&self) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (ended, answer) = oneshot::channel::<()>();
+        let end = move || {
+            drop(held);
+            drop(ended);
+        };
+        // Where no thread is left, it has been done here.
+        if spawn("sqlite-close", end).is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// What an operator should know of a store that answers.
@@ -165,21 +186,6 @@ fn warnings(path: &Path, settings: &Settings) -> Vec<String> {
         warnings.push("synchronous is normal: a power cut can take the last commits; set it to full".to_owned());
     }
     warnings
-}
-
-/// Ends the thread that copies the log.
-struct Copier {
-    wal: Arc<Wal>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Copier {
-    fn drop(&mut self) {
-        self.wal.close();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// How large a file is, and how large it may become.

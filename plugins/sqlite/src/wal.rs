@@ -11,7 +11,6 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -22,6 +21,7 @@ use crate::error::{Fail, Outcome};
 use crate::headroom::{Headroom, LOG_HEAD};
 use crate::reserve::{Leaves, Reserve};
 use crate::settings::Settings;
+use crate::thread::Thread;
 
 /// How many times the threshold the log may be long.
 const BOUND: usize = 8;
@@ -247,13 +247,10 @@ impl Wal {
     ///
     /// # Errors
     /// `Unavailable`: the file cannot be opened again, or no thread is left.
-    pub fn start(self: &Arc<Self>, path: &Path, settings: &Settings) -> Result<JoinHandle<()>> {
+    pub fn start(self: &Arc<Self>, path: &Path, settings: &Settings) -> Result<Thread> {
         let connection = connection::checkpointer(path, settings)?;
-        let wal = self.clone();
-        std::thread::Builder::new()
-            .name("sqlite-wal".to_owned())
-            .spawn(move || wal.run(&connection))
-            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))
+        let (wal, closed) = (self.clone(), self.clone());
+        Thread::start("sqlite-wal", move || wal.run(&connection), move || closed.close())
     }
 
     fn run(&self, connection: &Connection) {
@@ -275,8 +272,7 @@ impl Wal {
         !signal.closed
     }
 
-    /// Ends the thread.
-    pub fn close(&self) {
+    fn close(&self) {
         self.signal().closed = true;
         self.raised.notify_all();
     }

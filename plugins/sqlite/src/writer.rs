@@ -9,7 +9,6 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -21,6 +20,7 @@ use crate::error::{Fail, Outcome, busy, closed};
 use crate::job::{Job, Jobs, Task, run, wanted};
 use crate::presence::Presence;
 use crate::reserve::Leaves;
+use crate::thread::Thread;
 use crate::wal::Wal;
 
 /// At most so many pieces of work in one transaction.
@@ -63,11 +63,10 @@ pub trait Ledger: Send + 'static {
 /// Gives work to the writing thread.
 pub struct Writer<L> {
     backlog: Arc<Backlog<Box<dyn Job<L>>>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl<L: Ledger> Writer<L> {
-    /// Starts the thread.
+    /// Starts the thread, which ends once all that was accepted is committed.
     ///
     /// # Errors
     /// `Unavailable`: no thread is left.
@@ -78,18 +77,16 @@ impl<L: Ledger> Writer<L> {
         presence: Presence,
         role: &'static str,
         waiting: usize,
-    ) -> Result<Writer<L>> {
+    ) -> Result<(Writer<L>, Thread)> {
         let backlog = Arc::new(Backlog::new(waiting, WAITING_BYTES));
         let mut worker = Worker { ledger, host, wal, presence, role, backlog: backlog.clone() };
-        let thread = std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || {
-                let _ended = Ended(worker.backlog.clone());
-                worker.run();
-                worker.wal.end(worker.ledger.connection());
-            })
-            .map_err(|error| Error::unavailable("no thread is left for the store").detail(error))?;
-        Ok(Writer { backlog, thread: Some(thread) })
+        let run = move || {
+            let _ended = Ended(worker.backlog.clone());
+            worker.run();
+            worker.wal.end(worker.ledger.connection());
+        };
+        let closed = backlog.clone();
+        Ok((Writer { backlog }, Thread::start("sqlite-writer", run, move || closed.close())?))
     }
 
     /// Runs a piece of work in a transaction; the answer comes once that is committed.
@@ -112,15 +109,6 @@ impl<L: Ledger> Writer<L> {
         })?;
         // The sender is dropped unsent only when the thread is gone, see [`Ended`].
         answer.await.unwrap_or_else(|_| Err(closed().unknown()))
-    }
-}
-
-impl<L> Drop for Writer<L> {
-    fn drop(&mut self) {
-        self.backlog.close();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -76,6 +76,10 @@ impl sukkal_plugin_sdk::Catalog for Catalog {
         self.store.writer.submit(call, SMALL, write::probe).await?;
         Ok(self.store.health())
     }
+
+    async fn shutdown(&self) {
+        self.store.shutdown().await;
+    }
 }
 
 /// Every statement, for the test of their plans.

@@ -280,4 +280,8 @@ impl sukkal_plugin_sdk::Pool for Pool {
         let (settings, totals) = (self.store.settings.clone(), self.totals.clone());
         self.read(call, move |snapshot| stats::usage(snapshot.connection, &totals, &settings)).await
     }
+
+    async fn shutdown(&self) {
+        self.store.shutdown().await;
+    }
 }

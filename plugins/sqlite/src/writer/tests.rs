@@ -37,7 +37,8 @@ impl Ledger for Numbers {
     }
 }
 
-fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
+/// The writer, its thread, and what holds its file.
+fn numbers(waiting: usize) -> (Writer<Numbers>, (Thread, tempfile::TempDir)) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("n.db");
     let mut connection = Connection::open(&path).unwrap();
@@ -45,7 +46,9 @@ fn numbers(waiting: usize) -> (Writer<Numbers>, tempfile::TempDir) {
     let file = crate::reserve::open(&path).unwrap();
     let wal = Wal::watch(&mut connection, &path, file, &crate::settings::Settings::default()).unwrap();
     let presence = Presence::of(&path).unwrap();
-    (Writer::start(Numbers(connection, false), host(dir.path()).0, wal, presence, "pool", waiting).unwrap(), dir)
+    let host = host(dir.path()).0;
+    let (writer, thread) = Writer::start(Numbers(connection, false), host, wal, presence, "pool", waiting).unwrap();
+    (writer, (thread, dir))
 }
 
 fn call() -> Call {
@@ -116,7 +119,7 @@ fn only_the_culprits_fail(writer: &Writer<Numbers>, go: Sender<()>) {
 
 #[test]
 fn in_one_transaction_only_the_culprit_fails() {
-    let (writer, _dir) = numbers(100);
+    let (writer, _there) = numbers(100);
     let (_early, go) = gate(&writer);
     // It joins the transaction of the first, whose end all others miss.
     let (late, begins, go_late) = closed_gate(&writer);
@@ -128,7 +131,7 @@ fn in_one_transaction_only_the_culprit_fails() {
 
 #[test]
 fn what_joins_a_transaction_and_fails_costs_nobody_else_anything() {
-    let (writer, _dir) = numbers(100);
+    let (writer, _there) = numbers(100);
     let (early, go) = gate(&writer);
     only_the_culprits_fail(&writer, go);
     Builder::new_current_thread().build().unwrap().block_on(early).unwrap();
@@ -136,7 +139,7 @@ fn what_joins_a_transaction_and_fails_costs_nobody_else_anything() {
 
 #[test]
 fn more_than_may_wait_is_refused_at_once() {
-    let (writer, _dir) = numbers(1);
+    let (writer, _there) = numbers(1);
     let (_early, go) = gate(&writer);
     let waiting = submit(&writer, insert(1));
     let runtime = Builder::new_current_thread().build().unwrap();
@@ -149,7 +152,7 @@ fn more_than_may_wait_is_refused_at_once() {
 
 #[test]
 fn when_the_thread_breaks_off_nobody_waits_for_it() {
-    let (writer, _dir) = numbers(100);
+    let (writer, _there) = numbers(100);
     let (_early, go) = gate(&writer);
     let breaks = submit(&writer, |numbers| {
         numbers.1 = true;

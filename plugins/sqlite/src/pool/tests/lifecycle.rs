@@ -1,5 +1,9 @@
 //! Epochs, restarts, purging, dropping, a full disk, a second opener, moving a queue.
 
+use std::pin::{Pin, pin};
+use std::sync::mpsc::channel;
+use std::task::{Context, Waker};
+
 use sukkal_plugin_sdk::{
     Budget, ClaimId, Cursor, ErrorKind, Guard, Header, List, NewMessage, Pool as _, Post, QueueId, Stats,
 };
@@ -52,6 +56,43 @@ fn everything_goes_on_after_a_restart() {
     assert_eq!(rig.listed(), ["a", "later", "e"]);
     let stats = rig.stats(QUEUE);
     assert_eq!((stats.free, stats.claimed), (3, 0));
+}
+
+#[test]
+fn a_pool_that_is_shut_down_commits_what_it_has_accepted_and_gives_its_file_to_the_next() {
+    let rig = Rig::new();
+    rig.post(&["a"]);
+    let ((begins, begun), (go, goes)) = (channel(), channel::<()>());
+    let (call, queue) = (call(), queue(QUEUE, 1));
+    let mut held_up = pin!(rig.pool().write(&call, 0, move |_| {
+        let _ = begins.send(());
+        let _ = goes.recv();
+        Ok(())
+    }));
+    assert!(waits(held_up.as_mut()));
+    begun.recv().unwrap();
+    let accepted = Post { messages: vec![message("b")], ..Post::default() };
+    let mut accepted = pin!(rig.pool().post(&call, &queue, accepted));
+    assert!(waits(accepted.as_mut()));
+    let mut end = pin!(rig.pool().shutdown());
+    assert!(waits(end.as_mut()), "nor does it hold the thread of whoever asks for it");
+    drop(go);
+    rig.run(async {
+        held_up.await.unwrap();
+        accepted.await.unwrap();
+        end.await;
+    });
+    let refused = rig.post_all(Post { messages: vec![message("c")], ..Post::default() });
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Unavailable);
+    // The first is not dropped yet.
+    let next = rig.open().unwrap();
+    let listed = rig.run(next.list(&call, &queue, List { limit: 10, ..List::default() })).unwrap();
+    assert_eq!(bodies(&listed), ["a", "b"]);
+}
+
+/// Whether something is not done at once.
+fn waits(future: Pin<&mut impl Future>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 
 #[test]
