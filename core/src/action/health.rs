@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use sukkal_plugin_sdk::load::OpenPool;
+use sukkal_plugin_sdk::load::{OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
-    self as sdk, Budget, Call, ClaimId, Delete, Extensions, Guard, Header, List, NewClaim, NewMessage, Place, Post,
-    QueueId, QueueRef, Release,
+    self as sdk, Budget, Call, Change, ClaimId, Delete, Expect, Extensions, Guard, Header, List, NewClaim, NewMessage,
+    Place, Post, QueueId, QueueRef, Release, Timestamp, Write,
 };
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Object};
+use crate::directory::Dropping;
 use crate::engine::Context;
 use crate::pools::{DEFAULT, Member};
 use crate::random::random_uuid;
@@ -25,17 +26,24 @@ const DEFAULT_POOL: &str = "default_pool";
 const LIFE: Duration = Duration::from_secs(60);
 /// How long one operation may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a trial is left alone before a janitor removes what it has left.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+/// How long that is remembered, so that trials of a pool that is down for long do not pile up.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 /// One step of removing it.
 const STEP: Budget = Budget { items: 100, time: Duration::from_millis(50) };
 
 pub(crate) async fn run(context: &Context<'_>) -> Answer {
     let service = context.service;
     let silent = service.silent().await;
+    let has_catalog = !silent.iter().any(|store| store.is_catalog());
     let mut trials = JoinSet::new();
     for member in service.pools.all() {
         let call = Call::new(context.call.request_id(), "", context.call.deadline());
         let reachable = !silent.iter().any(|store| store.is_pool(member.name()));
-        trials.spawn(async move { (member.name().to_owned(), tried(&member, &call, reachable).await) });
+        let notes =
+            Notes { catalog: has_catalog.then(|| service.catalog.clone()), until: service.now().after(LEFT_ALONE) };
+        trials.spawn(async move { (member.name().to_owned(), tried(&member, &call, &notes, reachable).await) });
     }
     let mut pools: BTreeMap<String, Object> = trials.join_all().await.into_iter().collect();
     if !service.pools.is_pooled() {
@@ -45,7 +53,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Answer {
         return Answer::Health(health);
     }
     let mut health = Object::new();
-    health.insert(CATALOG.to_owned(), silent.iter().all(|store| !store.is_catalog()).into());
+    health.insert(CATALOG.to_owned(), has_catalog.into());
     for (name, pool) in pools {
         let name = match name.as_str() {
             DEFAULT => DEFAULT_POOL.to_owned(),
@@ -59,12 +67,16 @@ pub(crate) async fn run(context: &Context<'_>) -> Answer {
 }
 
 /// How a pool is, and how it does each operation.
-async fn tried(member: &Member, call: &Call, reachable: bool) -> Object {
+async fn tried(member: &Member, call: &Call, notes: &Notes, reachable: bool) -> Object {
     let mut operations = Object::new();
     if let Ok(pool) = member.pool() {
         let mut trial = Trial::of(&pool, member.title(), call);
+        let remains = Dropping::of_unknown(&trial.ended(), member.name(), notes.until);
+        notes.add(call, &remains).await;
         // What failed is told; whatever was made is removed all the same.
-        let _ = trial.run().await;
+        if trial.run().await.is_some() {
+            notes.remove(call, &remains).await;
+        }
         operations = trial.operations;
     }
     let mut health = Object::new();
@@ -77,7 +89,35 @@ async fn tried(member: &Member, call: &Call, reachable: bool) -> Object {
     health
 }
 
-/// A queue of its own in one pool, which no catalog knows.
+/// What trials may leave behind, where a pool or this host ends in the middle: janitors remove that.
+struct Notes {
+    /// None: it does not answer. Pools are tried all the same.
+    catalog: Option<OpenCatalog>,
+    until: Timestamp,
+}
+
+impl Notes {
+    async fn add(&self, call: &Call, remains: &Dropping) {
+        let Ok(value) = remains.to_bytes() else { return };
+        let write = Write::Put { value, expires_in: Some(REMEMBERED), extensions: Extensions::new() };
+        self.commit(call, Change { key: remains.key(), expect: Expect::Any, write }).await;
+    }
+
+    async fn remove(&self, call: &Call, remains: &Dropping) {
+        self.commit(call, Change::delete(remains.key(), Expect::Any)).await;
+    }
+
+    async fn commit(&self, call: &Call, change: Change) {
+        let Some(catalog) = &self.catalog else { return };
+        match tokio::time::timeout(PATIENCE, catalog.commit(call, vec![change])).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "what a trial may leave could not be noted"),
+            Err(_) => tracing::debug!("what a trial may leave could not be noted in time"),
+        }
+    }
+}
+
+/// A queue of its own in one pool, which has no record but a note.
 struct Trial<'a> {
     pool: &'a OpenPool,
     name: &'a str,
@@ -93,16 +133,21 @@ impl<'a> Trial<'a> {
         Trial { pool, name, call, queue, operations: Object::new() }
     }
 
-    /// Each operation in turn, until one fails: what follows depends on it.
+    /// Its queue, as it ends.
+    fn ended(&self) -> QueueRef {
+        QueueRef::new(self.queue.id(), 2, self.queue.placement().to_vec())
+    }
+
+    /// Each operation in turn, until one fails: what follows depends on it. None where something may be left.
     async fn run(&mut self) -> Option<()> {
         let (pool, call, queue) = (self.pool, self.call, self.queue.clone());
         self.step("create_queue", pool.configure(call, &queue, Header { epoch: 1, ..Header::default() })).await?;
         let used = self.use_it(&queue).await;
-        let gone = Header { epoch: 2, dropping: true, ..Header::default() };
+        let ended = self.ended();
         let dropped = async {
-            pool.configure(call, &queue, gone).await?;
-            let queue = QueueRef::new(queue.id(), 2, queue.placement().to_vec());
-            while !pool.drop_queue(call, &queue, STEP).await?.done {}
+            let gone = Header { epoch: ended.epoch(), dropping: true, ..Header::default() };
+            pool.configure(call, &ended, gone).await?;
+            while !pool.drop_queue(call, &ended, STEP).await?.done {}
             Ok(())
         };
         match used {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sukkal_plugin_sdk::{Bytes, Header, QueueId, QueueRef, RecordKey};
+use sukkal_plugin_sdk::{Bytes, Header, QueueId, QueueRef, RecordKey, Timestamp};
 
 use super::former::FormerRecord;
 use crate::answer::Object;
@@ -128,6 +128,21 @@ impl QueueRecord {
 }
 
 impl Dropping {
+    /// Of a queue that no record but this knows: it is removed from its pool then.
+    pub fn of_unknown(queue: &QueueRef, pool: &str, until: Timestamp) -> Self {
+        Dropping {
+            id: queue.id().text(),
+            epoch: queue.epoch(),
+            pool: pool.to_owned(),
+            placement: to_hex(queue.placement()),
+            project: String::new(),
+            name: String::new(),
+            kind: Kind::Queue,
+            moved: true,
+            kept_until: Some(until.0),
+        }
+    }
+
     /// The record's key.
     pub fn key(&self) -> RecordKey {
         // A queue that has moved may move again, or be deleted, before it is gone from where it was.

@@ -61,6 +61,27 @@ async fn a_failed_trial_is_known_to_the_log_by_a_uuid() {
 }
 
 #[tokio::test]
+async fn what_a_trial_could_not_remove_is_removed_later() {
+    let service = Service::start();
+    service.headers.fail_drops();
+    let left = || (service.headers.queues(), service.records.names("moved").len());
+    for trials in 1..=2 {
+        service.ask(Action::Health).send().await;
+        assert_eq!(left(), (trials, trials));
+    }
+    service.headers.mend_drops();
+    service.ask(Action::Health).send().await;
+    assert_eq!(left(), (2, 2), "one that ends well leaves nothing");
+    service.advance(61);
+    let mut rounds = 0;
+    while left() != (0, 0) {
+        rounds += 1;
+        assert!(rounds < 1000, "{:?}", left());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_refused_post_makes_no_queue() {
     let service = Service::filtered();
     let post = || service.ask(Action::MessagePost);

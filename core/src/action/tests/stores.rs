@@ -36,6 +36,8 @@ struct HeadersState {
     releases: usize,
     /// How many queues were to be dropped since that fails; none: it does not.
     failed_drops: Option<usize>,
+    /// How many queues there are.
+    queues: usize,
 }
 
 /// What becomes of a header.
@@ -80,6 +82,16 @@ impl Headers {
     /// The pool drops no queue any more.
     pub(super) fn fail_drops(&self) {
         lock(&self.0).failed_drops = Some(0);
+    }
+
+    /// It does so again.
+    pub(super) fn mend_drops(&self) {
+        lock(&self.0).failed_drops = None;
+    }
+
+    /// How many queues the pool knows.
+    pub(super) fn queues(&self) -> usize {
+        lock(&self.0).queues
     }
 
     /// How many it was to drop since.
@@ -153,6 +165,7 @@ impl Pool for Messages {
             return Err(Error::new(ErrorKind::Stale, "an old record"));
         }
         known.header = header;
+        lock(&self.headers.0).queues = queues.len();
         Ok(())
     }
 
@@ -304,7 +317,9 @@ impl Pool for Messages {
             *failed += 1;
             return Err(Error::internal("it is out of order"));
         }
-        lock(&self.queues).retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
+        let mut queues = lock(&self.queues);
+        queues.retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
+        lock(&self.headers.0).queues = queues.len();
         Ok(Progress { done: true, count: 0 })
     }
 
