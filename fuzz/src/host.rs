@@ -96,7 +96,7 @@ async fn serve(stop: Stop) -> (SocketAddr, SocketAddr) {
     let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
     tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), PATIENCE * 6, stop.clone()));
     let limits = ws::Limits { max_unread: 16 << 20, idle_timeout: PATIENCE * 60, ping_interval: PATIENCE * 60 };
-    let terms = ws::server::Terms { limits, origins: Origins::default() };
+    let terms = ws::server::Terms { limits, unread: ws::Unread::new(limits.max_unread), origins: Origins::default() };
     tokio::spawn(ws::server::run(websocket, "fuzz".to_owned(), engine, connections("websocket"), terms, stop));
     (rest_address, websocket_address)
 }

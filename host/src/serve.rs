@@ -182,7 +182,11 @@ fn serve_websocket(
         running.host_id.clone(),
         running.engine.clone(),
         connections,
-        ws::server::Terms { limits, origins: Origins::new(&running.started.cors.allowed_origin) },
+        ws::server::Terms {
+            limits,
+            unread: ws::Unread::new(usize::try_from(config.max_unread_total).unwrap_or(usize::MAX)),
+            origins: Origins::new(&running.started.cors.allowed_origin),
+        },
         stop,
     ));
 }

@@ -190,6 +190,44 @@ async fn what_waits_for_an_earlier_answer_is_bounded() {
 }
 
 #[tokio::test]
+async fn what_all_clients_leave_unread_is_bounded() {
+    const ASKED: usize = 3;
+    // Answers of 4 MB. No connection leaves too much by itself.
+    let host = Host::with().websocket("max_unread_total = 14000000").start().await;
+    let large = host.queue("large");
+    for _ in 0..20 {
+        large.post(["x".repeat(LARGE)]).await;
+    }
+    let list = request("message_list", &json!({ "queue_name": "large", "echo": true, "limit": 20 })).to_string();
+    let ask = async || {
+        let mut socket = websocket(&host).await;
+        for _ in 0..ASKED {
+            assert!(socket.text(list.clone()).await, "the host reads");
+        }
+        socket
+    };
+    let is_whole = async |mut socket: Socket| {
+        for _ in 0..ASKED {
+            let Frame::Text(answer) = socket.next().await else { panic!("an answer") };
+            assert_eq!(answer["body"]["messages"].as_array().map(Vec::len), Some(20));
+        }
+    };
+    is_whole(ask().await).await;
+    let mut sleepers = Vec::new();
+    for _ in 0..8 {
+        sleepers.push(ask().await);
+    }
+    let open = async || {
+        let scrape = Scrape::of(&host.pages(), "/metrics").await;
+        scrape.sum("sukkal_connections", &[("transport", "websocket")])
+    };
+    eventually("some of them are closed", SOON, async || (open().await < 8.0).then_some(())).await;
+    drop(sleepers);
+    eventually("all are closed", SOON, async || (open().await == 0.0).then_some(())).await;
+    is_whole(ask().await).await;
+}
+
+#[tokio::test]
 async fn claims_of_which_a_connection_took_no_word_are_given_back_when_it_breaks() {
     let host = Host::start().await;
     let large = host.queue("large");

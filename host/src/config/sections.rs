@@ -145,6 +145,10 @@ pub struct Websocket {
     /// How many bytes of answers a client may leave unread; with more its connection is closed.
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub max_unread: u32,
+    /// How many bytes of answers all clients together may leave unread, beside 64 KiB of each; with more the connections
+    /// that ask for more are closed, and those that have left more unread.
+    #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_u64))]
+    pub max_unread_total: u64,
 }
 
 /// Use by pages of other origins.
@@ -270,6 +274,7 @@ impl Default for Websocket {
             idle_timeout: Duration::from_secs(600),
             ping_interval: Duration::from_secs(30),
             max_unread: 16 * 1024 * 1024,
+            max_unread_total: 256 * 1024 * 1024,
         }
     }
 }

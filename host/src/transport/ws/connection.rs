@@ -24,6 +24,7 @@ use super::frame::{Form, Sent};
 use super::line::{Line, Ticket};
 use super::order::{Footprint, is_plain_post};
 use super::socket::{Event, Socket};
+use super::unread::{Part, Unread};
 use super::{Limits, encode};
 use crate::shutdown::Stop;
 use crate::transport::accept::Leaving;
@@ -54,6 +55,8 @@ pub struct Connection<S> {
     asked: usize,
     /// How many bytes of answers wait for those before them.
     held: usize,
+    /// How many bytes its client has not read, of those of all.
+    unread: Part,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
     /// The order of posts that are worked on together.
     posts: PostOrder,
@@ -103,7 +106,7 @@ enum Ending {
 
 impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     /// After the handshake.
-    pub fn new(socket: Socket<S>, session: Session, engine: Arc<Engine>, limits: Limits) -> Self {
+    pub fn new(socket: Socket<S>, session: Session, engine: Arc<Engine>, limits: Limits, unread: &Arc<Unread>) -> Self {
         Connection {
             socket,
             engine,
@@ -111,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
             line: Line::default(),
             asked: 0,
             held: 0,
+            unread: Part::of(unread),
             running: FuturesUnordered::new(),
             posts: PostOrder::default(),
             token: None,
@@ -183,8 +187,11 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
         self.held < self.limits.max_unread / 2
     }
 
-    fn owes_too_much(&self) -> bool {
-        self.socket.unread() + self.held > self.limits.max_unread
+    /// Whether its client leaves too much unread, or a part of what all together leave, if that is too much.
+    fn owes_too_much(&mut self) -> bool {
+        let unread = self.socket.unread() + self.held;
+        self.unread.set(unread);
+        unread > self.limits.max_unread || self.unread.is_too_much()
     }
 
     fn take(&mut self, message: Message) {
@@ -324,6 +331,7 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
         tracing::debug!(%code, reason, "a websocket is closed");
         self.let_go();
         self.socket.forget();
+        self.unread.set(0);
         self.part(code, reason).await;
     }
 

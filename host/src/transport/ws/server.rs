@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::connection::Connection;
 use super::socket::{self, Socket, Written};
-use super::{Limits, handshake};
+use super::{Limits, Unread, handshake};
 use crate::shutdown::Stop;
 use crate::transport::accept::{self, Connections, Stream};
 use crate::transport::tally::Tallied;
@@ -22,6 +22,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 pub struct Terms {
     /// What a connection may take.
     pub limits: Limits,
+    /// What all of them have not read.
+    pub unread: Arc<Unread>,
     /// Whose pages may have one.
     pub origins: Origins,
 }
@@ -55,7 +57,8 @@ async fn serve(stream: Stream, session: Session, engine: Arc<Engine>, terms: Arc
     match shaken {
         // Boxed: most connections are idle, and each holds as much memory as its largest moment.
         Ok(Some(stream)) => {
-            Box::pin(Connection::new(Socket::new(stream), session, engine, terms.limits).serve(stop)).await
+            let connection = Connection::new(Socket::new(stream), session, engine, terms.limits, &terms.unread);
+            Box::pin(connection.serve(stop)).await
         }
         Ok(None) => {}
         Err(_) => tracing::debug!("a connection did not ask for a websocket in time"),
