@@ -88,6 +88,11 @@ impl Store {
         }
     }
 
+    /// Whether it must offer what a case of the kit needs: what goes with its process is not asked for after that.
+    pub fn offers(self, case: &str) -> bool {
+        self.reopens || ![".restart.", ".crash.", ".over_kills"].iter().any(|part| case.contains(part))
+    }
+
     /// Whether it keeps catalogs too.
     pub fn has_catalog(self) -> bool {
         self.catalog.strip_prefix(self.scheme).is_some_and(|rest| rest.starts_with(':'))

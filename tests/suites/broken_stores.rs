@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::conformance::{self, CatalogBench, Effort, PoolBench, Reopen, Verdict};
+use sukkal_plugin_sdk::conformance::{self, CatalogBench, Effort, PoolBench, Reopen, Verdict, crash, history::killed};
 use sukkal_plugin_sdk::load::{Library, OpenArgs};
 use sukkal_plugin_sdk::testing::TestClock;
 use sukkal_tests::host::alone;
@@ -201,13 +201,15 @@ fn a_sound_pool_lives_through_every_history() {
 #[test]
 fn verify_kills_a_store_and_finds_what_it_acknowledged() {
     for (package, word) in [("sukkal-sqlite", "ok "), ("sukkal-memory", "- ")] {
-        let mut command = Command::new(programs::sukkal());
-        command.args(["plugin", "verify"]).arg(programs::library(package)).args(["--case", "pool.crash.*"]);
-        alone(&mut command);
-        let output = command.output().expect("the program can be started");
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{package}: {told}");
-        let line = told.lines().find(|line| line.contains("pool.crash.acknowledged")).unwrap_or_default();
-        assert!(line.starts_with(word), "{package}: {told}");
+        for case in [crash::NAME, killed::NAME] {
+            let mut command = Command::new(programs::sukkal());
+            command.args(["plugin", "verify"]).arg(programs::library(package)).args(["--case", case]);
+            alone(&mut command);
+            let output = command.output().expect("the program can be started");
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{package}: {told}");
+            let line = told.lines().find(|line| line.contains(case)).unwrap_or_default();
+            assert!(line.starts_with(word), "{package}: {told}");
+        }
     }
 }

@@ -19,13 +19,13 @@ fn main() {
     for store in STORES {
         trials.extend(conformance::pool_cases().into_iter().map(|case| {
             Trial::test(format!("{}/{}", store.scheme, case.name), move || {
-                verdict(|clock, directory| run_pool(store, case, clock, directory))
+                verdict(store, case.name, |clock, directory| run_pool(store, case, clock, directory))
             })
         }));
         let catalog_cases = if store.has_catalog() { conformance::catalog_cases() } else { Vec::new() };
         trials.extend(catalog_cases.into_iter().map(|case| {
             Trial::test(format!("{}/{}", store.scheme, case.name), move || {
-                verdict(|clock, directory| run_catalog(store, case, clock, directory))
+                verdict(store, case.name, |clock, directory| run_catalog(store, case, clock, directory))
             })
         }));
     }
@@ -42,12 +42,17 @@ fn main() {
     libtest_mimic::run(&one_by_one, trials).exit();
 }
 
-/// Runs a case in a directory of its own. What a store does not offer is no failure.
-fn verdict(run: impl FnOnce(TestClock, &Path) -> Result<Verdict, String>) -> Result<(), Failed> {
+/// Runs a case in a directory of its own. What a store need not offer is no failure.
+fn verdict(
+    store: Store,
+    case: &str,
+    run: impl FnOnce(TestClock, &Path) -> Result<Verdict, String>,
+) -> Result<(), Failed> {
     let directory = tempfile::tempdir()?;
     match run(TestClock::default(), directory.path())? {
         Verdict::Passed => Ok(()),
         Verdict::Failed(reason) => Err(reason.into()),
+        Verdict::NotOffered(what) if store.offers(case) => Err(format!("not offered: {what}").into()),
         Verdict::NotOffered(what) => {
             eprintln!("not offered: {what}");
             Ok(())
@@ -64,7 +69,7 @@ fn over_server<S>(
 ) -> Result<(), Failed> {
     let server = runtime()?.block_on(start());
     let store = Store::sql(scheme, &uri(&server));
-    verdict(|clock, directory| run_catalog(store, case, clock, directory))
+    verdict(store, case.name, |clock, directory| run_catalog(store, case, clock, directory))
 }
 
 fn run_pool(store: Store, case: Case<PoolBench>, clock: TestClock, directory: &Path) -> Result<Verdict, String> {
