@@ -24,8 +24,8 @@ use crate::error::{Outcome, of_driver};
 use crate::reserve::Leaves;
 use crate::writer;
 
-/// Queues kept in memory beyond a transaction.
-const KEPT: usize = 8192;
+/// Queues kept in memory beyond a transaction, some 250 bytes each: to read one anew makes a post a third dearer here.
+const KEPT: usize = 100_000;
 
 pub const PUT_TALLY: &str = "UPDATE tally SET next_place = ?2, total = ?3, claimed = ?4, exhausted = ?5, \
     generation = ?6, wakes = ?7, beside = ?8 WHERE slot = ?1";

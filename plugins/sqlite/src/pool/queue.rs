@@ -38,7 +38,7 @@ pub struct Queue {
     pub epoch: u64,
     pub dropping: bool,
     pub label: Bytes,
-    pub rule: Option<DeadLetterRule>,
+    pub rule: Option<Box<DeadLetterRule>>,
     pub tally: Tally,
     /// `tally.wakes` as of the last commit.
     pub known_wakes: Timestamp,
@@ -101,7 +101,7 @@ impl Queue {
     }
 
     /// The dead letter rule of a queue.
-    pub fn rule_of(connection: &Connection, id: QueueId) -> Outcome<Option<DeadLetterRule>> {
+    pub fn rule_of(connection: &Connection, id: QueueId) -> Outcome<Option<Box<DeadLetterRule>>> {
         let queue = connection.prepare_cached(GET)?.query_row([queue_key(id)], |row| of_row(id, row)).optional()?;
         Ok(queue.and_then(|queue| queue.rule))
     }
@@ -142,11 +142,11 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
             let placement: Vec<u8> = row.get::<_, Option<_>>(6)?.unwrap_or_default();
             let epoch = row.get::<_, Option<i64>>(5)?.unwrap_or(0).cast_unsigned();
             let ttl = row.get::<_, Option<i64>>(8)?.and_then(|ttl| u64::try_from(ttl).ok());
-            Some(DeadLetterRule {
+            Some(Box::new(DeadLetterRule {
                 queue: QueueRef::new(queue_id(queue), epoch, placement),
                 max_claims: row.get::<_, Option<u32>>(7)?.unwrap_or(u32::MAX),
                 ttl: ttl.map(std::time::Duration::from_millis),
-            })
+            }))
         }
     };
     Ok(Queue {
@@ -234,8 +234,8 @@ pub fn configure(ledger: &mut Ledger, id: QueueId, header: &Header) -> Outcome<(
     // Who waits looks, and finds that it is gone.
     queue.stirred |= header.dropping;
     queue.label = header.label.clone();
-    if queue.rule != header.dead_letter {
-        queue.rule = header.dead_letter.clone();
+    if queue.rule.as_deref() != header.dead_letter.as_ref() {
+        queue.rule = header.dead_letter.clone().map(Box::new);
         if queue.tally.total > 0 {
             // What could not move may do so now, or may be claimed again; and others may have used up their claims.
             ledger.rechecks.begin(id);

@@ -2,6 +2,8 @@
 //! pass, what has used up its claims moves on. Reads are right without it; it gives space back, and
 //! keeps the next claim cheap.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::{Connection, params};
 use sukkal_plugin_sdk::{Budget, Lane, QueueRef, Swept, Timestamp};
 
@@ -27,8 +29,11 @@ pub const PASSED: usize = 512;
 const QUEUES: usize = 64;
 /// Claims, and keys, that one step of the sweep removes.
 const ROWS: usize = 1000;
-/// Pages that one step of the sweep gives back to the disk.
-const PAGES: i64 = 1024;
+/// Free pages that the next posts will soon fill again.
+const SPARE: i64 = 1024;
+/// How long one step of the sweep gives pages back to the disk. For each the driver looks among all that are free: with a
+/// gigabyte of them that takes a fifth of a millisecond, with ten some of them, and everybody waits for the step.
+const SHRINKING: Duration = Duration::from_millis(10);
 
 /// A step of something that must settle the queue first.
 #[derive(Debug)]
@@ -284,13 +289,14 @@ pub fn sweep(ledger: &mut Ledger, budget: Budget) -> Outcome<Swept> {
 fn shrink(connection: &Connection) -> Outcome<()> {
     let number = |pragma: &str| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
     let free = number("PRAGMA freelist_count")?;
-    if free < PAGES.max(number("PRAGMA page_count")? / 4) {
+    if free < SPARE.max(number("PRAGMA page_count")? / 4) {
         return Ok(());
     }
+    let begun = Instant::now();
     // It takes a step of the statement for each page.
     let mut statement = connection.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
     let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
+    while rows.next()?.is_some() && begun.elapsed() < SHRINKING {}
     Ok(())
 }
 
