@@ -221,9 +221,9 @@ async fn what_all_clients_leave_unread_is_bounded() {
         let scrape = Scrape::of(&host.pages(), "/metrics").await;
         scrape.sum("sukkal_connections", &[("transport", "websocket")])
     };
-    eventually("some of them are closed", SOON, async || (open().await < 8.0).then_some(())).await;
+    eventually("some of them are closed", SOON * 3, async || (open().await < 8.0).then_some(())).await;
     drop(sleepers);
-    eventually("all are closed", SOON, async || (open().await == 0.0).then_some(())).await;
+    eventually("all are closed", SOON * 3, async || (open().await == 0.0).then_some(())).await;
     is_whole(ask().await).await;
 }
 
