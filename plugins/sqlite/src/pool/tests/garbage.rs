@@ -3,6 +3,7 @@
 use sukkal_plugin_sdk::{Budget, Guard, List, NewMessage, Place, Pool as _, Post, QueueId};
 
 use super::super::run::Run;
+use super::super::snapshot::Snapshot;
 use super::{QUEUE, Rig, bodies, call, message, queue, secs};
 use crate::settings::Settings;
 
@@ -170,4 +171,34 @@ fn what_expires_beside_longer_lives_is_cleaned_too() {
     assert_eq!(counts(&rig), (10, 10));
     assert_eq!(rig.listed(), ["long"; 10]);
     assert_eq!(bodies(&rig.claim_in(QUEUE, 1, 20, 60).batch), ["long"; 10]);
+}
+
+#[test]
+fn free_pages_go_back_to_the_disk_in_bounded_steps() {
+    let rig = Rig::new();
+    let pages = || -> i64 {
+        let count =
+            |snapshot: &Snapshot<'_>| Ok(snapshot.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?);
+        rig.run(rig.pool().read(&call(), count)).unwrap()
+    };
+    let long = NewMessage { ttl: secs(60), ..message(&"m".repeat(16 * 1024)) };
+    for _ in 0..50 {
+        rig.post_all(Post { messages: vec![long.clone(); 20], ..Post::default() }).unwrap();
+    }
+    let full = pages();
+    assert!(full > 3 * 1024, "{full}");
+    rig.clock.advance(secs(61));
+    rig.settle();
+    let mut before = pages();
+    assert!(before > full - 1100, "there is more to give back than one step does");
+    loop {
+        rig.sweep();
+        let now = pages();
+        assert!(now >= before - 1100, "{before} to {now} in one step");
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(before < 1100, "{before} of {full}");
 }
