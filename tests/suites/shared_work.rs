@@ -2,8 +2,10 @@
 
 use serde_json::json;
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::pools::{admin, pool, register};
 use sukkal_tests::servers::Postgres;
 use sukkal_tests::servers::redis::Redis;
+use sukkal_tests::shared::Shared;
 use sukkal_tests::{Host, Scrape, eventually};
 
 /// What one script of the pool's settles at the most.
@@ -95,4 +97,22 @@ async fn a_deleted_queue_is_removed_by_the_host_that_deleted_it() {
     // Where a host takes its time, another may have begun to help it.
     assert!(dropped.iter().all(|count| *count > 0), "each removes its own: {dropped:?}");
     assert!(dropped.iter().sum::<u64>() < QUEUES as u64 * 2, "others leave them to it: {dropped:?}");
+}
+
+#[tokio::test]
+async fn a_server_whose_pool_another_host_has_deleted_is_registered_at_once() {
+    let (shared, redis) = (Shared::postgresql_and_redis().await, Redis::start());
+    let setup = admin(shared.host_without_pool());
+    let (here, there) = tokio::join!(setup.clone().start(), setup.start());
+    let (name, address) = (format!("redis://localhost:{}", redis.port()), redis.uri());
+    pool(&here, "p1", &address).await;
+    let swept = async || {
+        let calls = [("kind", "pool"), ("method", "sweep")];
+        (Scrape::of(&there.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls) >= 2.0).then_some(())
+    };
+    eventually("the other host has asked which server it is", SOON, swept).await;
+    let same = json!({ "uri": name, "weight": 1 });
+    assert_eq!(register(&there, "p2", same.clone()).await.status, 409);
+    here.client().delete("/v2/pools/p1").await.expect(204);
+    register(&there, "p2", same).await.expect(201);
 }

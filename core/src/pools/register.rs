@@ -141,7 +141,7 @@ impl Pools {
                 return Err(error);
             }
         };
-        let checked = match self.check_store(name, &candidate.health) {
+        let checked = match self.check_store(call, name, &candidate.health).await {
             Ok(()) => self.check_flavor_of(call, name, wish, &candidate.capabilities).await,
             refused => refused,
         };
@@ -190,8 +190,10 @@ impl Pools {
     }
 
     /// Stores that say which they are can be told apart where their URIs differ in more than the spelling.
-    fn check_store(&self, name: &str, health: &Health) -> Result<()> {
+    async fn check_store(&self, call: &Call, name: &str, health: &Health) -> Result<()> {
         let Some(store) = health.store() else { return Ok(()) };
+        // Another host may have deleted the one that was this store.
+        self.refresh(call, Instant::now().into_std()).await?;
         let same = |member: &Member| member.name() != name && member.store().is_some_and(|other| *other == *store);
         self.all().into_iter().find(|member| same(member)).map_or(Ok(()), |member| Err(in_use(member.name())))
     }
