@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use self::leftovers::Pass;
+use self::leftovers::{Due, Pass};
 use crate::pools::Member;
 use crate::service::{PATIENCE, Service};
 use crate::snapshot::ENDING;
@@ -104,10 +104,11 @@ async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watc
             Err(error) if !was_away => tracing::warn!(%error, "a sweep of the catalog failed"),
             _ => {}
         }
-        match pass.due(&service).await {
-            Ok(due) => leftovers::begin(&service, due, &mut drops),
-            Err(error) => tracing::debug!(%error, "what deleted queues have left could not be looked up"),
+        let mut due = Due::new();
+        if let Err(error) = pass.go_on(&service, &mut due).await {
+            tracing::debug!(%error, "what deleted queues have left could not be looked up");
         }
+        leftovers::begin(&service, due, &mut drops);
         tokio::select! {
             () = wake.notified() => {}
             goes_on = pause(&mut ending) => if !goes_on { break },

@@ -16,6 +16,9 @@ use crate::service::{PATIENCE, Service};
 const PAGE: u32 = 100;
 const PAGES: usize = 10;
 
+/// How many queues of one pool are removed at once.
+const AT_ONCE: usize = 8;
+
 /// What is to be removed, by pools.
 pub type Due = HashMap<String, Vec<Dropping>>;
 
@@ -33,19 +36,18 @@ impl Default for Pass {
 }
 
 impl Pass {
-    /// Goes on for a round. Gives what is this host's to remove now.
+    /// Goes on for a round. Adds what is this host's to remove now.
     ///
     /// # Errors
-    /// The catalog does not answer. The next round goes on from the same place.
-    pub async fn due(&mut self, service: &Service) -> Result<Due> {
-        let mut due = Due::new();
+    /// The catalog does not answer. The next round goes on from the same place; what was found before is there.
+    pub async fn go_on(&mut self, service: &Service, due: &mut Due) -> Result<()> {
         for _ in 0..PAGES {
             let (kind, after) = (self.kind.to_owned(), self.after.clone());
             let page = async |call: Call| service.catalog.list(&call, kind, String::new(), after, PAGE).await;
             let page = service.own(PATIENCE, page).await?;
             let is_last = page.len() < PAGE as usize;
             self.after = page.last().map(|record| record.key.name.clone());
-            let goes_on = page.into_iter().all(|record| self.look_at(service, record, &mut due));
+            let goes_on = page.into_iter().all(|record| self.look_at(service, record, due));
             if is_last || !goes_on {
                 self.after = None;
                 if self.kind == MOVED {
@@ -57,7 +59,7 @@ impl Pass {
             }
             tokio::task::yield_now().await;
         }
-        Ok(due)
+        Ok(())
     }
 
     /// `false`: it is kept for a while, and so are all that come after it.
@@ -87,23 +89,39 @@ pub fn begin(service: &Arc<Service>, due: Due, tasks: &mut JoinSet<()>) {
             let service = service.clone();
             tasks.spawn(async move {
                 let _busy = busy;
-                drop_queues_of(&service, queues).await;
+                drop_queues_of(service, queues).await;
             });
         }
     }
 }
 
-/// Removes what queues have left in one pool. Where it does not answer, the others have time as well.
-async fn drop_queues_of(service: &Service, queues: Vec<Dropping>) {
-    for dropping in queues {
-        match service.own(PATIENCE, async |call| drop_queue(service, &call, &dropping).await).await {
-            Ok(()) => {}
-            Err(error) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut) => {
-                tracing::debug!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
-                return;
-            }
-            Err(error) => later(service, &dropping.key().name, &error),
+/// Removes what queues have left in one pool, several at once: a part of a store may stand still, and the rest of it
+/// not. Where nothing answers, the others have time as well.
+async fn drop_queues_of(service: Arc<Service>, queues: Vec<Dropping>) {
+    let (mut queues, mut drops) = (queues.into_iter(), JoinSet::new());
+    let (mut n_silent, mut answers) = (0, false);
+    loop {
+        for dropping in queues.by_ref().take(AT_ONCE - drops.len()) {
+            let service = service.clone();
+            drops.spawn(async move {
+                let dropped = service.own(PATIENCE, async |call| drop_queue(&service, &call, &dropping).await).await;
+                (dropping, dropped)
+            });
         }
+        let Some(dropped) = drops.join_next().await else { break };
+        match dropped {
+            Ok((dropping, Err(error))) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut) => {
+                tracing::debug!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
+                n_silent += 1;
+                if n_silent == AT_ONCE && !answers {
+                    break;
+                }
+                continue;
+            }
+            Ok((dropping, Err(error))) => later(&service, &dropping.key().name, &error),
+            Ok((_, Ok(()))) | Err(_) => {}
+        }
+        answers = true;
     }
 }
 
