@@ -16,7 +16,7 @@ use crate::script::{SCRIPTS, Step};
 
 /// What is settled of one placement before another has its turn.
 const STEP: u32 = 250;
-/// Placements that are looked at together: what a sweep costs at once does not grow with how many are in use.
+/// Placements that are looked at together, and in one sweep: what it costs does not grow with how many are in use.
 const LOOK: usize = 64;
 
 /// A pass over all placements in use, which takes as many sweeps as their budgets ask for.
@@ -36,6 +36,8 @@ struct Turns {
     /// First the one that failed, then all from where the pass has come to.
     tags: Vec<Tag>,
     late: Vec<Tag>,
+    /// Whether nobody is left then.
+    is_rest: bool,
     n_used: usize,
 }
 
@@ -55,11 +57,14 @@ impl Pass {
     fn turns(&mut self, used: &[Tag]) -> Turns {
         let failed = self.failed.as_ref().map(|(tag, _)| *tag);
         let known: BTreeSet<_> = self.late.iter().copied().chain(failed).collect();
-        let others = used.iter().copied().filter(|tag| Some(*tag) > self.after && !known.contains(tag));
-        let tags = failed.into_iter().chain(others).collect();
+        // Where a sweep is going to fail, it is the only one for a while.
+        let most = if failed.is_some() { used.len() } else { LOOK };
+        let mut others = used.iter().copied().filter(|tag| Some(*tag) > self.after && !known.contains(tag));
+        let tags = failed.into_iter().chain(others.by_ref().take(most)).collect();
+        let is_rest = others.next().is_none();
         self.late.retain(|tag| Some(*tag) != failed);
-        let n_late = self.late.len().min(LOOK);
-        Turns { tags, late: self.late.drain(..n_late).collect(), n_used: used.len() }
+        let n_late = if is_rest { self.late.len().min(LOOK) } else { 0 };
+        Turns { tags, late: self.late.drain(..n_late).collect(), is_rest, n_used: used.len() }
     }
 
     /// Notes what came of asking. Whether some are still to be asked.
@@ -81,14 +86,14 @@ impl Shared {
     /// The server of a placement fails, or did when it was asked last. Others have had their turn all the same.
     pub async fn sweep(&self, call: &Call, budget: Budget) -> Result<Swept> {
         let turns = self.pass().turns(&self.tags.used());
-        let n_used = turns.n_used;
+        let (n_used, is_rest) = (turns.n_used, turns.is_rest);
         let sweeping = pin!(self.sweep_some(call, budget, turns));
         // Whether other hosts use more of them is asked beside: who cannot tell holds up none of those that are known.
-        let asking = pin!(self.tags.in_use(self, call));
+        let asking = pin!(async { if is_rest { Some(self.tags.in_use(self, call).await) } else { None } });
         let (round, asked) = match select(sweeping, asking).await {
-            Either::Left((round, asking)) if round.is_end => (round, Some(asking.await)),
+            Either::Left((round, asking)) if round.is_end => (round, asking.await),
             Either::Left((round, _)) => (round, None),
-            Either::Right((asked, sweeping)) => (sweeping.await, Some(asked)),
+            Either::Right((asked, sweeping)) => (sweeping.await, asked),
         };
         let swept = round.swept;
         let mut pass = self.pass();
@@ -121,7 +126,7 @@ impl Shared {
                 round.after = Some(tag);
                 looks.push(look(tag));
             }
-            round.is_end = tags.as_slice().is_empty();
+            round.is_end = turns.is_rest && tags.as_slice().is_empty();
             if round.is_end {
                 looks.extend(late.drain(..).map(look));
             }
