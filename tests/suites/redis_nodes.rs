@@ -74,6 +74,24 @@ async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
     assert_eq!(claimed["messages"][0]["body"], "stuck");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_of_a_node_that_stands_still_is_found_where_replicas_are_waited_for() {
+    let mut cluster = Cluster::prepare(2);
+    cluster.join();
+    // Whoever waits for replicas is patient.
+    let host = over(&format!("{}&replicas=1&connections=8&timeout_ms=8000", cluster.uri())).start().await;
+    let queues = on_each_node(&cluster, &host).await;
+    let posters = Posters::start(&queues[0], 2);
+    let mut stored = vec![is_back(&queues[0], "before").await];
+    cluster.nodes[0].freeze();
+    let has_place = |node: &Redis| node.ask(&["INFO", "replication"]).is_ok_and(|said| said.contains("role:master"));
+    let promoted = async || cluster.nodes[3..].iter().any(has_place).then_some(());
+    eventually("a replica has its place", 3 * SOON, promoted).await;
+    stored.push(is_back(&queues[0], "after").await);
+    stored.extend(posters.end().await);
+    whole(&everything(&queues[0]).await, &stored);
+}
+
 /// A cluster without replicas whose nodes serve on when another one does not.
 fn without_full_coverage() -> Cluster {
     let cluster = Cluster::start();

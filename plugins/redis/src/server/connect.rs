@@ -1,9 +1,11 @@
 //! Making connections: to one server, through Sentinels, to a cluster; with TLS or without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, PubSub};
 use redis::cluster::ClusterClientBuilder;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
@@ -15,7 +17,7 @@ use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use super::lines::Link;
-use super::report;
+use super::{report, slots};
 use crate::error::{self, Failure};
 use crate::settings::Settings;
 use crate::uri::{Address, Kind, Servers, User};
@@ -205,7 +207,12 @@ impl Connector {
         if let Some(certificates) = &self.certificates {
             builder = builder.certs(certificates.clone());
         }
-        Ok(Link::Cluster(builder.build()?.get_async_connection().await?))
+        let mut connection = builder.build()?.get_async_connection().await?;
+        let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let slots = connection.route_command(command, any).await?.extract_error()?;
+        Ok(Link::Cluster(connection, Arc::new(slots::masters(&slots))))
     }
 
     fn info(&self, address: &Address) -> Result<ConnectionInfo, RedisError> {

@@ -1,18 +1,19 @@
 //! Connections that are made again when they are needed and gone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join, join_all};
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
 use redis::{RedisError, ServerErrorKind};
-use sukkal_plugin_sdk::tokio::sync::Mutex;
-use sukkal_plugin_sdk::tokio::time::timeout;
-use sukkal_plugin_sdk::{Error, Result, tracing};
+use sukkal_plugin_sdk::tokio::sync::{Mutex, OwnedMutexGuard};
+use sukkal_plugin_sdk::{Error, Result, tokio, tracing};
 
 use super::connect::Connector;
-use crate::error::Failure;
+use super::slots::Masters;
+use crate::error::{self, Failure};
 
 /// The first pause after a failed attempt to connect. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -27,18 +28,20 @@ const SEEKING: Duration = Duration::from_secs(5);
 pub enum Link {
     /// To one server.
     One(MultiplexedConnection),
-    /// To all nodes of a cluster.
-    Cluster(ClusterConnection),
+    /// To all nodes of a cluster, and which of them had slots when it was made.
+    Cluster(ClusterConnection, Arc<Masters>),
 }
 
 /// All connections for requests.
 pub struct Lines {
     connector: Connector,
     lines: Vec<Line>,
+    /// Whether replicas are waited for: until they have what one has written, a connection is silent to all others.
+    waits: bool,
     /// The one that is used next.
     next: AtomicUsize,
     /// Held by the one who connects, on any line: where one comes through, so do the others.
-    attempts: Mutex<Attempts>,
+    attempts: Arc<Mutex<Attempts>>,
 }
 
 /// A place for a connection: the connection, and which one it is of all that were made.
@@ -60,9 +63,9 @@ struct Failed {
 
 impl Lines {
     /// Places for so many connections.
-    pub fn new(connector: Connector, count: usize) -> Lines {
+    pub fn new(connector: Connector, count: usize, waits: bool) -> Lines {
         let lines = std::iter::repeat_with(Line::default).take(count).collect();
-        Lines { connector, lines, next: AtomicUsize::new(0), attempts: Mutex::default() }
+        Lines { connector, lines, waits, next: AtomicUsize::new(0), attempts: Arc::default() }
     }
 
     /// How they are made.
@@ -80,24 +83,28 @@ impl Lines {
     ///
     /// # Errors
     /// The server cannot be reached.
-    pub async fn link(&self) -> Result<(Link, u64)> {
-        let line = &self.lines[self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len()];
-        if let Some(live) = line.live() {
+    pub async fn link(self: &Arc<Self>) -> Result<(Link, u64)> {
+        let place = self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len();
+        if let Some(live) = self.lines[place].live() {
             return Ok(live);
         }
-        let mut attempts = self.attempts.lock().await;
-        if let Some(live) = line.live() {
+        let attempts = self.attempts.clone().lock_owned().await;
+        if let Some(live) = self.lines[place].live() {
             return Ok(live);
         }
-        if let Some(failed) = &attempts.failed
-            && failed.at.elapsed() < failed.pause
-        {
-            return Err(failed.error.clone());
+        if let Some(error) = attempts.refusal() {
+            return Err(error);
         }
+        // In a task of its own: where whoever asks leaves, the next one would begin anew, with as little time left.
+        let connected = tokio::spawn(self.clone().connect(place, attempts)).await;
+        connected.unwrap_or_else(|_| Err(error::unreachable("connecting broke off")))
+    }
+
+    async fn connect(self: Arc<Self>, place: usize, mut attempts: OwnedMutexGuard<Attempts>) -> Result<(Link, u64)> {
         let connected = self.connector.connect().await.map_err(Failure::into_error);
         attempts.note(connected.as_ref().err());
         let live = (connected?, attempts.made);
-        line.set(Some(live.clone()));
+        self.lines[place].set(Some(live.clone()));
         Ok(live)
     }
 
@@ -125,31 +132,50 @@ impl Lines {
     /// Seeks another server of a key of which nothing is heard over a connection to a cluster, as after a
     /// failover. That connection serves the other nodes meanwhile, and stays if there is none: a new one would
     /// lack the silent node, and the driver would try to reach it, with everybody waiting, whenever something
-    /// is sent there.
+    /// is sent there. It stays, too, while its node is only slow: what others wait for there would be lost.
     pub async fn seek(&self, number: u64, key: &[u8]) {
         let begun = Instant::now();
         while begun.elapsed() < SEEKING {
             let Some((mut silent, _)) = self.line_of(number).and_then(Line::live) else { return };
-            // It was slow, or is back. If this fails at once, so does the next request, which knows what to do.
-            if timeout(LONGEST_PAUSE, silent.ask_for(key)).await.is_ok() {
+            let (asked, connected) = join(silent.answers_for(key), self.connector.connect()).await;
+            // It was slow, or is back. If this failed, so does the next request, which knows what to do.
+            if asked.is_some() {
                 return;
             }
-            let Ok(mut link) = self.connector.connect().await else { continue };
-            if matches!(timeout(LONGEST_PAUSE, link.ask_for(key)).await, Ok(Ok(_))) {
+            let Ok(mut link) = connected else { continue };
+            if !matches!(link.answers_for(key).await, Some(Ok(_))) {
+                continue;
+            }
+            // Another node has slots than before; or the same one answers whoever comes anew, and here no more.
+            if link.masters() != silent.masters() || !self.waits && silent.answers_for(key).await.is_none() {
                 return self.replace(number, link).await;
             }
         }
     }
 
-    /// Puts a connection in another's place. The others lead to the same servers as that one, so they are made anew
-    /// as well.
+    /// Puts a connection in another's place. The others lead to the same servers as that one, so it serves for all of
+    /// them until they are made anew as well: each takes as long as it takes to find a node silent.
     async fn replace(&self, number: u64, link: Link) {
         let mut attempts = self.attempts.lock().await;
-        let Some(line) = self.line_of(number) else { return };
+        if !self.has(number) {
+            return;
+        }
         tracing::warn!("the connections to the cluster are replaced: one of its nodes did not answer");
         attempts.note(None);
-        self.lines.iter().for_each(|line| line.set(None));
-        line.set(Some((link, attempts.made)));
+        let made = attempts.made;
+        self.lines.iter().for_each(|line| line.set(Some((link.clone(), made))));
+        drop(attempts);
+        let others = self.lines.iter().skip(1);
+        let connected = join_all(others.clone().map(|_| self.connector.connect())).await;
+        for (line, link) in others.zip(connected) {
+            let mut attempts = self.attempts.lock().await;
+            if let Ok(link) = link
+                && line.live().is_some_and(|(_, there)| there == made)
+            {
+                attempts.note(None);
+                line.set(Some((link, attempts.made)));
+            }
+        }
     }
 }
 
@@ -164,6 +190,12 @@ impl Line {
 }
 
 impl Attempts {
+    /// What the last attempt came to, as long as there is no other.
+    fn refusal(&self) -> Option<Error> {
+        let failed = self.failed.as_ref().filter(|failed| failed.at.elapsed() < failed.pause)?;
+        Some(failed.error.clone())
+    }
+
     fn note(&mut self, error: Option<&Error>) {
         self.made += 1;
         match error {

@@ -18,6 +18,7 @@ use self::connect::Connector;
 pub use self::connect::subscribe;
 use self::lines::{Lines, Link};
 pub use self::report::Report;
+use self::slots::Masters;
 use crate::error;
 use crate::settings::Settings;
 use crate::uri::Servers;
@@ -58,7 +59,7 @@ impl Server {
         // A cluster's client has a connection to each node. One that waits for replicas holds up whatever
         // comes behind on the same connection.
         let lines = if connector.is_cluster() && settings.replicas == 0 { 1 } else { settings.connections };
-        let lines = Arc::new(Lines::new(connector, lines as usize));
+        let lines = Arc::new(Lines::new(connector, lines as usize, settings.replicas > 0));
         let (timeout, replicas) = (settings.timeout(), settings.replicas);
         Ok(Server { lines, seeking: Mutex::default(), timeout, replicas, host })
     }
@@ -115,7 +116,7 @@ impl Server {
         let (mut link, number) = linked.map_err(|_| error::unreachable("connecting takes too long"))??;
         let left = patience.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
         let replicas = if effect == Effect::Reads { 0 } else { self.replicas };
-        let is_cluster = matches!(link, Link::Cluster(_));
+        let is_cluster = matches!(link, Link::Cluster(..));
         match self.answer(&mut link, number, command, replicas, left).await {
             Some(Ok((value, had))) if had >= replicas => Ok(Answer::Value(value)),
             Some(Ok((_, had))) => Err(error::too_few_replicas(had, replicas).into()),
@@ -157,22 +158,19 @@ impl Server {
         replicas: u32,
         patience: Duration,
     ) -> Option<redis::RedisResult<(Value, u32)>> {
-        let (begun, is_cluster) = (Instant::now(), matches!(link, Link::Cluster(_)));
-        // Where replicas are waited for, a healthy node may take that long.
-        let mut slow = if replicas == 0 { SLOW } else { waiting(patience) + SLOW };
+        let (begun, is_cluster) = (Instant::now(), matches!(link, Link::Cluster(..)));
         let mut sending = pin!(link.send(command, replicas, patience));
         loop {
             let left = patience.saturating_sub(begun.elapsed());
-            if let Ok(sent) = tokio::time::timeout(left.min(slow), &mut sending).await {
+            if let Ok(sent) = tokio::time::timeout(left.min(SLOW), &mut sending).await {
                 return Some(sent);
             }
             if is_cluster {
                 self.seek(number, command);
             }
-            if left <= slow || is_cluster && !self.lines.has(number) {
+            if left <= SLOW || is_cluster && !self.lines.has(number) {
                 return None;
             }
-            slow = SLOW;
         }
     }
 
@@ -239,9 +237,18 @@ pub enum Answer {
 }
 
 impl Link {
-    /// Asks whoever has a key whether it is there: not for the answer, but for whether there is one.
-    async fn ask_for(&mut self, key: &[u8]) -> redis::RedisResult<Value> {
-        self.send(redis::cmd("EXISTS").arg(key), 0, Duration::ZERO).await.map(|(value, _)| value)
+    /// What whoever has a key answers at once; none: nothing.
+    async fn answers_for(&mut self, key: &[u8]) -> Option<redis::RedisResult<Value>> {
+        let asked = tokio::time::timeout(SLOW, self.send(redis::cmd("EXISTS").arg(key), 0, Duration::ZERO)).await;
+        asked.ok().map(|answered| answered.map(|(value, _)| value))
+    }
+
+    /// Which nodes of a cluster had slots when it was made.
+    fn masters(&self) -> Option<&Masters> {
+        match self {
+            Link::One(_) => None,
+            Link::Cluster(_, masters) => Some(masters),
+        }
     }
 
     /// Sends a command; then waits, for most of the time that there is, until replicas have what it has
@@ -250,7 +257,7 @@ impl Link {
         if replicas == 0 {
             let value = match self {
                 Link::One(connection) => connection.req_packed_command(command).await,
-                Link::Cluster(connection) => connection.req_packed_command(command).await,
+                Link::Cluster(connection, _) => connection.req_packed_command(command).await,
             };
             return Ok((value?.extract_error()?, 0));
         }
@@ -261,7 +268,7 @@ impl Link {
         both.cmd("WAIT").arg(replicas).arg(waiting(patience).as_millis() as u64);
         let mut values = match self {
             Link::One(connection) => connection.req_packed_commands(&both, 0, 2).await,
-            Link::Cluster(connection) => connection.req_packed_commands(&both, 0, 2).await,
+            Link::Cluster(connection, _) => connection.req_packed_commands(&both, 0, 2).await,
         }?
         .into_iter();
         let answer = values.next().unwrap_or(Value::Nil).extract_error()?;

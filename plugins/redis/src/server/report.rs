@@ -118,7 +118,7 @@ async fn ask_one(link: &mut Link, name: &str, arguments: &[&str]) -> redis::Redi
     let command = command(name, arguments);
     match link {
         Link::One(connection) => connection.req_packed_command(&command).await?.extract_error(),
-        Link::Cluster(connection) => {
+        Link::Cluster(connection, _) => {
             let any = redis::cluster_routing::SingleNodeRoutingInfo::Random;
             connection.route_command(command, RoutingInfo::SingleNode(any)).await?.extract_error()
         }
@@ -132,7 +132,7 @@ async fn ask_all(server: &Server, call: &Call, name: &str, arguments: &[&str]) -
     }
     let patience = server.patience(call)?;
     let (link, _) = tokio_timeout(patience, server.lines.link()).await??;
-    let Link::Cluster(mut connection) = link else { return Ok(Vec::new()) };
+    let Link::Cluster(mut connection, _) = link else { return Ok(Vec::new()) };
     let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
     let asked = tokio_timeout(patience, connection.route_command(command(name, arguments), masters)).await?;
     match asked.and_then(Value::extract_error).map_err(|error| error::of_reading(error::of_driver(&error)))? {

@@ -1,9 +1,33 @@
-//! Slots of a cluster whose move broke off: a replica that took over does not know that its slot was half-way.
+//! Slots of a cluster: who has them, and those whose move broke off. A replica that took over does not know that its
+//! slot was half-way.
 
 use std::collections::BTreeSet;
 
+use redis::Value;
+
 /// How many slots are named.
 const NAMED: usize = 10;
+
+/// Where the nodes are that have slots.
+pub type Masters = BTreeSet<(String, i64)>;
+
+/// The nodes that have slots, by what one of them says to `CLUSTER SLOTS`.
+pub fn masters(said: &Value) -> Masters {
+    let address = |range: &Value| match list(list(range).get(2)?) {
+        // One that does not know under which name it is reached tells none.
+        [Value::BulkString(host), Value::Int(port), ..] => Some((String::from_utf8_lossy(host).into_owned(), *port)),
+        [_, Value::Int(port), ..] => Some((String::new(), *port)),
+        _ => None,
+    };
+    list(said).iter().filter_map(address).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        _ => &[],
+    }
+}
 
 /// The slots that one master takes in and no other gives away, by what each says to `CLUSTER NODES`.
 pub fn half_moved(said: impl Iterator<Item = String>) -> Vec<u16> {
