@@ -109,6 +109,28 @@ async fn a_server_that_refuses_the_user_is_answered_for() {
 }
 
 #[tokio::test]
+async fn a_post_that_the_server_broke_off_is_stored_when_it_is_repeated() {
+    let redis = Redis::start();
+    let allow = |rule| redis.ask(&["ACL", "SETUSER", "default", "+@all", rule]).expect("the server answers");
+    let host = over(&redis.uri()).start().await;
+    let queue = host.queue("q");
+    queue.create(json!({})).await;
+    let post = async || {
+        let request = queue.client().request("POST", &queue.path("/messages")).header("idempotency-key", "one");
+        request.body(json!({ "messages": [{ "body": "a" }] }).to_string()).send().await
+    };
+    // What the script does before has been done by then.
+    for rule in ["-set", "-hset", "-incrby", "-zadd"] {
+        allow(rule);
+        post().await.expect(503);
+    }
+    allow("+@all");
+    post().await.expect(201);
+    post().await.expect(201);
+    assert_eq!(queue.claim(2).await.bodies(), ["a"]);
+}
+
+#[tokio::test]
 async fn a_server_that_wants_a_password_is_answered_for() {
     let redis = Redis::start();
     let host = over(&redis.uri()).start().await;

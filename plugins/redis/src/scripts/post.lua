@@ -17,17 +17,15 @@ elseif fence ~= '' and lane ~= '0' then
 end
 
 if q.last + count >= NEVER then return { NO_PLACES } end
-if key ~= '' then
-  local name, window = q.key .. ':k' .. key, tonumber(ARGV[7])
-  local value = pack('>I8I8I4', now + window, q.last + 1, count) .. ARGV[6]
-  if not call('SET', name, value, 'NX', 'PX', window) then
-    local known = call('GET', name)
-    local ends, first, places, rest = read('>I8I8I4', known)
-    if ends > now then
-      if sub(known, rest) ~= ARGV[6] then return { CONFLICT } end
-      return { OK, first, places, 1 }
-    end
-    call('SET', name, value, 'PX', window)
+-- The server may refuse any of these commands, by the user's rights, and what is done before stays. So a key is empty
+-- until its messages are there: a post that breaks off before is stored when it is repeated, and not again after that.
+local name, window = key ~= '' and q.key .. ':k' .. key, tonumber(ARGV[7])
+local known = name and not call('SET', name, '', 'NX', 'PX', window) and call('GET', name)
+if known and known ~= '' then
+  local ends, first, places, rest = read('>I8I8I4', known)
+  if ends > now then
+    if sub(known, rest) ~= ARGV[6] then return { CONFLICT } end
+    return { OK, first, places, 1 }
   end
 end
 
@@ -58,11 +56,11 @@ end
 local function store(lane)
   local base = q.key .. ':' .. lane
   call('HSET', base .. 'b', unpack(records))
+  call('INCRBY', T .. 'n', count)
   call('ZADD', base .. 'x', unpack(ends))
   if #ready > 0 then call('ZADD', base .. 'r', unpack(ready)) end
   if #delayed > 0 then call('ZADD', base .. 'd', unpack(delayed)) end
   if #dues > 0 then call('ZADD', base .. 'w', unpack(dues)) end
-  call('INCRBY', T .. 'n', count)
   if lane ~= '0' then
     if not q.lanes then call('HSET', q.key, 'l', 1) end
     if #ready > 0 then lane_ready(q, lane) end
@@ -72,6 +70,9 @@ end
 if count > 0 then
   store(lane)
   if outbox ~= '' and lane ~= '1' then store('1') end
+end
+if name then call('SET', name, pack('>I8I8I4', now + window, q.last + 1, count) .. ARGV[6], 'PX', window) end
+if count > 0 then
   falls_due(q, first)
   if #ready > 0 then stir(q) end
 end
