@@ -221,12 +221,19 @@ async fn secrets_are_shown_nowhere() {
 async fn a_secret_among_the_options_goes_to_no_other_server() {
     let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
     let host = admin(Host::with().plugins(libraries)).start().await;
-    let there = "misbehaves://store:1/x";
+    let there = "misbehaves://me:pw@store:1/x";
     let body = json!({ "uri": there, "weight": 1, "options": { "token": "hunter2" } });
     register(&host, "p", body).await.expect(201);
     let shown = || async { host.client().get("/v2/pools/p?detailed=true").await.expect(200).json() };
     assert_eq!(shown().await["options"], json!({ "token": "***" }));
-    for uri in ["misbehaves://other:1/x", "misbehaves://store:2/x", "misbehaves://you:pw@store:1/x"] {
+    for uri in [
+        "misbehaves://me:pw@other:1/x",
+        "misbehaves://me:pw@store:2/x",
+        "misbehaves://you:pw@store:1/x",
+        "misbehaves://store:1/x",
+        // To many a driver this leads to another.
+        "misbehaves://me:any@other:1/?y=@store:1/x",
+    ] {
         for body in [json!({ "uri": uri }), json!({ "uri": uri, "options": { "token": "***" } })] {
             let refused = patch(&host, "/v2/pools/p", body.clone()).await.expect(400).json();
             let told = refused["description"].as_str().is_some_and(|text| text.contains("options.token"));
@@ -235,11 +242,11 @@ async fn a_secret_among_the_options_goes_to_no_other_server() {
         let body = json!({ "uri": uri, "weight": 1, "options": { "token": "***" } });
         register(&host, "p", body).await.expect(400);
     }
-    assert_eq!(shown().await["uri"], there);
+    assert_eq!(shown().await["uri"], "misbehaves://me:***@store:1/x");
     // Where it is stored for, and where it is named, it may go.
     for body in [
-        json!({ "uri": "misbehaves://store:1/y" }),
-        json!({ "uri": "misbehaves://store:1/z", "options": { "token": "***" } }),
+        json!({ "uri": "misbehaves://me:***@store:1/y" }),
+        json!({ "uri": "misbehaves://me:new@store:1/z", "options": { "token": "***" } }),
         json!({ "weight": 2 }),
         json!({ "uri": "misbehaves://other:1/x", "options": { "token": "hunter3" } }),
         json!({ "uri": there, "options": {} }),

@@ -45,9 +45,10 @@ pub fn unmasked(key: &str, path: &str, sent: Json, stored: Option<&Json>) -> Res
     }
 }
 
-/// Whether two URIs lead to one server, as one user: what is stored for the one is for no other.
-pub fn is_same_place(one: &str, other: &str) -> bool {
-    Parts::of(one).place() == Parts::of(other).place()
+/// Whether a URI, as it was sent, leads to the server of one that is stored, as the same user: what is stored for that
+/// is for no other.
+pub fn is_same_place(sent: &str, stored: &str) -> bool {
+    sent == stored || Parts::of(sent).lead_to(&Parts::of(stored))
 }
 
 /// The parts of a URI.
@@ -72,21 +73,22 @@ impl<'a> Parts<'a> {
         };
         // Without a host it is the path that says where the store is.
         let is_host = text[..scheme].ends_with("//") && !text[..scheme].ends_with("///");
-        let (host, path) = rest.split_at(rest.find('/').filter(|_| is_host).unwrap_or(rest.len()));
+        let is_host = |end: &usize| is_host && !rest[..*end].is_empty() && !rest[..*end].ends_with('@');
+        let (host, path) = rest.split_at(rest.find('/').filter(is_host).unwrap_or(rest.len()));
         Parts { start: &text[..start], password: password.map(|password| &text[password]), host, path, query }
     }
 
     /// The server itself: a secret of one is not handed to another.
-    fn place(&self) -> (&'a str, &'a str) {
-        (self.start, self.host)
+    fn lead_to(&self, stored: &Parts<'_>) -> bool {
+        // A password with such signs may end a URI's host for its driver, and not for us.
+        let is_plain = !self.password.is_some_and(|password| password.contains(['/', '\\', '?', '#', '@']));
+        is_plain && (self.start, self.host) == (stored.start, stored.host)
     }
 }
 
 fn unmasked_uri(sent: &str, stored: &str) -> Option<String> {
     let (sent, stored) = (Parts::of(sent), Parts::of(stored));
-    // A password with such signs may end a URI's host for its driver, and not for us.
-    let is_plain = !sent.password.is_some_and(|password| password.contains(['/', '\\', '?', '#', '@']));
-    let is_there = is_plain && sent.place() == stored.place();
+    let is_there = sent.lead_to(&stored);
     let password = match sent.password {
         Some(MASK) => stored.password.filter(|_| is_there)?,
         password => password.unwrap_or_default(),
@@ -154,6 +156,12 @@ mod tests {
             ("uri", json!("redis://me:new@other"), json!("redis://me:x@h"), json!("redis://me:new@other")),
             (
                 "uri",
+                json!("redis://:***@/a.sock?db=2"),
+                json!("redis://:x/y@/a.sock"),
+                json!("redis://:x/y@/a.sock?db=2"),
+            ),
+            (
+                "uri",
                 json!("redis://h?db=2&password=***"),
                 json!("redis://h?password=x;db=1"),
                 json!("redis://h?db=2&password=x"),
@@ -190,6 +198,7 @@ mod tests {
             ("uri", json!("redis://h?pass=***"), json!("redis://h?password=x"), "uri"),
             ("uri", json!("redis://h:2?password=***"), json!("redis://h:1?password=x"), "uri"),
             ("uri", json!("unix:///run/b.sock?pass=***"), json!("unix:///run/a.sock?pass=x"), "uri"),
+            ("uri", json!("redis://:***@/run/b.sock"), json!("redis://:x@/run/a.sock"), "uri"),
             ("uri", json!("a://me:x@other/?b=c@h?d&pass=***"), json!("a://me:x@h?pass=y"), "uri"),
         ] {
             let refused = Err(UnknownSecret(named.to_owned()));

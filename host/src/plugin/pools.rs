@@ -117,13 +117,13 @@ impl PoolOpener for PoolPlugins {
             format!("no secret is stored that {path} could mean for this user and server; send the secret itself")
         };
         let stored_uri = stored.map(|stored| Value::from(stored.uri.as_str()));
+        let of_its_place = stored.filter(|stored| is_same_place(&sent.uri, &stored.uri));
         let uri = match unmasked("uri", "uri", Value::from(sent.uri), stored_uri.as_ref()).map_err(told)? {
             Value::String(uri) => uri,
             _ => String::new(),
         };
-        let stored = stored.filter(|stored| is_same_place(&uri, &stored.uri));
         let option = |(key, value): (String, Value)| {
-            let stored = stored.and_then(|stored| stored.options.get(&key));
+            let stored = of_its_place.and_then(|stored| stored.options.get(&key));
             let value = unmasked(&key, &format!("options.{key}"), value, stored).map_err(told)?;
             Ok((key, value))
         };

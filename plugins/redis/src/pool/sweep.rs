@@ -16,7 +16,8 @@ use crate::script::{SCRIPTS, Step};
 
 /// What is settled of one placement before another has its turn.
 const STEP: u32 = 250;
-/// Placements that are looked at together, and in one sweep: what it costs does not grow with how many are in use.
+/// Placements that are looked at in one sweep, beside as many late ones: what it costs does not grow with how many are in
+/// use.
 const LOOK: usize = 64;
 
 /// A pass over all placements in use, which takes as many sweeps as their budgets ask for.

@@ -132,7 +132,8 @@ impl Lines {
     /// Seeks another server of a key of which nothing is heard over a connection to a cluster, as after a
     /// failover. That connection serves the other nodes meanwhile, and stays if there is none: a new one would
     /// lack the silent node, and the driver would try to reach it, with everybody waiting, whenever something
-    /// is sent there. It stays, too, while its node is only slow: what others wait for there would be lost.
+    /// is sent there. It stays, too, while its node is only slow, unless others have got
+    /// slots since it was made: what is waited for there would be given up.
     pub async fn seek(&self, number: u64, key: &[u8]) {
         let begun = Instant::now();
         while begun.elapsed() < SEEKING {
@@ -169,11 +170,16 @@ impl Lines {
         let connected = join_all(others.clone().map(|_| self.connector.connect())).await;
         for (line, link) in others.zip(connected) {
             let mut attempts = self.attempts.lock().await;
-            if let Ok(link) = link
-                && line.live().is_some_and(|(_, there)| there == made)
-            {
-                attempts.note(None);
-                line.set(Some((link, attempts.made)));
+            if line.live().is_none_or(|(_, there)| there != made) {
+                continue;
+            }
+            match link {
+                Ok(link) => {
+                    attempts.note(None);
+                    line.set(Some((link, attempts.made)));
+                }
+                // It is made by whoever needs it.
+                Err(_) => line.set(None),
             }
         }
     }

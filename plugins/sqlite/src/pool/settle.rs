@@ -32,7 +32,8 @@ const ROWS: usize = 1000;
 /// Free pages that the next posts will soon fill again.
 const SPARE: i64 = 1024;
 /// How long one step of the sweep gives pages back to the disk. For each the driver looks among all that are free: with a
-/// gigabyte of them that takes a fifth of a millisecond, with ten some of them, and everybody waits for the step.
+/// gigabyte of them that takes a fifth of a millisecond or less, with ten gigabytes some milliseconds (reckoned), and
+/// everybody waits for the step.
 const SHRINKING: Duration = Duration::from_millis(10);
 
 /// A step of something that must settle the queue first.
