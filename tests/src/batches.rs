@@ -123,7 +123,7 @@ pub fn whole(there: &[String], stored: &[String]) {
 /// have been stored all the same.
 pub async fn is_back(queue: &Queue, name: &str) -> String {
     let attempts = AtomicUsize::new(0);
-    eventually("posts are taken again", 3 * SOON, async || {
+    eventually("posts are taken again", SOON, async || {
         let name = format!("{name}-{}", attempts.fetch_add(1, Ordering::Relaxed));
         (post(queue, &name).await == 201).then_some(name)
     })
