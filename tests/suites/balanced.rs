@@ -171,15 +171,22 @@ async fn a_client_that_leaves_while_it_waits_takes_nothing() {
     orders.create(json!({})).await;
     let base = site.balancer.base();
     let address = base.trim_start_matches("http://");
-    let open_files = || site.hosts.iter().map(Host::open_files).sum::<usize>();
-    let before = open_files();
+    let in_flight = async || {
+        let mut requests = 0.0;
+        for host in &site.hosts {
+            let metrics = Scrape::of(&host.pages(), "/metrics").await;
+            requests += metrics.sum("sukkal_requests_in_flight", &[("transport", "rest")]);
+        }
+        requests
+    };
+    eventually("the queue's creation is over", SOON, async || (in_flight().await == 0.0).then_some(())).await;
     let mut leaving = tokio::net::TcpStream::connect(address).await.expect("the balancer listens");
     let request = "POST /v2/queues/orders/claims?wait=20 HTTP/1.1\r\nhost: h\r\nx-project-id: p1\r\n\
                    client-id: 6f5f5d3e-8a55-4d0c-9e1c-6f0a8b6f0001\r\ncontent-length: 0\r\n\r\n";
     leaving.write_all(request.as_bytes()).await.expect("the balancer reads");
-    eventually("a host has it", SOON, async || (open_files() > before).then_some(())).await;
+    eventually("a host has it", SOON, async || (in_flight().await == 1.0).then_some(())).await;
     drop(leaving);
-    eventually("the host has seen it go", SOON, async || (open_files() <= before).then_some(())).await;
+    eventually("the host has seen it go", SOON, async || (in_flight().await == 0.0).then_some(())).await;
     orders.post(["a"]).await;
     assert_eq!(orders.claim(1).await.bodies(), ["a"]);
 }
