@@ -52,6 +52,7 @@ mod redis_failures;
 mod redis_nodes;
 mod redis_replicas;
 mod redis_resharding;
+mod redis_rights;
 mod redis_servers;
 mod reload;
 mod restart;

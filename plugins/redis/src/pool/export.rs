@@ -27,9 +27,10 @@ impl Shared {
         let (mut messages, mut at) = (Vec::new(), None);
         for _ in 0..count {
             let place = reply.place()?;
-            let record = reply.bytes()?.unwrap_or_default();
-            let state = reply.bytes()?;
+            let (record, state) = (reply.bytes()?, reply.bytes()?);
             at = Some(place);
+            // A post that broke off has left its places without records.
+            let Some(record) = record else { continue };
             messages.extend(record::message(place, lane, record, state.as_ref(), now)?);
         }
         let mut claims = Vec::new();

@@ -15,20 +15,18 @@ if known and tonumber(call('ZSCORE', q.key .. ':C', id)) > now then
 end
 if bury(q, STEP) >= STEP then return { AGAIN } end
 
-local popped = call('ZPOPMIN', q.key .. ':0r', ARGV[4])
-if #popped == 0 then
+local places = call('ZRANGE', q.key .. ':0r', 0, ARGV[4] - 1)
+if #places == 0 then
   arm(q)
   local first = call('ZRANGE', q.key .. ':0w', 0, 0, 'WITHSCORES')
   return { OK, now, tonumber(first[2]) or NEVER }
 end
-local places = {}
-for i = 1, #popped, 2 do places[#places + 1] = popped[i] end
 local records = call('HMGET', q.key .. ':0b', unpack(places))
 local states = call('HMGET', q.key .. ':0s', unpack(places))
 local till = min(now + ttl, NEVER)
 local answer, kept, claimed, wakes, lives, packed = { OK, now, NEVER }, {}, {}, {}, {}, {}
 for i, place in ipairs(places) do
-  -- An index without its record would be a fault of ours; it must not stop the claim half-way.
+  -- A post that broke off has left its places without records.
   if records[i] then
     local ends, life, due, claims, _
     if states[i] then
@@ -48,13 +46,18 @@ for i, place in ipairs(places) do
     answer[n + 1], answer[n + 2], answer[n + 3] = place, records[i], state
   end
 end
-if #kept == 0 then return answer end
-call('HSET', q.key .. ':0s', unpack(kept))
-call('ZADD', q.key .. ':0c', unpack(claimed))
+write_whatever_memory(q)
+if #kept == 0 then
+  call('ZREM', q.key .. ':0r', unpack(places))
+  return { AGAIN }
+end
+falls_due(q, till)
 call('ZADD', q.key .. ':0w', unpack(wakes))
 if #lives > 0 then call('ZADD', q.key .. ':0x', unpack(lives)) end
-call('HSET', q.key .. ':c', id, pack('>I8I8I4', now, ttl, #packed) .. table.concat(packed) .. ARGV[8])
 call('ZADD', q.key .. ':C', till, id)
 call('HSET', q.key .. ':h', id, #packed)
-falls_due(q, till)
+call('ZREM', q.key .. ':0r', unpack(places))
+call('ZADD', q.key .. ':0c', unpack(claimed))
+call('HSET', q.key .. ':0s', unpack(kept))
+call('HSET', q.key .. ':c', id, pack('>I8I8I4', now, ttl, #packed) .. table.concat(packed) .. ARGV[8])
 return answer

@@ -12,8 +12,8 @@ local function clear_claims(q, limit)
   if limit <= 0 then return 0 end
   local ids = call('ZRANGE', q.key .. ':C', 0, limit - 1)
   if #ids == 0 then return 0 end
-  call('ZREM', q.key .. ':C', unpack(ids))
   call('HDEL', q.key .. ':c', unpack(ids))
   call('HDEL', q.key .. ':h', unpack(ids))
+  call('ZREM', q.key .. ':C', unpack(ids))
   return #ids
 end

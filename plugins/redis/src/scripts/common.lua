@@ -2,6 +2,11 @@
 --
 -- KEYS[1] is the header of a queue, or what the keys of a placement begin with; every other key
 -- begins like it, so all of them lie in one slot. KEYS[2] is never there: see script.rs. ARGV[1] is what a test has put the clock forward by.
+--
+-- The server may refuse any command, by the user's rights, and what was done before stays. So what others go by is written
+-- last: a message is there with its record, a queue with its epoch. Before that comes what the sweep goes by, which
+-- takes back what is left of the rest: when a message ends, when a claim does. And nothing is taken away before what
+-- replaces it is there.
 
 local call, sub, min, max = redis.call, string.sub, math.min, math.max
 local pack, read = struct.pack, struct.unpack
@@ -46,7 +51,7 @@ local function tell(word)
   call('PUBLISH', sub(T, 1, -8) .. ':hints', word)
 end
 
--- Notes when the queue falls due next.
+-- Notes when the queue falls due next, which is not before it was to.
 local function set_due(q, at)
   q.due = at
   call('HSET', q.key, 'd', at)
@@ -56,8 +61,11 @@ end
 -- Notes that something falls due, if it is the first. Who watches has set an alarm, which is too late now.
 local function falls_due(q, at)
   if at < q.due then
-    set_due(q, at)
     if q.watched then tell(string.format('d%s%.0f', q.id, at)) end
+    -- The index is rather too early than too late: the sweep puts that right.
+    call('ZADD', T .. 'd', at, q.id)
+    call('HSET', q.key, 'd', at)
+    q.due = at
   end
 end
 
@@ -65,8 +73,8 @@ end
 local function stir(q)
   if q.watched and q.armed then
     q.armed = false
-    call('HDEL', q.key, 'a')
     tell('r' .. q.id)
+    call('HDEL', q.key, 'a')
   end
 end
 
@@ -97,16 +105,18 @@ local function bad_fence(q, lane, fence)
   return OLD_FENCE
 end
 
--- The sorted sets of a lane in which a message can be.
-local SETS = { 'x', 'r', 'd', 'w', 'c', 'e' }
+-- The sorted sets of a lane in which a message can be; last the one by which the sweep finds what is left of it.
+local SETS = { 'r', 'd', 'w', 'c', 'e', 'x' }
 
 -- Takes messages out of a lane and of these sets; answers how many there were.
 local function take_out(q, lane, places, sets)
   local base = q.key .. ':' .. lane
+  write_whatever_memory(q)
+  call('INCRBY', T .. 'n', -#places)
   local gone = call('HDEL', base .. 'b', unpack(places))
+  if gone < #places then call('INCRBY', T .. 'n', #places - gone) end
   call('HDEL', base .. 's', unpack(places))
   for i = 1, #sets do call('ZREM', base .. sets[i], unpack(places)) end
-  if gone > 0 then call('DECRBY', T .. 'n', gone) end
   if lane ~= '0' and call('EXISTS', base .. 'r') == 0 then call('ZREM', T .. 'l' .. lane, q.id) end
   return gone
 end

@@ -51,8 +51,8 @@ for i, place in ipairs(places) do
 end
 
 local gone = 0
-if #claimed > 0 then gone = gone + take_out(q, lane, claimed, { 'x', 'w', 'c' }) end
-if #free > 0 then gone = gone + take_out(q, lane, free, { 'x', 'r', 'd', 'w', 'e' }) end
+if #claimed > 0 then gone = gone + take_out(q, lane, claimed, { 'w', 'c', 'x' }) end
+if #free > 0 then gone = gone + take_out(q, lane, free, { 'r', 'd', 'w', 'e', 'x' }) end
 for claim, count in pairs(holders) do
   if call('HINCRBY', q.key .. ':h', claim, -count) <= 0 and call('RPUSH', q.key .. ':E', claim) > EMPTIED then
     local oldest = call('LPOP', q.key .. ':E')

@@ -22,7 +22,8 @@ local function held(q, id, known, some, visit, no_records)
   for i, place in ipairs(places) do
     if states[i] then
       local ends, _, _, till, _, state, claim = read(STATE, states[i])
-      if state == 'c' and claim == id and till > now and ends > now then visit(place, records[i], states[i]) end
+      local is_held = state == 'c' and claim == id and till > now and ends > now
+      if is_held and (no_records or records[i]) then visit(place, records[i], states[i]) end
     end
   end
 end

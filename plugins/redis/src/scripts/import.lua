@@ -3,23 +3,29 @@
 -- renewed, ttl, end, places and extensions of each claim. What is there already stays as it is.
 local last, count = tonumber(ARGV[3]), tonumber(ARGV[4])
 call('HSET', q.key, 'n', max(q.last, last))
-local first, at = now, 5
+call('HINCRBY', q.key, 'v', 1)
+-- Some may have had all the claims that the rule of this queue allows.
+if q.max then call('HSET', q.key, 'r', 0) end
+falls_due(q, now)
+stir(q)
+local at = 5
 for _ = 1, count do
   local lane, place, record, state = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   local base = q.key .. ':' .. lane
-  if call('HSETNX', base .. 'b', place, record) == 1 then
+  if call('HEXISTS', base .. 'b', place) == 0 then
     local ends, _, due, till, _, letter = read(STATE, state)
-    call('HSET', base .. 's', place, state)
-    call('ZADD', base .. 'x', ends, place)
-    call('ZADD', base .. letter, place, place)
-    local wakes = letter == 'c' and till or letter == 'd' and due or NEVER
-    if wakes < ends then call('ZADD', base .. 'w', wakes, place) end
-    call('INCR', T .. 'n')
     if lane ~= '0' then
       call('HSET', q.key, 'l', 1)
       if letter == 'r' then lane_ready(q, lane) end
     end
+    call('ZADD', base .. 'x', ends, place)
+    call('HSET', base .. 's', place, state)
+    call('ZADD', base .. letter, place, place)
+    local wakes = letter == 'c' and till or letter == 'd' and due or NEVER
+    if wakes < ends then call('ZADD', base .. 'w', wakes, place) end
+    call('INCRBY', T .. 'n', 1)
+    call('HSET', base .. 'b', place, record)
   end
 end
 for i = at, #ARGV, 6 do
@@ -43,13 +49,8 @@ for i = at, #ARGV, 6 do
     places = table.concat(all)
     ends = max(ends, tonumber(call('ZSCORE', q.key .. ':C', id) or 0))
   end
-  call('HSET', q.key .. ':c', id, pack('>I8I8I4', renewed, ttl, #places / 8) .. places .. ARGV[i + 5])
-  call('HSET', q.key .. ':h', id, #places / 8)
   call('ZADD', q.key .. ':C', ends, id)
+  call('HSET', q.key .. ':h', id, #places / 8)
+  call('HSET', q.key .. ':c', id, pack('>I8I8I4', renewed, ttl, #places / 8) .. places .. ARGV[i + 5])
 end
-call('HINCRBY', q.key, 'v', 1)
--- Some may have had all the claims that the rule of this queue allows.
-if q.max then call('HSET', q.key, 'r', 0) end
-falls_due(q, first)
-stir(q)
 return { OK }

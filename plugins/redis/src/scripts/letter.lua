@@ -24,6 +24,9 @@ end
 
 -- Moves messages there.
 local function move(q, target, places)
+  write_whatever_memory(q)
+  -- It is seen, too, that they may be taken out: else a letter would come of each attempt.
+  call('ZREM', q.key .. ':0w', unpack(places))
   local records = call('HMGET', q.key .. ':0b', unpack(places))
   local states = call('HMGET', q.key .. ':0s', unpack(places))
   local label = call('HGET', q.key .. ':i', 'label') or ''
@@ -39,15 +42,15 @@ local function move(q, target, places)
       first = min(first, at)
     end
   end
-  take_out(q, '0', places, SETS)
   if #letters > 0 then
     local base = target.key .. ':0'
-    call('HSET', base .. 'b', unpack(letters))
-    call('ZADD', base .. 'r', unpack(ready))
-    call('ZADD', base .. 'x', unpack(ends))
     call('HSET', target.key, 'n', last)
-    call('INCRBY', T .. 'n', last - target.last)
     falls_due(target, first)
     stir(target)
+    call('ZADD', base .. 'x', unpack(ends))
+    call('ZADD', base .. 'r', unpack(ready))
+    call('INCRBY', T .. 'n', last - target.last)
+    call('HSET', base .. 'b', unpack(letters))
   end
+  take_out(q, '0', places, SETS)
 end

@@ -1,17 +1,16 @@
 
 -- ARGV: limit.
 if settle(q, STEP) >= STEP then return { AGAIN } end
-local popped = call('ZPOPMIN', q.key .. ':0r', ARGV[3])
+local places = call('ZRANGE', q.key .. ':0r', 0, ARGV[3] - 1)
 local answer = { OK, now }
-if #popped == 0 then
+if #places == 0 then
   arm(q)
   return answer
 end
-local places = {}
-for i = 1, #popped, 2 do places[#places + 1] = popped[i] end
 local records = call('HMGET', q.key .. ':0b', unpack(places))
 local states = call('HMGET', q.key .. ':0s', unpack(places))
-take_out(q, '0', places, { 'x' })
+local gone = take_out(q, '0', places, { 'w', 'r', 'x' })
+if gone == 0 then return { AGAIN } end
 for i, place in ipairs(places) do
   local n = #answer
   if records[i] then answer[n + 1], answer[n + 2], answer[n + 3] = place, records[i], states[i] end

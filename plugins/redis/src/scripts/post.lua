@@ -19,12 +19,17 @@ end
 if q.last + count >= NEVER then return { NO_PLACES } end
 -- The server may refuse any of these commands, by the user's rights, and what is done before stays. So a key is empty
 -- until its messages are there: a post that breaks off before is stored when it is repeated, and not again after that.
+-- What it replaces goes last, and when it is repeated, if it broke off there.
+local function take_out_settled()
+  for i = 10, at - 1, 2 do take_out(q, ARGV[i], { ARGV[i + 1] }, SETS) end
+end
 local name, window = key ~= '' and q.key .. ':k' .. key, tonumber(ARGV[7])
 local known = name and not call('SET', name, '', 'NX', 'PX', window) and call('GET', name)
 if known and known ~= '' then
   local ends, first, places, rest = read('>I8I8I4', known)
   if ends > now then
     if sub(known, rest) ~= ARGV[6] then return { CONFLICT } end
+    take_out_settled()
     return { OK, first, places, 1 }
   end
 end
@@ -32,7 +37,6 @@ end
 -- What replaces what is there takes no more than that.
 if settled > 0 then write_whatever_memory(q) end
 call('HSET', q.key, 'n', q.last + count)
-for i = 10, at - 1, 2 do take_out(q, ARGV[i], { ARGV[i + 1] }, SETS) end
 
 local records, ends, ready, delayed, dues = {}, {}, {}, {}, {}
 local posted, first, place = pack('>I8', now), NEVER, q.last
@@ -55,25 +59,24 @@ end
 
 local function store(lane)
   local base = q.key .. ':' .. lane
-  call('HSET', base .. 'b', unpack(records))
-  call('INCRBY', T .. 'n', count)
-  call('ZADD', base .. 'x', unpack(ends))
-  if #ready > 0 then call('ZADD', base .. 'r', unpack(ready)) end
-  if #delayed > 0 then call('ZADD', base .. 'd', unpack(delayed)) end
-  if #dues > 0 then call('ZADD', base .. 'w', unpack(dues)) end
   if lane ~= '0' then
     if not q.lanes then call('HSET', q.key, 'l', 1) end
     if #ready > 0 then lane_ready(q, lane) end
   end
+  call('ZADD', base .. 'x', unpack(ends))
+  if #dues > 0 then call('ZADD', base .. 'w', unpack(dues)) end
+  if #delayed > 0 then call('ZADD', base .. 'd', unpack(delayed)) end
+  if #ready > 0 then call('ZADD', base .. 'r', unpack(ready)) end
+  call('INCRBY', T .. 'n', count)
+  call('HSET', base .. 'b', unpack(records))
 end
 
 if count > 0 then
-  store(lane)
-  if outbox ~= '' and lane ~= '1' then store('1') end
-end
-if name then call('SET', name, pack('>I8I8I4', now + window, q.last + 1, count) .. ARGV[6], 'PX', window) end
-if count > 0 then
   falls_due(q, first)
   if #ready > 0 then stir(q) end
+  if outbox ~= '' and lane ~= '1' then store('1') end
+  store(lane)
 end
+if name then call('SET', name, pack('>I8I8I4', now + window, q.last + 1, count) .. ARGV[6], 'PX', window) end
+take_out_settled()
 return { OK, q.last + 1, count, 0 }

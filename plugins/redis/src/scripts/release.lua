@@ -11,32 +11,34 @@ if ARGV[6] ~= '' then
 end
 
 write_whatever_memory(q)
-local places, ready, worn, delayed, wakes, kept, first = {}, {}, {}, {}, {}, {}, NEVER
+local places, to, wakes, awake, kept, first = {}, { r = {}, d = {}, e = {} }, {}, {}, {}, NEVER
 held(q, id, known, some, function(place, _, state)
   local ends, ttl, due, till, claims = read(STATE, state)
   if uncounted then claims = max(claims - 1, 0) end
-  local to, letter = ready, 'r'
+  local letter, wake = 'r', nil
   if q.max and claims >= q.max then
-    to, letter = worn, 'e'
+    letter = 'e'
   elseif delay > 0 then
-    to, letter, due = delayed, 'd', now + delay
-    if due < ends then
-      wakes[#wakes + 1], wakes[#wakes + 2] = due, place
-      first = min(first, due)
-    end
+    letter, due = 'd', now + delay
+    wake = due < ends and due
+  end
+  local scored = to[letter]
+  if wake then
+    wakes[#wakes + 1], wakes[#wakes + 2] = wake, place
+    first = min(first, wake)
+  else
+    awake[#awake + 1] = place
   end
   places[#places + 1] = place
-  to[#to + 1], to[#to + 2] = place, place
+  scored[#scored + 1], scored[#scored + 2] = place, place
   kept[#kept + 1], kept[#kept + 2] = place, pack(STATE, ends, ttl, due, till, claims, letter, id)
 end, true)
 if #places > 0 then
-  call('ZREM', q.key .. ':0c', unpack(places))
-  call('ZREM', q.key .. ':0w', unpack(places))
-  if #delayed > 0 then call('ZADD', q.key .. ':0d', unpack(delayed)) end
-  if #wakes > 0 then call('ZADD', q.key .. ':0w', unpack(wakes)) end
-  put(q, '0', ready, worn, kept)
-  if #worn > 0 then falls_due(q, max(q.again, now)) end
+  if #to.e > 0 then first = min(first, max(q.again, now)) end
   falls_due(q, first)
+  if #wakes > 0 then call('ZADD', q.key .. ':0w', unpack(wakes)) end
+  put(q, '0', places, to, { 'c' }, kept)
+  if #awake > 0 then call('ZREM', q.key .. ':0w', unpack(awake)) end
 end
 if some then
   if #places > 0 then call('HINCRBY', q.key .. ':h', id, -#places) end

@@ -21,18 +21,14 @@ held(q, id, known, some, function(place, _, state)
   kept[#kept + 1], kept[#kept + 2] = place, pack(STATE, end_now, life_now, due, till, claims, 'c', id)
   wakes[#wakes + 1], wakes[#wakes + 2] = till, place
 end, true)
-if #kept > 0 then
-  call('HSET', q.key .. ':0s', unpack(kept))
-  call('ZADD', q.key .. ':0w', unpack(wakes))
-end
-if #lives > 0 then call('ZADD', q.key .. ':0x', unpack(lives)) end
-if some then
-  -- The claim itself lives on as it did, but not shorter than what it holds.
-  till = max(till, ends)
-else
-  call('HSET', q.key .. ':c', id, pack('>I8I8', now, ttl) .. sub(known, 17))
-end
-call('ZADD', q.key .. ':C', till, id)
 -- A ttl can be shorter than what was left.
-falls_due(q, min(till, now + ttl))
+falls_due(q, till)
+-- Where single messages are renewed the claim itself lives on as it did, but not shorter than what it holds.
+call('ZADD', q.key .. ':C', some and max(till, ends) or till, id)
+if #lives > 0 then call('ZADD', q.key .. ':0x', unpack(lives)) end
+if #kept > 0 then
+  call('ZADD', q.key .. ':0w', unpack(wakes))
+  call('HSET', q.key .. ':0s', unpack(kept))
+end
+if not some then call('HSET', q.key .. ':c', id, pack('>I8I8', now, ttl) .. sub(known, 17)) end
 return { OK, 1 }

@@ -34,19 +34,21 @@ local function expire(q, lane, limit)
   return #places, #worn
 end
 
--- Puts messages into the state that each has come to; `found` holds place and record of those
--- that have a record.
-local function put(q, lane, ready, worn, kept)
+-- Puts messages into the state that each has come to, out of the sets in which they may have been; `to` holds places
+-- with their scores by set, `kept` the states of those that have one.
+local function put(q, lane, places, to, from, kept)
   local base = q.key .. ':' .. lane
-  if #ready > 0 then
-    call('ZADD', base .. 'r', unpack(ready))
+  -- Who remembers a run of its own messages must look again: others' may be back in it.
+  if lane == '0' then call('HINCRBY', q.key, 'v', 1) end
+  if #to.r > 0 then
     if lane ~= '0' then lane_ready(q, lane) end
     stir(q)
   end
-  if #worn > 0 then call('ZADD', base .. 'e', unpack(worn)) end
+  for set, scored in pairs(to) do
+    if #scored > 0 then call('ZADD', base .. set, unpack(scored)) end
+  end
+  for _, set in ipairs(from) do call('ZREM', base .. set, unpack(places)) end
   if #kept > 0 then call('HSET', base .. 's', unpack(kept)) end
-  -- Who remembers a run of its own messages must look again: others' may be back in it.
-  if lane == '0' then call('HINCRBY', q.key, 'v', 1) end
 end
 
 -- Frees messages whose delay or claim has ended; answers how many, and how many of them were claimed.
@@ -55,34 +57,35 @@ local function wake(q, lane, limit)
   local places = call('ZRANGEBYSCORE', base .. 'w', '-inf', now, 'LIMIT', 0, limit)
   if #places == 0 then return 0, 0 end
   local states = call('HMGET', base .. 's', unpack(places))
-  local ready, worn, kept, let_go, freed = {}, {}, {}, {}, 0
+  local to, kept, let_go, freed = { r = {}, e = {} }, {}, {}, 0
   for i, place in ipairs(places) do
-    local to = ready
+    local set = 'r'
     if states[i] then
       local ends, ttl, due, till, claims, state, claim = read(STATE, states[i])
-      if q.max and claims >= q.max then to = worn end
+      if q.max and claims >= q.max then set = 'e' end
       if state == 'c' then
         freed = freed + 1
         let_go[claim] = (let_go[claim] or 0) + 1
       end
       kept[#kept + 1] = place
-      kept[#kept + 1] = pack(STATE, ends, ttl, due, till, claims, to == worn and 'e' or 'r', claim)
+      kept[#kept + 1] = pack(STATE, ends, ttl, due, till, claims, set, claim)
     end
-    to[#to + 1] = place
-    to[#to + 1] = place
+    local scored = to[set]
+    scored[#scored + 1] = place
+    scored[#scored + 1] = place
   end
-  for _, set in ipairs({ 'w', 'd', 'c' }) do call('ZREM', base .. set, unpack(places)) end
-  put(q, lane, ready, worn, kept)
+  put(q, lane, places, to, { 'd', 'c' }, kept)
   for claim, count in pairs(let_go) do call('HINCRBY', q.key .. ':h', claim, -count) end
+  call('ZREM', base .. 'w', unpack(places))
   return #places, freed
 end
 
 local function end_claims(q, limit)
   local ids = call('ZRANGEBYSCORE', q.key .. ':C', '-inf', now, 'LIMIT', 0, limit)
   if #ids == 0 then return 0 end
-  call('ZREM', q.key .. ':C', unpack(ids))
   call('HDEL', q.key .. ':c', unpack(ids))
   call('HDEL', q.key .. ':h', unpack(ids))
+  call('ZREM', q.key .. ':C', unpack(ids))
   return #ids
 end
 
@@ -91,24 +94,22 @@ local function recheck(q, limit)
   if not q.recheck then return 0 end
   local base = q.key .. ':0'
   local found = call('HSCAN', base .. 's', q.recheck, 'COUNT', limit)
-  local ready, worn, kept, moved = {}, {}, {}, {}
+  local ready, worn = { to = {}, kept = {}, places = {} }, { to = {}, kept = {}, places = {} }
   for i = 1, #found[2], 2 do
     local place, ends, ttl, due, till, claims, state, claim = found[2][i], read(STATE, found[2][i + 1])
-    local is_worn, to = q.max and claims >= q.max, nil
-    if is_worn and (state == 'r' or state == 'd') then to = worn end
-    if not is_worn and state == 'e' then to = ready end
-    if to then
-      moved[#moved + 1] = place
-      to[#to + 1] = place
-      to[#to + 1] = place
+    local is_worn, those = q.max and claims >= q.max, nil
+    if is_worn and (state == 'r' or state == 'd') then those = worn end
+    if not is_worn and state == 'e' then those = ready end
+    if those then
+      local places, to, kept = those.places, those.to, those.kept
+      places[#places + 1] = place
+      to[#to + 1], to[#to + 2] = place, place
       kept[#kept + 1] = place
-      kept[#kept + 1] = pack(STATE, ends, ttl, due, till, claims, to == worn and 'e' or 'r', claim)
+      kept[#kept + 1] = pack(STATE, ends, ttl, due, till, claims, those == worn and 'e' or 'r', claim)
     end
   end
-  if #moved > 0 then
-    for _, set in ipairs({ 'r', 'd', 'w', 'e' }) do call('ZREM', base .. set, unpack(moved)) end
-    put(q, '0', ready, worn, kept)
-  end
+  if #ready.places > 0 then put(q, '0', ready.places, { r = ready.to }, { 'e' }, ready.kept) end
+  if #worn.places > 0 then put(q, '0', worn.places, { r = {}, e = worn.to }, { 'r', 'd', 'w' }, worn.kept) end
   q.recheck = found[1] ~= '0' and found[1] or nil
   if q.recheck then call('HSET', q.key, 'r', q.recheck) else call('HDEL', q.key, 'r') end
   -- What is left is for a further step.

@@ -14,6 +14,9 @@ local function sweep(limit, swept)
       write_whatever_memory(q)
       set_due(q, NEVER)
       left = left - 1
+    elseif q.due > now then
+      set_due(q, q.due)
+      left = left - 1
     else
       local step = min(left, STEP)
       local done = settle(q, step, swept)
