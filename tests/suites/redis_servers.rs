@@ -9,6 +9,7 @@ use sukkal_plugin_sdk::{Capabilities, Health};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{pool, poolless, register};
 use sukkal_tests::servers::free_port;
+use sukkal_tests::servers::proxy::Proxy;
 use sukkal_tests::servers::redis::{Cluster, Redis, Watched};
 use sukkal_tests::stores::REDIS;
 use sukkal_tests::tls::Authority;
@@ -175,6 +176,26 @@ async fn a_server_is_one_pool_in_whatever_spelling() {
     }
     pool(&host, "p1", &format!("redis://sukkal:secret@127.0.0.1:{port}?prefix=one")).await;
     pool(&host, "p2", &format!("redis://127.0.0.1:{port}?prefix=two")).await;
+}
+
+#[tokio::test]
+async fn a_server_is_one_pool_also_while_one_of_its_addresses_leads_nowhere() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port()).await;
+    let mut host = poolless().await;
+    let through = format!("redis://127.0.0.1:{}?connect_timeout_ms=300", proxy.port());
+    pool(&host, "p1", &through).await;
+    proxy.swallow();
+    // It has not heard of the first one which store it is.
+    host.kill();
+    host.start_again().await;
+    let refused = register(&host, "p2", json!({ "uri": redis.uri(), "weight": 1 })).await.expect(409).text();
+    assert!(refused.contains("It is that of the pool p1."), "{refused}");
+    proxy.restore();
+    pool(&host, "p1", &redis.uri()).await;
+    register(&host, "p2", json!({ "uri": through, "weight": 1 })).await.expect(409);
+    host.client().delete("/v2/pools/p1").await.expect(204);
+    pool(&host, "p2", &through).await;
 }
 
 #[tokio::test]

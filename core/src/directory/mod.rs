@@ -33,11 +33,11 @@ pub use self::default_store::{note_default_store, noted_default_store};
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 use self::hosts::OwnHost;
 pub use self::pools::{
-    Leaving, StoredPool, delete_pool, holds_queues, holds_remains, listed_pools, pool_of_store, store_pool,
+    Leaving, StoredPool, delete_pool, holds_queues, holds_remains, listed_pools, pool_of_store, said_by, store_pool,
     stored_pool, stored_pools,
 };
 pub use self::queues::{Listed, Queue};
-pub use self::record::{DROPPING, Dropping, MOVED};
+pub use self::record::{DROPPING, Dropping, MOVED, to_hex};
 pub use self::subscriptions::{Changed, NewSubscription, Subscribed, Subscription, SubscriptionChange};
 use crate::drops::Drops;
 use crate::error::Result;

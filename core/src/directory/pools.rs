@@ -3,7 +3,7 @@
 //! | record (no project) | named by | is |
 //! |---|---|---|
 //! | `pool` | its name | the pool |
-//! | `pool-store` | the store's identity | which pool has this store, so that none has it twice |
+//! | `pool-store` | the store's identity, and by which it says that it is | which pool has this store, so that none has it twice |
 //! | `pool-queue` | pool, U+0000, queue id | that the queue lives there |
 //! | `pool-remains` | pool, U+0000, queue id | that what the deleted queue held is being removed there |
 //! | `pool-leaving` | its name | that it is being deleted: until this ends no queue moves in |
@@ -47,6 +47,8 @@ pub struct StoredPool {
     pub capabilities: Vec<String>,
     /// Its store's identity.
     pub identity: String,
+    /// Which store it has said to be, in hexadecimal.
+    pub store: Option<String>,
     /// The record's revision; 0: it is not stored yet.
     pub revision: u64,
 }
@@ -59,6 +61,8 @@ struct Form {
     flavor: Option<String>,
     capabilities: Vec<String>,
     identity: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
 }
 
 impl StoredPool {
@@ -71,7 +75,7 @@ impl StoredPool {
     fn of(record: Record) -> Result<Self> {
         let form: Form = serde_json::from_slice(&record.value).map_err(|error| broken(&error))?;
         let options = crate::json::object(form.options.get().as_bytes()).map_err(|error| broken(&error))?;
-        let Form { uri, weight, flavor, capabilities, identity, .. } = form;
+        let Form { uri, weight, flavor, capabilities, identity, store, .. } = form;
         let spec = PoolSpec { uri, options };
         Ok(StoredPool {
             name: record.key.name,
@@ -80,15 +84,22 @@ impl StoredPool {
             flavor,
             capabilities,
             identity,
+            store,
             revision: record.revision,
         })
     }
 
     fn to_bytes(&self) -> Result<Bytes> {
-        let StoredPool { spec, weight, flavor, capabilities, identity, .. } = self.clone();
+        let StoredPool { spec, weight, flavor, capabilities, identity, store, .. } = self.clone();
         let options = serde_json::value::to_raw_value(&spec.options).map_err(|error| broken(&error))?;
-        let form = Form { uri: spec.uri, options, weight, flavor, capabilities, identity };
+        let form = Form { uri: spec.uri, options, weight, flavor, capabilities, identity, store };
         serde_json::to_vec(&form).map(Bytes::from).map_err(|error| broken(&error))
+    }
+
+    /// Under which names its store is known: by its URI, and as it says itself.
+    fn stores(&self) -> impl Iterator<Item = RecordKey> {
+        let said = self.store.as_ref().map(|store| said_by(store));
+        [Some(self.identity.clone()), said].into_iter().flatten().map(|name| store_key(&name))
     }
 
     /// Its record, if nobody has changed it meanwhile; a new one, if there is none.
@@ -148,11 +159,12 @@ pub async fn store_pool(
     before: Option<&StoredPool>,
 ) -> Result<Option<u64>> {
     let mut changes = vec![pool.put()?];
-    let same_store = before.is_some_and(|before| before.identity == pool.identity);
-    if !same_store {
-        changes.push(Change::put(store_key(&pool.identity), Expect::Absent, pool.name.clone()));
-        changes.extend(before.map(|before| Change::delete(store_key(&before.identity), Expect::Any)));
-    }
+    let (now, then): (Vec<_>, Vec<_>) =
+        (pool.stores().collect(), before.iter().flat_map(|pool| pool.stores()).collect());
+    let new = now.iter().filter(|key| !then.contains(key));
+    changes.extend(new.map(|key| Change::put(key.clone(), Expect::Absent, pool.name.clone())));
+    let old = then.iter().filter(|key| !now.contains(key));
+    changes.extend(old.map(|key| Change::delete(key.clone(), Expect::Any)));
     match catalog.commit(call, changes).await? {
         Commit::Done(revisions) => Ok(revisions.first().copied()),
         Commit::Failed(_) => Ok(None),
@@ -192,10 +204,9 @@ pub async fn delete_pool(
     pool: &StoredPool,
     leaving: Option<Leaving>,
 ) -> Result<bool> {
-    let mut changes = vec![
-        Change::delete(RecordKey::new(POOL, "", pool.name.clone()), Expect::Revision(pool.revision)),
-        Change::delete(store_key(&pool.identity), Expect::Any),
-    ];
+    let record = RecordKey::new(POOL, "", pool.name.clone());
+    let mut changes = vec![Change::delete(record, Expect::Revision(pool.revision))];
+    changes.extend(pool.stores().map(|key| Change::delete(key, Expect::Any)));
     changes.extend(leaving.map(|leaving| Change::delete(leaving.key, Expect::Revision(leaving.revision))));
     Ok(matches!(catalog.commit(call, changes).await?, Commit::Done(_)))
 }
@@ -247,6 +258,11 @@ impl Directory {
     pub(super) fn is_gone_from(pool: &str, queue: QueueId) -> Option<Change> {
         (pool != DEFAULT).then(|| Change::delete(queue_key(REMAINS, pool, queue), Expect::Any))
     }
+}
+
+/// The name under which a store is known that says which it is: no URI.
+pub fn said_by(store: &str) -> String {
+    format!("={store}")
 }
 
 /// Identities have any length.

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::member::{OPENING, close, open};
 use super::{DEFAULT, Member, PoolSpec, Pools, lock};
-use crate::directory::{StoredPool, holds_queues, pool_of_store, store_pool, stored_pool, stored_pools};
+use crate::directory::{
+    StoredPool, holds_queues, pool_of_store, said_by, store_pool, stored_pool, stored_pools, to_hex,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a change is tried when others are quicker.
@@ -66,6 +68,10 @@ impl Pools {
                 flavor: wish.flavor,
                 capabilities: candidate.capabilities.clone(),
                 identity,
+                store: match &candidate.pool {
+                    Some(_) => candidate.health.store().map(|store| to_hex(store)),
+                    None => before.as_ref().and_then(|before| before.store.clone()),
+                },
                 revision: before.as_ref().map_or(0, |before| before.revision),
             };
             match self.store(call, pool, before.as_ref()).await {
@@ -192,6 +198,11 @@ impl Pools {
     /// Stores that say which they are can be told apart where their URIs differ in more than the spelling.
     async fn check_store(&self, call: &Call, name: &str, health: &Health) -> Result<()> {
         let Some(store) = health.store() else { return Ok(()) };
+        if let Some(other) = pool_of_store(&self.catalog, call, &said_by(&to_hex(store))).await?
+            && other != name
+        {
+            return Err(in_use(&other));
+        }
         // Another host may have deleted the one that was this store.
         self.refresh(call, Instant::now().into_std()).await?;
         let same = |member: &Member| member.name() != name && member.store().is_some_and(|other| *other == *store);
