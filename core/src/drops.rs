@@ -26,6 +26,8 @@ struct Known {
     own: HashSet<String>,
     /// Others', with the instant from which on they are this host's too.
     theirs: HashMap<String, Instant>,
+    /// Those of which nothing was heard when they were to be removed, with the instant of the last attempt.
+    silent: HashMap<String, Instant>,
     /// The pools of which queues are being removed.
     busy: HashSet<String>,
 }
@@ -76,6 +78,19 @@ impl Drops {
         known.theirs.insert(name.to_owned(), now + LATER);
     }
 
+    /// Nothing was heard of one: others have their turn before it.
+    pub(crate) fn is_silent(&self, name: &str, now: Instant) {
+        let mut known = self.lock();
+        if known.silent.len() < REMEMBERED || known.silent.contains_key(name) {
+            known.silent.insert(name.to_owned(), now);
+        }
+    }
+
+    /// When nothing was heard of one. In this order they have their turns.
+    pub(crate) fn silent_at(&self, name: &str) -> Option<Instant> {
+        self.lock().silent.get(name).copied()
+    }
+
     /// Takes the right to remove queues of a pool, until it is dropped.
     pub(crate) fn begin(&self, pool: &str) -> Option<Busy> {
         let is_free = self.lock().busy.insert(pool.to_owned());
@@ -85,7 +100,9 @@ impl Drops {
     /// Forgets those that are not there any more. Of the host's own some may not have been there yet when
     /// it was looked: they are forgotten once they are done.
     pub(crate) fn retain(&self, there: &HashSet<String>) {
-        self.lock().theirs.retain(|name, _| there.contains(name));
+        let mut known = self.lock();
+        known.theirs.retain(|name, _| there.contains(name));
+        known.silent.retain(|name, _| there.contains(name));
     }
 
     /// Nothing is left of one.
@@ -93,6 +110,7 @@ impl Drops {
         let mut known = self.lock();
         known.own.remove(name);
         known.theirs.remove(name);
+        known.silent.remove(name);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

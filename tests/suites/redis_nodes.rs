@@ -1,7 +1,9 @@
 //! What a node of a Redis Cluster that stands still costs the others.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
 use sukkal_tests::eventually::SOON;
@@ -168,4 +170,48 @@ async fn a_pool_with_a_node_that_stands_still_is_told_of_once_however_many_queue
     assert_eq!((told("the pool does not answer"), told("the pool answers again")), (1, 0), "{}", host.log());
     cluster.nodes[0].thaw();
     eventually("that is told, too", 3 * SOON, async || (told("the pool answers again") == 1).then_some(())).await;
+}
+
+/// The headers of queues that a node has.
+fn headers(node: &Redis) -> BTreeSet<String> {
+    let said = node.ask(&["KEYS", "sukkal:{*}:?????????????"]).expect("the node answers");
+    said.lines().filter(|line| line.starts_with("sukkal")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_queues_of_a_node_that_stands_still_keep_none_of_another() {
+    // How many are removed at once, by id.
+    const AT_ONCE: usize = 8;
+    let cluster = without_full_coverage();
+    let host = over(&format!("{}&timeout_ms=300", cluster.uri())).start().await;
+    let id = |header: &String| header.rsplit(':').next().unwrap_or_default().to_owned();
+    let (mut known, mut silent, mut stuck) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let mut numbers = 0..;
+    let (last, header) = loop {
+        let queue = host.queue(&format!("q{}", numbers.next().unwrap_or(0)));
+        queue.create(json!({})).await;
+        let (first, others) = (headers(&cluster.nodes[0]), cluster.nodes[1..].iter().flat_map(headers));
+        let all: BTreeSet<_> = first.iter().cloned().chain(others).collect();
+        let new = all.difference(&known).next().expect("it is new").clone();
+        known = all;
+        if first.contains(&new) {
+            silent.insert(id(&new));
+            stuck.push(queue);
+        } else if silent.range(..id(&new)).count() >= AT_ONCE {
+            break (queue, new);
+        }
+    };
+    cluster.nodes[0].freeze();
+    // Whoever deletes what is silent is told that it is not over yet.
+    join_all(stuck.iter().map(async |queue| queue.client().delete(&queue.path("")).await.expect(503))).await;
+    let told = async || {
+        let calls = [("kind", "pool"), ("method", "configure")];
+        Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls)
+    };
+    let then = told().await;
+    let are_due = async || (told().await >= then + AT_ONCE as f64).then_some(());
+    eventually("the host tries to remove them", 3 * SOON, are_due).await;
+    last.client().delete(&last.path("")).await.expect(204);
+    let is_gone = async || cluster.nodes[1..].iter().all(|node| !headers(node).contains(&header)).then_some(());
+    eventually("the last one is removed", 3 * SOON, is_gone).await;
 }

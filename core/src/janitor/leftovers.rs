@@ -95,12 +95,13 @@ pub fn begin(service: &Arc<Service>, due: Due, tasks: &mut JoinSet<()>) {
     }
 }
 
-/// Removes what queues have left in one pool, several at once: a part of a store may stand still, and the rest of it
-/// not. Where nothing answers, the others have time as well.
-async fn drop_queues_of(service: Arc<Service>, queues: Vec<Dropping>) {
-    let (mut queues, mut drops) = (queues.into_iter(), JoinSet::new());
-    let (mut n_silent, mut answers) = (0, false);
-    loop {
+/// Removes what queues have left in one pool, several at once, until that many are silent: a part of a store may stand
+/// still, and the rest of it not. Those that were silent before come last, so that each has its turn.
+async fn drop_queues_of(service: Arc<Service>, mut queues: Vec<Dropping>) {
+    let known = &service.directory.drops;
+    queues.sort_by_cached_key(|dropping| known.silent_at(&dropping.key().name));
+    let (mut queues, mut drops, mut n_silent) = (queues.into_iter(), JoinSet::new(), 0);
+    while n_silent < AT_ONCE {
         for dropping in queues.by_ref().take(AT_ONCE - drops.len()) {
             let service = service.clone();
             drops.spawn(async move {
@@ -112,16 +113,12 @@ async fn drop_queues_of(service: Arc<Service>, queues: Vec<Dropping>) {
         match dropped {
             Ok((dropping, Err(error))) if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::TimedOut) => {
                 tracing::debug!(%error, queue_id = dropping.id, "a deleted queue could not be dropped yet");
+                known.is_silent(&dropping.key().name, Instant::now());
                 n_silent += 1;
-                if n_silent == AT_ONCE && !answers {
-                    break;
-                }
-                continue;
             }
             Ok((dropping, Err(error))) => later(&service, &dropping.key().name, &error),
             Ok((_, Ok(()))) | Err(_) => {}
         }
-        answers = true;
     }
 }
 
