@@ -215,3 +215,29 @@ async fn deleted_queues_of_a_node_that_stands_still_keep_none_of_another() {
     let is_gone = async || cluster.nodes[1..].iter().all(|node| !headers(node).contains(&header)).then_some(());
     eventually("the last one is removed", 3 * SOON, is_gone).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_replica_is_away_keeps_its_connections_where_another_was_replaced() {
+    let mut cluster = Cluster::prepare(1);
+    cluster.join();
+    let host = over(&format!("{}&replicas=1&timeout_ms=4000", cluster.uri())).start().await;
+    let queues = on_each_node(&cluster, &host).await;
+    let says = |node: &Redis, what: &str| node.ask(&["INFO", "replication"]).is_ok_and(|said| said.contains(what));
+    let replica_of = |master: usize| {
+        let port = format!("master_port:{}\r", cluster.nodes[master].port());
+        cluster.nodes[3..].iter().find(|node| says(node, &port)).expect("it has one")
+    };
+    let (other, away) = (replica_of(1), replica_of(0));
+    let is_replaced = async || {
+        let _ = other.ask(&["CLUSTER", "FAILOVER"]);
+        says(other, "role:master").then_some(())
+    };
+    eventually("another master is replaced", 3 * SOON, is_replaced).await;
+    is_back(&queues[1], "after").await;
+    let before = host.log().len();
+    away.freeze();
+    join_all((0..4).map(async |number| assert_eq!(post(&queues[0], &format!("away-{number}")).await, 503))).await;
+    assert!(!host.log()[before..].contains("are replaced"), "{}", host.log());
+    away.thaw();
+    is_back(&queues[0], "again").await;
+}

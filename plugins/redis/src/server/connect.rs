@@ -17,7 +17,8 @@ use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
 use super::lines::Link;
-use super::{report, slots};
+use super::report;
+use super::slots::Owners;
 use crate::error::{self, Failure};
 use crate::settings::Settings;
 use crate::uri::{Address, Kind, Servers, User};
@@ -212,7 +213,7 @@ impl Connector {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let slots = connection.route_command(command, any).await?.extract_error()?;
-        Ok(Link::Cluster(connection, Arc::new(slots::masters(&slots))))
+        Ok(Link::Cluster(connection, Arc::new(Owners::read(&slots))))
     }
 
     fn info(&self, address: &Address) -> Result<ConnectionInfo, RedisError> {

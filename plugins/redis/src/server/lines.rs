@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
 use redis::{RedisError, ServerErrorKind};
@@ -12,13 +12,16 @@ use sukkal_plugin_sdk::tokio::sync::{Mutex, OwnedMutexGuard};
 use sukkal_plugin_sdk::{Error, Result, tokio, tracing};
 
 use super::connect::Connector;
-use super::slots::Masters;
+use super::slots::Owners;
 use crate::error::{self, Failure};
 
 /// The first pause after a failed attempt to connect. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause: a server that is back is found within this and the time to connect.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest time from one attempt to find the server of a silent key to the next, each of which connects to all of a
+/// cluster: one that has come is found within this and the time to connect.
+const LONGEST_SEEK: Duration = Duration::from_secs(1);
 /// For how long the server of a key is sought that fell silent. Whoever hears nothing of it after that has it
 /// sought again, or that of another key.
 const SEEKING: Duration = Duration::from_secs(5);
@@ -28,8 +31,8 @@ const SEEKING: Duration = Duration::from_secs(5);
 pub enum Link {
     /// To one server.
     One(MultiplexedConnection),
-    /// To all nodes of a cluster, and which of them had slots when it was made.
-    Cluster(ClusterConnection, Arc<Masters>),
+    /// To all nodes of a cluster, and which of them had which slots when it was made.
+    Cluster(ClusterConnection, Arc<Owners>),
 }
 
 /// All connections for requests.
@@ -42,6 +45,15 @@ pub struct Lines {
     next: AtomicUsize,
     /// Held by the one who connects, on any line: where one comes through, so do the others.
     attempts: Arc<Mutex<Attempts>>,
+    /// Held by the one who seeks the server of a key.
+    pace: Mutex<Pace>,
+}
+
+/// How often the server of a silent key is sought, over all who seek one.
+#[derive(Default)]
+struct Pace {
+    last: Option<Instant>,
+    interval: Duration,
 }
 
 /// A place for a connection: the connection, and which one it is of all that were made.
@@ -65,7 +77,7 @@ impl Lines {
     /// Places for so many connections.
     pub fn new(connector: Connector, count: usize, waits: bool) -> Lines {
         let lines = std::iter::repeat_with(Line::default).take(count).collect();
-        Lines { connector, lines, waits, next: AtomicUsize::new(0), attempts: Arc::default() }
+        Lines { connector, lines, waits, next: AtomicUsize::new(0), attempts: Arc::default(), pace: Mutex::default() }
     }
 
     /// How they are made.
@@ -132,13 +144,16 @@ impl Lines {
     /// Seeks another server of a key of which nothing is heard over a connection to a cluster, as after a
     /// failover. That connection serves the other nodes meanwhile, and stays if there is none: a new one would
     /// lack the silent node, and the driver would try to reach it, with everybody waiting, whenever something
-    /// is sent there. It stays, too, while its node is only slow, unless others have got
-    /// slots since it was made: what is waited for there would be given up.
+    /// is sent there. It stays, too, while its node is only slow: what is waited for there would be given up.
     pub async fn seek(&self, number: u64, key: &[u8]) {
+        let mut pace = self.pace.lock().await;
         let begun = Instant::now();
         while begun.elapsed() < SEEKING {
+            pace.turn().await;
             let Some((mut silent, _)) = self.line_of(number).and_then(Line::live) else { return };
-            let (asked, connected) = join(silent.answers_for(key), self.connector.connect()).await;
+            let (mut same, mut before) = (silent.clone(), silent.clone());
+            let asking = join3(same.answers_for(key), before.owner_answers(key), self.connector.connect());
+            let (asked, owner, connected) = asking.await;
             // It was slow, or is back. If this failed, so does the next request, which knows what to do.
             if asked.is_some() {
                 return;
@@ -147,8 +162,9 @@ impl Lines {
             if !matches!(link.answers_for(key).await, Some(Ok(_))) {
                 continue;
             }
-            // Another node has slots than before; or the same one answers whoever comes anew, and here no more.
-            if link.masters() != silent.masters() || !self.waits && silent.answers_for(key).await.is_none() {
+            // Another has its place; or the same one answers whoever comes anew, and here no more.
+            let is_replaced = owner.is_none() && link.owner(key) != silent.owner(key);
+            if is_replaced || !self.waits && silent.answers_for(key).await.is_none() {
                 return self.replace(number, link).await;
             }
         }
@@ -182,6 +198,21 @@ impl Lines {
                 Err(_) => line.set(None),
             }
         }
+    }
+}
+
+impl Pace {
+    /// Waits until it is time for another attempt. Where none was made for long, that is at once.
+    async fn turn(&mut self) {
+        let now = Instant::now();
+        self.interval = match self.last {
+            Some(last) if last.elapsed() < SEEKING => {
+                tokio::time::sleep((last + self.interval).saturating_duration_since(now)).await;
+                (self.interval * 2).min(LONGEST_SEEK)
+            }
+            _ => PAUSE,
+        };
+        self.last = Some(Instant::now());
     }
 }
 

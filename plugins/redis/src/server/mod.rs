@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, Pipeline, ServerErrorKind, Value};
 use sukkal_plugin_sdk::tokio::task::JoinSet;
 use sukkal_plugin_sdk::{Call, Error, Host, Result, tokio};
@@ -18,7 +19,6 @@ use self::connect::Connector;
 pub use self::connect::subscribe;
 use self::lines::{Lines, Link};
 pub use self::report::Report;
-use self::slots::Masters;
 use crate::error;
 use crate::settings::Settings;
 use crate::uri::Servers;
@@ -243,12 +243,20 @@ impl Link {
         asked.ok().map(|answered| answered.map(|(value, _)| value))
     }
 
-    /// Which nodes of a cluster had slots when it was made.
-    fn masters(&self) -> Option<&Masters> {
+    /// Which node of a cluster had a key when the connection was made.
+    fn owner(&self, key: &[u8]) -> Option<&(String, u16)> {
         match self {
             Link::One(_) => None,
-            Link::Cluster(_, masters) => Some(masters),
+            Link::Cluster(_, owners) => owners.of(key),
         }
+    }
+
+    /// What that node answers at once; none: nothing. Where it has given the key away, another one is silent.
+    async fn owner_answers(&mut self, key: &[u8]) -> Option<redis::RedisResult<Value>> {
+        let (host, port) = self.owner(key).filter(|(host, _)| !host.is_empty())?.clone();
+        let Link::Cluster(connection, _) = self else { return None };
+        let owner = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        tokio::time::timeout(SLOW, connection.route_command(redis::cmd("PING"), owner)).await.ok()
     }
 
     /// Sends a command; then waits, for most of the time that there is, until replicas have what it has

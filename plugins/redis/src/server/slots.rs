@@ -2,24 +2,42 @@
 //! slot was half-way.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use redis::Value;
+use redis::cluster_routing::Slot;
 
 /// How many slots are named.
 const NAMED: usize = 10;
 
-/// Where the nodes are that have slots.
-pub type Masters = BTreeSet<(String, i64)>;
+/// Where each slot is: a host, which is empty where a node does not know under which name it is reached, and a port.
+pub struct Owners(Vec<(RangeInclusive<u16>, (String, u16))>);
 
-/// The nodes that have slots, by what one of them says to `CLUSTER SLOTS`.
-pub fn masters(said: &Value) -> Masters {
-    let address = |range: &Value| match list(list(range).get(2)?) {
-        // One that does not know under which name it is reached tells none.
-        [Value::BulkString(host), Value::Int(port), ..] => Some((String::from_utf8_lossy(host).into_owned(), *port)),
-        [_, Value::Int(port), ..] => Some((String::new(), *port)),
-        _ => None,
-    };
-    list(said).iter().filter_map(address).collect()
+impl Owners {
+    /// By what a node says to `CLUSTER SLOTS`.
+    pub fn read(said: &Value) -> Owners {
+        let port = |port: &i64| u16::try_from(*port).ok();
+        let address = |node: &Value| match list(node) {
+            [Value::BulkString(host), Value::Int(at), ..] => Some((String::from_utf8_lossy(host).into(), port(at)?)),
+            [_, Value::Int(at), ..] => Some((String::new(), port(at)?)),
+            _ => None,
+        };
+        let range = |range: &Value| match list(range) {
+            [Value::Int(first), Value::Int(last), master, ..] => {
+                Some((u16::try_from(*first).ok()?..=u16::try_from(*last).ok()?, address(master)?))
+            }
+            _ => None,
+        };
+        Owners(list(said).iter().filter_map(range).collect())
+    }
+
+    /// The node that has a key's slot.
+    pub fn of(&self, key: &[u8]) -> Option<&(String, u16)> {
+        let slot = Slot::for_key(key);
+        // The driver does not tell the number of one.
+        let has = |range: &RangeInclusive<u16>| range.clone().any(|number| Slot::new(number) == Some(slot));
+        self.0.iter().find(|(range, _)| has(range)).map(|(_, address)| address)
+    }
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -66,6 +84,21 @@ pub fn warning(slots: &[u16]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_has_the_owner_of_its_slot() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let range = |first, last, host: Value, port| {
+            let node = Value::Array(vec![host, Value::Int(port), text("id")]);
+            Value::Array(vec![Value::Int(first), Value::Int(last), node])
+        };
+        // The slot of `foo` is 12182.
+        let said = Value::Array(vec![range(0, 12181, text("a"), 1), range(12182, 16383, Value::Nil, 2)]);
+        let owners = Owners::read(&said);
+        assert_eq!(owners.of(b"x{foo}y"), Some(&(String::new(), 2)));
+        assert_eq!(owners.of(b"bar"), Some(&("a".to_owned(), 1)));
+        assert_eq!(Owners::read(&Value::Nil).of(b"foo"), None);
+    }
 
     #[test]
     fn a_slot_is_half_moved_that_nobody_gives_away() {
