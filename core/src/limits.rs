@@ -44,7 +44,8 @@ pub struct Limits {
     /// Largest metadata of a queue, in bytes.
     #[schemars(range(min = 2, max = LARGEST))]
     pub max_queue_metadata: u64,
-    /// Largest body of a post, in bytes.
+    /// Largest body of a post, in bytes; over the websocket, of its `messages` as they come. Those that come as MessagePack
+    /// are up to six times as long in JSON, which is how they are stored and how others read them.
     #[schemars(range(min = 1, max = LARGEST))]
     pub max_messages_post_size: u64,
     /// Longest life of a message, in seconds.

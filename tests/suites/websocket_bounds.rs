@@ -63,13 +63,41 @@ async fn the_largest_post_is_taken_and_one_byte_more_is_refused() {
         let mut socket = host.websocket().await;
         let most = 262_144 - json!([{ "body": "" }]).to_string().len();
         socket.ask("message_post", post(most)).await.expect(201);
-        socket.ask_packed("message_post", post(most)).await.expect(201);
         let refused = socket.ask("message_post", post(most + 1)).await.expect(400);
+        assert_eq!(refused.body()["exception"], "Message collection size is too large. Max size 262144");
+        // A long text has four more bytes before it than an empty one.
+        let most_packed = 262_144 - packed(&json!([{ "body": "" }])).len() - 4;
+        socket.ask_packed("message_post", post(most_packed)).await.expect(201);
+        let refused = socket.ask_packed("message_post", post(most_packed + 1)).await.expect(400);
         assert_eq!(refused.body()["exception"], "Message collection size is too large. Max size 262144");
         let listed = socket.ask("message_list", json!({ "queue_name": "q", "echo": true })).await.expect(200);
         let lengths = listed.body()["messages"].as_array().into_iter().flatten();
         let lengths: Vec<_> = lengths.map(|message| message["body"].as_str().map(str::len)).collect();
-        assert_eq!(lengths, [Some(most), Some(most)]);
+        assert_eq!(lengths, [Some(most), Some(most_packed)]);
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_as_long_as_it_came_however_long_its_json_is() {
+    for store in STORES {
+        let host = store.host().start().await;
+        let mut socket = host.websocket().await;
+        let floats: Vec<_> = (0..16_000).map(|number| f64::from(number) / 7.0 + 0.1).collect();
+        let bodies = [json!(floats), json!("\0".repeat(60_000)), json!(vec![false; 60_000])];
+        for body in &bodies {
+            let message = json!({ "body": body });
+            let messages = json!({ "queue_name": "q", "messages": [message] });
+            assert!(message.to_string().len() > 262_144, "longer than a post in JSON may be");
+            socket.ask_packed("message_post", messages).await.expect(201);
+        }
+        let list = json!({ "queue_name": "q", "echo": true });
+        let read = |messages: &Value| -> Vec<_> {
+            messages["messages"].as_array().into_iter().flatten().map(|message| message["body"].clone()).collect()
+        };
+        assert_eq!(read(socket.ask_packed("message_list", list.clone()).await.expect(200).body()), bodies);
+        assert_eq!(read(socket.ask("message_list", list).await.expect(200).body()), bodies);
+        let listed = host.client().get("/v2/queues/q/messages?echo=true").await.expect(200).json();
+        assert_eq!(read(&listed), bodies);
     }
 }
 

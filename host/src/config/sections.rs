@@ -142,7 +142,8 @@ pub struct Websocket {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 86_400))]
     pub ping_interval: Duration,
-    /// How many bytes of answers a client may leave unread; with more its connection is closed.
+    /// How many bytes of answers a client may leave unread; with more its connection is closed. The default is
+    /// more than a page of the longest messages that MessagePack can make of the default limits: 30 MiB.
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub max_unread: u32,
     /// How many bytes of answers all clients together may leave unread, beside 64 KiB of each; with more the connections
@@ -273,7 +274,7 @@ impl Default for Websocket {
             max_connections: 10_000,
             idle_timeout: Duration::from_secs(600),
             ping_interval: Duration::from_secs(30),
-            max_unread: 16 * 1024 * 1024,
+            max_unread: 32 * 1024 * 1024,
             max_unread_total: 256 * 1024 * 1024,
         }
     }

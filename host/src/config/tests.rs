@@ -269,3 +269,12 @@ fn origins_are_what_browsers_send() {
         assert!(told.len() == 1 && told[0].contains(&format!("has {wrong:?}")), "{told:?}");
     }
 }
+
+/// A byte of MessagePack is six of JSON at the most.
+#[test]
+fn a_page_of_the_longest_messages_closes_no_websocket() {
+    let config = Config::default();
+    let limits = &config.limits;
+    let n_messages = limits.max_messages_per_page.max(limits.max_messages_per_claim_or_pop);
+    assert!(u64::from(config.websocket.max_unread) > u64::from(n_messages) * limits.max_messages_post_size * 6);
+}

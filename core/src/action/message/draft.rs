@@ -20,20 +20,11 @@ pub(super) struct Draft {
 /// goes on beyond it: hence two results in one another.
 type Shaped<T> = Result<Result<T>, Fault>;
 
-/// The messages of a post.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Drafts {
-    /// In their order.
-    pub(super) messages: Vec<Draft>,
-    /// How many bytes their list has.
-    pub(super) n_bytes: usize,
-}
-
-/// Reads the messages of a post.
+/// Reads the messages of a post, in their order.
 ///
 /// # Errors
 /// `BadBody`, and `BadValue` where there is no `messages` at all.
-pub(super) fn read(body: &Bytes) -> Result<Drafts> {
+pub(super) fn read(body: &Bytes) -> Result<Vec<Draft>> {
     let mut scanner = Scanner::new(json::text(body)?);
     let mut messages = Err(Error::value("No messages were found in the request body."));
     match scanner.next()? {
@@ -53,21 +44,16 @@ pub(super) fn read(body: &Bytes) -> Result<Drafts> {
     messages
 }
 
-fn read_messages(scanner: &mut Scanner<'_>, body: &Bytes) -> Shaped<Drafts> {
+fn read_messages(scanner: &mut Scanner<'_>, body: &Bytes) -> Shaped<Vec<Draft>> {
     let depth = scanner.depth();
-    let first = scanner.next()?;
-    let start = scanner.token_start();
-    if first != Token::ArrayStart {
+    if scanner.next()? != Token::ArrayStart {
         scanner.leave_to(depth)?;
         return Ok(Err(json::wrong_document()));
     }
     let mut drafts = Ok(Vec::new());
     loop {
         let draft = match scanner.next()? {
-            Token::End => {
-                let n_bytes = scanner.position() - start;
-                return Ok(drafts.map(|messages| Drafts { messages, n_bytes }));
-            }
+            Token::End => return Ok(drafts),
             Token::ObjectStart => read_message(scanner, body)?,
             _ => {
                 scanner.leave_to(depth + 1)?;
@@ -135,7 +121,7 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<Vec<Draft>> {
-        read(&Bytes::copy_from_slice(text.as_bytes())).map(|drafts| drafts.messages)
+        read(&Bytes::copy_from_slice(text.as_bytes()))
     }
 
     fn bodies(text: &str) -> Vec<String> {
@@ -159,8 +145,7 @@ mod tests {
     fn bodies_are_not_copied() {
         let whole = Bytes::from_static(b"{\"messages\":[{\"body\":[1,2,3]}]}");
         let drafts = read(&whole).unwrap_or_default();
-        assert_eq!(drafts.messages[0].body.as_ptr(), whole[21..].as_ptr());
-        assert_eq!(drafts.n_bytes, "[{\"body\":[1,2,3]}]".len());
+        assert_eq!(drafts[0].body.as_ptr(), whole[21..].as_ptr());
     }
 
     #[test]

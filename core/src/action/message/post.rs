@@ -5,11 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sukkal_plugin_sdk::{
-    self as sdk, Applied, Extensions, Key, MessageId, NewMessage, Post, Posted, Request, Transport,
-};
+use sukkal_plugin_sdk::{self as sdk, Applied, Extensions, Key, MessageId, NewMessage, Post, Posted, Request};
 
-use super::draft::{self, Draft, Drafts};
+use super::draft::{self, Draft};
 use super::idempotency;
 use crate::action::no_body;
 use crate::answer::{Answer, Object};
@@ -38,8 +36,8 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     {
         return Ok(Answer::Posted(ids));
     }
-    let measured = Measured::of(request.transport());
-    let messages = decode(&body, measured, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
+    let size = context.messages_size.unwrap_or(body.len());
+    let messages = decode(&body, size, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
     if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !context.provides(ENCRYPTION) {
         let text = "Messages of this queue are to be encrypted, and encryption is not configured.";
         return Err(Error::new(ErrorKind::Unavailable, text).into());
@@ -197,31 +195,10 @@ fn checked(posted: Posted, n_messages: usize) -> sdk::Result<Posted> {
     Err(sdk::Error::internal("a fault in the plugin of the queue's pool").detail(told).unknown())
 }
 
-/// What the size of a post is counted of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Measured {
-    /// The whole body, before it is looked at.
-    Body,
-    /// The list of messages alone: the frame around it is bounded by the transport.
-    Messages,
-}
-
-impl Measured {
-    fn of(transport: Transport) -> Self {
-        if transport == Transport::Websocket { Measured::Messages } else { Measured::Body }
-    }
-}
-
-/// Reads and checks the body of a post to a queue that has these metadata.
-fn decode(body: &Bytes, measured: Measured, queue: Option<&Metadata>, limits: &Limits) -> Result<Vec<NewMessage>> {
-    let max_of_queue = queue.and_then(|queue| queue.max_post_size);
-    if measured == Measured::Body {
-        check_size(body.len(), max_of_queue, limits)?;
-    }
-    let Drafts { messages: drafts, n_bytes } = draft::read(body)?;
-    if measured == Measured::Messages {
-        check_size(n_bytes, max_of_queue, limits)?;
-    }
+/// Reads and checks the body of a post of that size to a queue that has these metadata.
+fn decode(body: &Bytes, size: usize, queue: Option<&Metadata>, limits: &Limits) -> Result<Vec<NewMessage>> {
+    check_size(size, queue.and_then(|queue| queue.max_post_size), limits)?;
+    let drafts = draft::read(body)?;
     if drafts.is_empty() {
         return Err(Error::value("No messages to enqueu."));
     }
@@ -279,7 +256,7 @@ mod tests {
     use crate::name::Kind;
 
     fn post(text: &str, queue: Option<&Metadata>) -> Result<Vec<NewMessage>> {
-        decode(&Bytes::copy_from_slice(text.as_bytes()), Measured::Body, queue, &Limits::default())
+        decode(&Bytes::copy_from_slice(text.as_bytes()), text.len(), queue, &Limits::default())
     }
 
     /// The posts among the vectors that are refused for their bodies, and those that are not.
@@ -327,13 +304,5 @@ mod tests {
         let long = "x".repeat(262_145);
         let refusal = post(&long, None).map_err(|error| error.message);
         assert_eq!(refusal, Err("Message collection size is too large. Max size 262144".to_owned()));
-    }
-
-    #[test]
-    fn on_the_websocket_the_messages_alone_are_counted() {
-        let of_queue = |max| Metadata { max_post_size: Some(max), ..Metadata::default() };
-        let body = Bytes::from_static(br#"{"queue_name":"a long name","messages": [{"body":1}] }"#);
-        let fits = |max| decode(&body, Measured::Messages, Some(&of_queue(max)), &Limits::default()).is_ok();
-        assert_eq!((fits(12), fits(11)), (true, false));
     }
 }

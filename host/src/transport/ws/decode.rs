@@ -94,6 +94,9 @@ fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connec
     }
     if let Some(part) = &envelope.body {
         body(&mut request, &sent.text, part);
+        if action == Action::MessagePost {
+            arrival.messages_size = echo.size_of("messages", part);
+        }
     }
     Decoded { request, arrival, echo }
 }

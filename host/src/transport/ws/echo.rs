@@ -50,6 +50,14 @@ impl Echo {
         Echo { form: sent.form, pieces }
     }
 
+    /// How many bytes a member of the body has, as it came.
+    pub fn size_of(&self, name: &str, body: &Part<'_>) -> Option<usize> {
+        match self.form {
+            Form::Text => body.get(name).map(|value| value.raw().len()),
+            Form::Binary => self.pieces.body.as_deref().and_then(|body| pieces::size_of(body, name)),
+        }
+    }
+
     /// The whole answer: what was asked, the status, and the body, which is JSON or empty.
     pub fn answer(&self, status: u16, retry_after: Option<&str>, body: &[u8]) -> Message {
         let body: &[u8] = if body.is_empty() { b"{}" } else { body };

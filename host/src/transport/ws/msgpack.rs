@@ -58,7 +58,8 @@ impl Open {
     }
 }
 
-/// The JSON text of one MessagePack object.
+/// The JSON text of one MessagePack object. A byte becomes six at the most (a NUL in a string, a `false` in an array),
+/// so what bounds a frame bounds its text too.
 ///
 /// # Errors
 /// See [`NoJson`].
@@ -303,6 +304,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_becomes_six_at_the_most() {
+        for text in [format!("\"{}\"", "\\u0000".repeat(1000)), format!("[false{}]", ",false".repeat(999))] {
+            let packed = from_json(&text).unwrap();
+            assert!((5 * packed.len()..=6 * packed.len()).contains(&text.len()), "{} {}", packed.len(), text.len());
+        }
+    }
+
+    #[test]
     fn what_has_no_json_form_is_refused() {
         for (bytes, reason) in [
             (&[0xc1][..], NoJson::Broken),
@@ -330,6 +339,7 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_or_become_json(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(text) = to_json(&bytes) {
+                prop_assert!(text.len() <= 6 * bytes.len());
                 prop_assert_eq!(round(&text), text);
             }
         }
@@ -340,6 +350,7 @@ mod tests {
             bytes in proptest::collection::vec(prop_oneof![0x00_u8..0x10, 0x80_u8..0x84, 0x90_u8..0x94, 0xa0_u8..0xa3, 0xc0_u8..0xe2], 1..60)
         ) {
             if let Ok(text) = to_json(&bytes) {
+                prop_assert!(text.len() <= 6 * bytes.len());
                 prop_assert_eq!(round(&text), text);
             }
         }

@@ -22,21 +22,38 @@ pub fn packed(object: &Bytes) -> Pieces {
 
 fn find(object: &Bytes) -> Option<Pieces> {
     let mut pieces = Pieces::default();
-    let mut rest: &[u8] = object;
+    members(object, |key, value| {
+        let piece = match key {
+            b"action" => &mut pieces.action,
+            b"headers" => &mut pieces.headers,
+            b"body" => &mut pieces.body,
+            _ => return,
+        };
+        *piece = Some(object.slice_ref(value));
+    })?;
+    Some(pieces)
+}
+
+/// How many bytes a member of a MessagePack map has that has a JSON form. Of a doubled key the last value counts.
+pub fn size_of(map: &[u8], name: &str) -> Option<usize> {
+    let mut size = None;
+    members(map, |key, value| {
+        if key == name.as_bytes() {
+            size = Some(value.len());
+        }
+    })?;
+    size
+}
+
+fn members<'a>(mut rest: &'a [u8], mut each: impl FnMut(&[u8], &'a [u8])) -> Option<()> {
     for _ in 0..read_map_len(&mut rest).ok()? {
         let length = usize::try_from(read_str_len(&mut rest).ok()?).ok()?;
         let (key, value) = rest.split_at_checked(length)?;
         rest = value;
         skip(&mut rest)?;
-        let piece = match key {
-            b"action" => &mut pieces.action,
-            b"headers" => &mut pieces.headers,
-            b"body" => &mut pieces.body,
-            _ => continue,
-        };
-        *piece = Some(object.slice_ref(&value[..value.len() - rest.len()]));
+        each(key, &value[..value.len() - rest.len()]);
     }
-    Some(pieces)
+    Some(())
 }
 
 /// Passes over one object, without recursion.
