@@ -20,6 +20,8 @@ const FIRST: [(&str, &str); 3] = [("db", "0"), ("dbid", "0"), ("prefix", "sukkal
 const FIRST_PATH: [(&str, &str); 2] = [("mongodb", "sukkal"), ("mongodb+srv", "sukkal")];
 /// The parameter that says what the path may say as well, by scheme.
 const IN_PATH: [(&str, &str); 2] = [("redis", "dbid"), ("rediss", "dbid")];
+/// The scheme whose stores are a file each, which has one holder.
+const FILE: &str = "sqlite";
 
 /// Whether a URI says which store is meant: one that does not (`memory:`) means a new one whenever it is opened.
 pub fn is_named(uri: &str) -> bool {
@@ -31,6 +33,11 @@ pub fn is_named(uri: &str) -> bool {
 pub fn one_file(one: &str, other: &str, data_dir: &Path) -> bool {
     let is_server = |uri: &str| uri.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
     is_named(one) && !is_server(one) && !is_server(other) && identity(one, data_dir) == identity(other, data_dir)
+}
+
+/// Whether a URI is known to mean a file that no two stores have in common.
+pub fn is_own_file(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(FILE))
 }
 
 /// What two URIs of one store have alike: without credentials and time-outs, parts in one order,

@@ -6,7 +6,7 @@ use sukkal_core::{FilterSpec, Pipeline, Unfit};
 use sukkal_plugin_sdk::load::{Library, LoadedFilter, OpenArgs, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{self as sdk, Call, RequestId, Timestamp};
 
-use super::identity::one_file;
+use super::identity::{is_own_file, one_file};
 use super::installed::Plugin;
 use super::records;
 use super::registry::{Kind, Registry};
@@ -60,11 +60,16 @@ pub fn check(config: &Config, registry: &Registry) -> Result<Vec<String>, Vec<Mi
     default_pool.iter().for_each(|(plugin, uri)| unopened.store("default_pool", uri, plugin));
     filters.iter().for_each(|(plugin, name)| unopened.filter(name, plugin));
     let mut unseen = unopened.unseen();
-    // Whether one can be both is seen by who opens it.
     let pool = config.default_pool.as_ref();
     if let Some(uri) = pool.filter(|uri| one_file(&config.catalog.value, &uri.value, &config.data_dir)) {
-        let problem = "names the same as `catalog`, and the start is refused where that is a file";
-        unseen.push(Mistake::new(&uri.origin, "default_pool", problem, "give each a file of its own").to_string());
+        let mistake = |problem| Mistake::new(&uri.origin, "default_pool", problem, "give each a file of its own");
+        match is_own_file(&uri.value) {
+            true => mistakes.push(mistake("names the same file as `catalog`")),
+            // Whether one can be both is seen by who opens it.
+            false => unseen.push(
+                mistake("names the same as `catalog`, and the start is refused where that is a file").to_string(),
+            ),
+        }
     }
     if mistakes.is_empty() { Ok(unseen) } else { Err(mistakes) }
 }
