@@ -311,7 +311,11 @@ async fn where_an_answer_ends_is_not_a_filters_to_say() {
         for _ in 0..2 {
             let answer = post(&host.queue("bad")).await.expect(status);
             assert!(answer.json().is_object(), "{at}: it is whole");
-            assert_eq!(answer.header("connection"), "", "{at}");
+            for name in ["connection", "keep-alive", "proxy-connection"] {
+                assert_eq!(answer.header(name), "", "{name} at {at}");
+            }
+            let types: Vec<_> = answer.headers.get_all("content-type").iter().collect();
+            assert_eq!(types, ["text/plain"], "{at}");
         }
     }
 }

@@ -11,7 +11,8 @@ use sukkal_core::{Engine, Error, Route};
 use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::RequestId;
 use warp::http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
@@ -152,8 +153,21 @@ fn closing(unread: &Unread) -> Response {
     response
 }
 
-/// Headers that tell where an answer ends and what becomes of its connection: the HTTP layer's own, and nobody else's.
-const FRAMING: [HeaderName; 6] = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// Headers that tell where an answer ends and what becomes of its connection (RFC 9110 §7.6.1): the HTTP layer's own, and
+/// nobody else's.
+const FRAMING: [HeaderName; 8] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Headers of ours that an answer has once: a filter that adds one has the last word.
+const SINGLE: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, RETRY_AFTER];
 
 /// A response as hyper sends it. What a filter made that HTTP does not allow is left out.
 fn http(mut response: sdk::Response) -> Response {
@@ -161,12 +175,15 @@ fn http(mut response: sdk::Response) -> Response {
     *http.status_mut() = StatusCode::from_u16(response.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers().iter() {
         if (name, value) == ("content-type", "application/json") {
-            http.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            http.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         } else if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
             && !FRAMING.contains(&name)
         {
-            http.headers_mut().append(name, value);
+            match SINGLE.contains(&name) {
+                true => drop(http.headers_mut().insert(name, value)),
+                false => drop(http.headers_mut().append(name, value)),
+            }
         }
     }
     http

@@ -133,8 +133,15 @@ fn spoil(does: Does, answer: &mut Response) -> bool {
             answer.set_body("{}");
         }
         Does::Frames => {
-            for (name, value) in [("content-length", "5"), ("transfer-encoding", "gzip"), ("connection", "upgrade")] {
-                answer.headers_mut().set(name, value);
+            for (name, value) in [
+                ("content-length", "5"),
+                ("transfer-encoding", "gzip"),
+                ("connection", "upgrade"),
+                ("keep-alive", "timeout=5"),
+                ("proxy-connection", "close"),
+                ("content-type", "text/plain"),
+            ] {
+                answer.headers_mut().add(name, value);
             }
         }
         _ => return false,
