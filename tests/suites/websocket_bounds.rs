@@ -265,12 +265,15 @@ async fn who_asks_for_no_websocket_is_told_so() {
     let host = Host::start().await;
     let ask = |line: &str, headers: &str| format!("{line} HTTP/1.1\r\nHost: sukkal\r\n{headers}\r\n");
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
-    for (request, status) in [
-        (ask("GET /", ""), 426),
-        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n")), 426),
-        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 13\r\n")), 400),
-        (ask("POST /", "Content-Length: 5\r\n") + "hello", 400),
-        ("\u{16}\u{3}\u{1} is no HTTP at all\r\n\r\n".to_owned(), 400),
+    let sound = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (request, status, about) in [
+        (ask("GET /", ""), 426, "websocket"),
+        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: x\r\n")), 426, "websocket"),
+        (ask("GET /", &format!("{upgrade}Sec-WebSocket-Version: 13\r\n")), 400, "websocket"),
+        (ask("GET /", &format!("{upgrade}{sound}Origin: https://evil.example.org\r\n")), 403, "origin"),
+        (ask("GET /", &format!("{upgrade}{sound}Host: other\r\n")), 400, "one header Host"),
+        (ask("POST /", "Content-Length: 5\r\n") + "hello", 400, "websocket"),
+        ("\u{16}\u{3}\u{1} is no HTTP at all\r\n\r\n".to_owned(), 400, "websocket"),
     ] {
         let mut wire = Wire::connect(&host.websocket_address()).await;
         wire.send(&request).await;
@@ -278,7 +281,10 @@ async fn who_asks_for_no_websocket_is_told_so() {
         assert_eq!(reply.status, status, "{request}");
         assert!(reply.head.contains("connection: close"), "{}", reply.head);
         assert_eq!(reply.head.contains("sec-websocket-version: 13"), status == 426, "{}", reply.head);
-        assert!(reply.body.contains("websocket"), "{}", reply.body);
+        assert!(reply.head.contains("content-type: application/json"), "{}", reply.head);
+        let told: Value = serde_json::from_str(&reply.body).expect("a refusal is JSON");
+        assert!(told["description"].as_str().is_some_and(|why| why.contains(about)), "{told}");
+        assert!(told["title"].is_string(), "{told}");
         assert_eq!(wire.rest().await, b"", "the connection is closed");
     }
     host.websocket().await.ask("queue_list", json!({})).await.expect(200);

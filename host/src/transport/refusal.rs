@@ -1,9 +1,20 @@
 //! Answers to clients that speak, but not what their port speaks.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use warp::http::header::HOST;
+use warp::http::{HeaderMap, Version};
 
 /// How much of what a refused client sends is read, so that it hears why.
 const DRAIN: u64 = 64 * 1024;
+
+/// Why a request is refused that has no [`has_one_host`].
+pub const ONE_HOST: &str = "A request must have one header Host, and no more.";
+
+/// Whether a request says once which host it is for (RFC 9112 §3.2).
+pub fn has_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let n_hosts = headers.get_all(HOST).iter().take(2).count();
+    n_hosts == 1 || (n_hosts == 0 && version != Version::HTTP_11)
+}
 
 /// The body of a refusal.
 pub fn body(title: &str, description: &str) -> String {

@@ -1,8 +1,10 @@
 //! Requests that HTTP itself forbids, beyond what hyper refuses: their sender and whoever stands between may
 //! have understood something else.
 
-use warp::http::header::{HOST, TRANSFER_ENCODING};
-use warp::http::{Request, Version};
+use warp::http::Request;
+use warp::http::header::TRANSFER_ENCODING;
+
+use crate::transport::refusal;
 
 /// A status, a title, and why.
 pub type Refusal = (u16, &'static str, &'static str);
@@ -19,10 +21,8 @@ pub fn refusal<B>(request: &Request<B>) -> Option<Refusal> {
     if length_of_head(request) > LARGEST_HEAD {
         return Some(TOO_LARGE);
     }
-    // RFC 9112 §3.2
-    let n_hosts = headers.get_all(HOST).iter().take(2).count();
-    if n_hosts > 1 || (n_hosts == 0 && request.version() == Version::HTTP_11) {
-        return Some((400, "Invalid API request", "A request must have one header Host, and no more."));
+    if !refusal::has_one_host(request.version(), headers) {
+        return Some((400, "Invalid API request", refusal::ONE_HOST));
     }
     let mut codings =
         headers.get_all(TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
@@ -53,6 +53,8 @@ fn is_chunked(coding: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use warp::http::Version;
+
     use super::*;
 
     fn status(version: Version, headers: &[(&str, &str)]) -> Option<u16> {

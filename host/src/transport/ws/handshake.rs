@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::transport::{Origins, refusal};
@@ -53,17 +54,33 @@ fn why_not(error: &Error) -> Option<String> {
     }
 }
 
-/// Refuses pages of other origins.
+/// Refuses what may have been meant for another host, and pages of other origins.
 struct Admission<'a>(&'a Origins);
 
 impl Callback for Admission<'_> {
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        if self.0.admit(request.headers()) {
-            return Ok(response);
+        if !refusal::has_one_host(request.version(), request.headers()) {
+            return Err(refused(StatusCode::BAD_REQUEST, "Bad request", refusal::ONE_HOST));
         }
-        tracing::debug!("a page of an origin that cors.allowed_origin does not name asked for a websocket");
-        let mut refusal = ErrorResponse::new(Some("Pages of this origin may not use the API.".to_owned()));
-        *refusal.status_mut() = StatusCode::FORBIDDEN;
-        Err(refusal)
+        if !self.0.admit(request.headers()) {
+            tracing::debug!("a page of an origin that cors.allowed_origin does not name asked for a websocket");
+            return Err(refused(StatusCode::FORBIDDEN, "Forbidden", "Pages of this origin may not use the API."));
+        }
+        Ok(response)
     }
+}
+
+/// As [`refusal::answer`] is; tungstenite writes it.
+fn refused(status: StatusCode, title: &str, why: &str) -> ErrorResponse {
+    let body = refusal::body(title, why);
+    let length = HeaderValue::from(body.len());
+    let mut response = ErrorResponse::new(Some(body));
+    *response.status_mut() = status;
+    let head = [
+        (CONNECTION, HeaderValue::from_static("close")),
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CONTENT_LENGTH, length),
+    ];
+    response.headers_mut().extend(head);
+    response
 }
