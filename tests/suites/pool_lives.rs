@@ -115,6 +115,16 @@ async fn a_pool_that_is_down_takes_only_its_own_queues_along() {
     host.queue("new").post(["c"]).await;
     eventually("the ping fails", SOON, async || (client.get("/v2/ping").await.status == 503).then_some(())).await;
     host.pages().get("/ready").await.expect(200);
+    let health = client.get("/v2/health").await.expect(200).json();
+    assert_eq!(health["up"]["operation_status"]["delete_queue"]["succeeded"], true, "{health}");
+    let operations = health["down"]["operation_status"].as_object().expect("an object");
+    let (first, status) = operations.iter().next().expect("the first operation fails");
+    assert_eq!(
+        (first.as_str(), &status["succeeded"], operations.len()),
+        ("create_queue", &json!(false), 1),
+        "{health}"
+    );
+    assert!(host.log().contains(status["ref"].as_str().expect("a reference")), "{}", host.log());
     let page = host.pages().get("/plugins").await.expect(200).json();
     let shown = page["pools"].as_array().expect("a list").iter().find(|pool| pool["name"] == "down").cloned();
     let shown = shown.expect("the pool is shown");

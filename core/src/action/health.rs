@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use sukkal_plugin_sdk::load::{OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
     self as sdk, Budget, Call, Change, ClaimId, Delete, Expect, Extensions, Guard, Header, List, NewClaim, NewMessage,
@@ -22,6 +22,8 @@ use crate::random::random_uuid;
 /// The entries that are not called after a registered pool.
 const CATALOG: &str = "catalog_reachable";
 const DEFAULT_POOL: &str = "default_pool";
+/// What a trial begins with.
+const FIRST: &str = "create_queue";
 /// How long what a trial stores would live, if the host died meanwhile.
 const LIFE: Duration = Duration::from_secs(60);
 /// How long one operation may take.
@@ -68,17 +70,22 @@ pub(crate) async fn run(context: &Context<'_>) -> Answer {
 
 /// How a pool is, and how it does each operation.
 async fn tried(member: &Member, call: &Call, notes: &Notes, reachable: bool) -> Object {
-    let mut operations = Object::new();
-    if let Ok(pool) = member.pool() {
-        let mut trial = Trial::of(&pool, member.title(), call);
-        let remains = Dropping::of_unknown(&trial.ended(), member.name(), notes.until);
-        notes.add(call, &remains).await;
-        // What failed is told; whatever was made is removed all the same.
-        if trial.run().await.is_some() {
-            notes.remove(call, &remains).await;
+    let operations = match member.pool() {
+        Ok(pool) => {
+            let mut trial = Trial::of(&pool, member.title(), call);
+            let remains = Dropping::of_unknown(&trial.ended(), member.name(), notes.until);
+            notes.add(call, &remains).await;
+            // What failed is told; whatever was made is removed all the same.
+            if trial.run().await.is_some() {
+                notes.remove(call, &remains).await;
+            }
+            trial.operations
         }
-        operations = trial.operations;
-    }
+        Err(error) => {
+            let status = status(member.title(), FIRST, Duration::ZERO, Some(&error));
+            Object::from_iter([(FIRST.to_owned(), status)])
+        }
+    };
     let mut health = Object::new();
     health.insert("storage_reachable".to_owned(), reachable.into());
     health.insert("operation_status".to_owned(), operations.into());
@@ -141,7 +148,7 @@ impl<'a> Trial<'a> {
     /// Each operation in turn, until one fails: what follows depends on it. None where something may be left.
     async fn run(&mut self) -> Option<()> {
         let (pool, call, queue) = (self.pool, self.call, self.queue.clone());
-        self.step("create_queue", pool.configure(call, &queue, Header { epoch: 1, ..Header::default() })).await?;
+        self.step(FIRST, pool.configure(call, &queue, Header { epoch: 1, ..Header::default() })).await?;
         let used = self.use_it(&queue).await;
         let ended = self.ended();
         let dropped = async {
@@ -179,20 +186,23 @@ impl<'a> Trial<'a> {
         Some(())
     }
 
-    /// Notes whether an operation succeeds and how long it takes. A failure has a reference, under
-    /// which the log says why.
+    /// Notes how an operation went.
     async fn step<T>(&mut self, operation: &str, doing: impl Future<Output = sdk::Result<T>>) -> Option<T> {
         let begun = Instant::now();
         let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "no answer in time"));
         let outcome = tokio::time::timeout(PATIENCE, doing).await.unwrap_or_else(late);
-        let seconds = begun.elapsed().as_secs_f64();
-        let reference = outcome.as_ref().err().map(|error| {
-            let reference = random_uuid().to_string();
-            tracing::warn!(%error, reference, operation, pool = self.name, "a pool failed at its trial");
-            reference
-        });
-        let status = json!({ "succeeded": outcome.is_ok(), "seconds": seconds, "ref": reference });
+        let status = status(self.name, operation, begun.elapsed(), outcome.as_ref().err());
         self.operations.insert(operation.to_owned(), status);
         outcome.ok()
     }
+}
+
+/// Whether an operation succeeded, and how long it took. A failure has a reference, under which the log says why.
+fn status(pool: &str, operation: &str, took: Duration, failure: Option<&sdk::Error>) -> Value {
+    let reference = failure.map(|error| {
+        let reference = random_uuid().to_string();
+        tracing::warn!(%error, reference, operation, pool, "a pool failed at its trial");
+        reference
+    });
+    json!({ "succeeded": failure.is_none(), "seconds": took.as_secs_f64(), "ref": reference })
 }
