@@ -1,10 +1,12 @@
 //! Who may be subscribed: which URIs the service will notify.
 
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::address::AddressRule;
 use crate::error::Error;
@@ -50,14 +52,27 @@ impl Notifications {
             Some(plain) => (plain, uri.get(TRUST.len()..).unwrap_or_default()),
             None => (scheme.as_str(), uri),
         };
-        if let "http" | "https" = plain {
-            self.check_address(url)?;
+        match plain {
+            "http" | "https" => self.check_address(url)?,
+            "mailto" if url["mailto:".len()..].split('?').next().is_none_or(str::is_empty) => {
+                return Err(Error::value("The subscriber names no address."));
+            }
+            _ => {}
         }
         Ok(uri.to_owned())
     }
 
     fn check_address(&self, uri: &str) -> Result<(), Error> {
-        let url = Url::parse(uri).map_err(|error| Error::value(format!("The subscriber is no valid URL: {error}.")))?;
+        let invalid = |why: &dyn Display| Error::value(format!("The subscriber is no valid URL: {why}."));
+        // As browsers do, the parser takes the first name that it finds for the host, with more slashes before it or fewer.
+        let authority = uri.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//"));
+        if authority.is_none_or(|authority| authority.starts_with(['/', '\\'])) {
+            return Err(invalid(&ParseError::EmptyHost));
+        }
+        let url = Url::parse(uri).map_err(|error| invalid(&error))?;
+        if url.port() == Some(0) {
+            return Err(invalid(&ParseError::InvalidPort));
+        }
         // A URL of these schemes has a host.
         match url.host() {
             Some(host) if self.allow_addresses.allows_host(&host) => Ok(()),
@@ -109,11 +124,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_notified_is_refused_at_once() {
-        for uri in ["http://", "https://a b/", "http://[::1", "trust+http://:80/"] {
+        let no_hosts = [
+            "http://",
+            "http:///x",
+            "http:a",
+            "https:/a",
+            "http:\\\\a",
+            "http://\\a",
+            "trust+http://:80/",
+            "http://?a",
+        ];
+        for uri in no_hosts.into_iter().chain(["https://a b/", "http://[::1", "http://a:0/", "trust+https://a:0"]) {
             assert!(refusal(uri).is_some_and(|told| told.starts_with("The subscriber is no valid URL")), "{uri}");
         }
         for uri in ["http://127.0.0.1/", "trust+https://[::ffff:7f00:1]/", "http://0x7f.1:80/", "HTTP://localhost"] {
             assert_eq!(refusal(uri).as_deref(), Some("The address of the subscriber is not allowed."), "{uri}");
+        }
+        for uri in ["mailto:", "mailto:?subject=S", "MailTo:?"] {
+            assert_eq!(refusal(uri).as_deref(), Some("The subscriber names no address."), "{uri}");
         }
         assert!(refusal("mailto:a@b?subject=x\r\nBcc: c@d").is_some() && refusal("http://a\n.example/").is_some());
     }
