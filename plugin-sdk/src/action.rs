@@ -108,6 +108,7 @@ actions! {
         54 TopicDelete "topic_delete"
         55 TopicStats "topic_get_stats"
         56 TopicPurge "topic_purge"
+        57 TopicExists "topic_exists"
     }
     Pool {
         60 PoolList "pool_list"

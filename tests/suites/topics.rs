@@ -15,6 +15,7 @@ async fn a_topic_and_a_queue_of_one_name_have_nothing_in_common() {
         let made = client.put("/v2/topics/news", json!({ "whose": "the topic's" })).await.expect(201);
         assert_eq!(made.header("location"), "/v2/topics/news");
         client.put("/v2/topics/news", json!({})).await.expect(204);
+        client.request("HEAD", "/v2/topics/news").send().await.expect(204);
         let body = json!({ "messages": [{ "body": "in the topic" }] });
         let posted = client.post("/v2/topics/news/messages", body).await.expect(201);
         let resource = posted.json()["resources"][0].as_str().unwrap_or_default().to_owned();
@@ -31,6 +32,7 @@ async fn a_topic_and_a_queue_of_one_name_have_nothing_in_common() {
         assert_eq!(client.get("/v2/topics/news").await.expect(200).json()["whose"], "the topic's");
         client.delete("/v2/topics/news").await.expect(204);
         client.get(&resource).await.expect(404);
+        client.request("HEAD", "/v2/topics/news").send().await.expect(404);
         assert_eq!(client.get("/v2/queues/news").await.expect(200).json()["whose"], "the queue's");
         assert_eq!(queue.counts().await, [1, 0, 1]);
     }
@@ -59,6 +61,8 @@ async fn topics_are_listed_and_described_as_queues_are() {
         assert_eq!(names, ["t01", "t03", "t05", "t07", "t09", "t11"]);
         let page = client.get("/v2/topics?limit=4&with_count=true").await.expect(200).json();
         assert_eq!(page["count"], Value::Null, "topics are not counted");
+        assert_eq!(page["topics"].as_array().map(Vec::len), Some(4), "and not selected by that either");
+        client.get("/v2/topics?with_count=2").await.expect(400);
         let detailed = client.get("/v2/topics?limit=1&detailed=true").await.expect(200).json();
         let reserved = json!({
             "node": 0,
@@ -134,7 +138,7 @@ async fn a_topic_has_no_claims_and_is_not_shared() {
         assert_eq!(client.request(method, path).send().await.expect(404).json(), json!({ "title": "404 Not Found" }));
     }
     let wrong = client.post("/v2/topics/news", json!({})).await.expect(405);
-    assert_eq!(wrong.header("allow"), "GET, PUT, PATCH, DELETE, OPTIONS");
+    assert_eq!(wrong.header("allow"), "GET, PUT, PATCH, DELETE, HEAD, OPTIONS");
     let nameless = client.get("/v2/topics/").await.expect(400).json();
     assert_eq!(nameless["title"], "Invalid topic identification");
     let nameless = client.get("/v2/topics//messages/m").await.expect(400).json();

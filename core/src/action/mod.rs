@@ -50,7 +50,7 @@ pub(crate) fn run<'a>(context: &'a mut Context<'_>, request: &'a mut Request) ->
         Action::QueueList | Action::TopicList => Box::pin(queue::list::run(context, request)),
         Action::QueueCreate | Action::TopicCreate => Box::pin(queue::create::run(context, request)),
         Action::QueueGet | Action::TopicGet => Box::pin(queue::get::run(context, request)),
-        Action::QueueExists => Box::pin(queue::exists::run(context, request)),
+        Action::QueueExists | Action::TopicExists => Box::pin(queue::exists::run(context, request)),
         Action::QueueUpdate | Action::TopicUpdate => Box::pin(queue::update::run(context, request)),
         Action::QueueDelete | Action::TopicDelete => Box::pin(queue::delete::run(context, request)),
         Action::QueueStats | Action::TopicStats => Box::pin(queue::stats::run(context, request)),

@@ -1,4 +1,4 @@
-//! `queue_exists`: whether there is a queue.
+//! `queue_exists`, `topic_exists`: whether there is a queue.
 
 use sukkal_plugin_sdk::Request;
 

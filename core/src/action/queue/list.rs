@@ -15,14 +15,8 @@ use crate::stop::Stop;
 /// How many queues are read at once where a filter passes only some.
 const BATCH: u32 = 100;
 
-/// The parameters that do not select by metadata. Topics are not counted.
-fn known(kind: Kind) -> &'static [&'static str] {
-    const KNOWN: [&str; 5] = ["marker", "limit", "detailed", "name", "with_count"];
-    match kind {
-        Kind::Queue => &KNOWN,
-        Kind::Topic => &KNOWN[..4],
-    }
-}
+/// The parameters that do not select by metadata.
+const KNOWN: [&str; 5] = ["marker", "limit", "detailed", "name", "with_count"];
 
 /// What a listing asks for.
 struct Listing {
@@ -47,7 +41,8 @@ struct Filter {
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let mut listing = decode(Named::of(request).kind, request.params(), context.limits())?;
     let queues = read(context, &listing).await?;
-    let count = match listing.with_count {
+    // Topics are not counted (spec: REST §7).
+    let count = match listing.with_count && listing.kind == Kind::Queue {
         // A count of none is not shown.
         true => Some(context.service.directory.count(context.call).await?).filter(|count| *count > 0),
         false => None,
@@ -86,11 +81,8 @@ fn decode(kind: Kind, params: &Params, limits: &Limits) -> Result<Listing> {
     let limit = query::int(params, "limit")?;
     let detailed = query::boolean(params, "detailed")?;
     let name = query::text(params, "name").map(str::to_owned);
-    let with_count = match kind {
-        Kind::Queue => query::boolean(params, "with_count")?,
-        Kind::Topic => None,
-    };
-    let metadata = metadata_filters(kind, params);
+    let with_count = query::boolean(params, "with_count")?;
+    let metadata = metadata_filters(params);
     let mut paging = Paging { had_marker: marker.is_some(), ..Paging::default() };
     paging.note("limit", limit);
     paging.note("detailed", detailed);
@@ -109,9 +101,9 @@ fn decode(kind: Kind, params: &Params, limits: &Limits) -> Result<Listing> {
 }
 
 /// Every parameter that is not known otherwise, once, with its last value.
-fn metadata_filters(kind: Kind, params: &Params) -> Vec<(String, String)> {
+fn metadata_filters(params: &Params) -> Vec<(String, String)> {
     let mut filters: Vec<(String, String)> = Vec::new();
-    for (key, value) in params.iter().filter(|(key, _)| !known(kind).contains(key)) {
+    for (key, value) in params.iter().filter(|(key, _)| !KNOWN.contains(key)) {
         match filters.iter_mut().find(|(known, _)| known == key) {
             Some((_, earlier)) => value.clone_into(earlier),
             None => filters.push((key.to_owned(), value.to_owned())),

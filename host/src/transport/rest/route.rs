@@ -69,7 +69,7 @@ resource!(POOL "GET" PoolGet, "PUT" PoolCreate, "PATCH" PoolUpdate, "DELETE" Poo
 resource!(FLAVORS "GET" FlavorList);
 resource!(FLAVOR "GET" FlavorGet, "PUT" FlavorCreate, "PATCH" FlavorUpdate, "DELETE" FlavorDelete);
 resource!(TOPICS "GET" TopicList);
-resource!(TOPIC "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete);
+resource!(TOPIC "GET" TopicGet, "PUT" TopicCreate, "PATCH" TopicUpdate, "DELETE" TopicDelete, "HEAD" TopicExists);
 resource!(TOPIC_STATS "GET" TopicStats);
 resource!(TOPIC_PURGE "POST" TopicPurge);
 
