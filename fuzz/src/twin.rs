@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::steps;
 
-/// The longest input that is tried in both encodings. Limits are counted in bytes of JSON, which a text
-/// may write in other lengths: none is near.
+/// The longest input that is tried in both encodings. Limits are counted in bytes, of which one has more than the other:
+/// none is near.
 const LONGEST: usize = 8 * 1024;
 
 /// What is shared by all projects, or is about the bytes of a text: not the same twice.
