@@ -7,7 +7,7 @@ use std::time::Duration;
 use sukkal::metrics::Metrics;
 use sukkal::shutdown::{self, Stop, Stopper};
 use sukkal::transport::rest::{Rest, server};
-use sukkal::transport::{Connections, Origins, ws};
+use sukkal::transport::{Connections, Origins, Unread, ws};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_tungstenite::WebSocketStream;
@@ -93,10 +93,12 @@ async fn serve(stop: Stop) -> (SocketAddr, SocketAddr) {
     let ((rest, rest_address), (websocket, websocket_address)) = (listeners, addresses);
     let metrics = Metrics::new(false).expect("metrics can be set up");
     let connections = |name: &str| Connections::new(16, "none", metrics.connections(name));
-    let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None };
-    tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), PATIENCE * 6, stop.clone()));
+    let unread = Unread::new(16 << 20);
+    let api = Rest { engine: engine.clone(), body_timeout: PATIENCE, cors: None, unread: unread.clone() };
+    let terms = server::Terms { idle: PATIENCE * 6, unread: unread.clone() };
+    tokio::spawn(server::run(rest, Arc::new(api).filter(), connections("rest"), terms, stop.clone()));
     let limits = ws::Limits { max_unread: 16 << 20, idle_timeout: PATIENCE * 60, ping_interval: PATIENCE * 60 };
-    let terms = ws::server::Terms { limits, unread: ws::Unread::new(limits.max_unread), origins: Origins::default() };
+    let terms = ws::server::Terms { limits, unread, origins: Origins::default() };
     tokio::spawn(ws::server::run(websocket, "fuzz".to_owned(), engine, connections("websocket"), terms, stop));
     (rest_address, websocket_address)
 }

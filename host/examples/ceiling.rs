@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sukkal::metrics::Metrics;
 use sukkal::shutdown;
-use sukkal::transport::Connections;
 use sukkal::transport::rest::server;
+use sukkal::transport::{Connections, Unread};
 use tokio::net::TcpListener;
 use warp::Filter;
 use warp::http::StatusCode;
@@ -27,7 +27,8 @@ async fn main() -> std::io::Result<()> {
     let (_stopper, stop) = shutdown::channel();
     let meter = Metrics::new(false).map_err(std::io::Error::other)?.connections("rest");
     let connections = Connections::new(10_000, "none", meter);
-    server::run(listener, filter, connections, Duration::from_secs(60), stop).await;
+    let terms = server::Terms { idle: Duration::from_secs(60), unread: Unread::new(usize::MAX) };
+    server::run(listener, filter, connections, terms, stop).await;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::supervisor::Supervisor;
 use crate::tls_client;
 use crate::transport::rest::cors::Cors;
 use crate::transport::rest::{Rest, server};
-use crate::transport::{Connections, Origins, ws};
+use crate::transport::{Connections, Origins, Unread, ws};
 use crate::watchdog::Watchdog;
 
 /// Why the host did not start.
@@ -128,7 +128,9 @@ async fn serve_admin(
     tracing::info!("metrics and health at http://{address}");
     let meter = metrics.connections("admin");
     let connections = Connections::new(ADMIN_CONNECTIONS, "64 for admin.listen", meter);
-    Ok(tokio::spawn(server::run(listener, admin.clone().filter(), connections, ADMIN_IDLE, stop)))
+    // No page of these is long.
+    let terms = server::Terms { idle: ADMIN_IDLE, unread: Unread::new(usize::MAX) };
+    Ok(tokio::spawn(server::run(listener, admin.clone().filter(), connections, terms, stop)))
 }
 
 /// Serves clients, over every transport.
@@ -148,15 +150,18 @@ fn serve_clients(
         let connections = Connections { of_all: of_all.clone(), tls: running.tls.websocket.clone(), ..connections };
         serve_websocket(&mut servers, listener, connections, running, stop.clone());
     }
+    let unread = Unread::new(usize::try_from(config.rest.max_unread_total).unwrap_or(usize::MAX));
     let rest = Rest {
         engine: running.engine.clone(),
         body_timeout: config.rest.body_timeout,
         cors: Cors::new(Origins::new(&config.cors.allowed_origin)),
+        unread: unread.clone(),
     };
+    let terms = server::Terms { idle: config.rest.idle_timeout, unread };
     let connections = Connections::new(max, "rest.max_connections", running.metrics.connections("rest"));
     let connections = Connections { of_all, tls: running.tls.rest.clone(), ..connections };
     let address = listener.local_addr().unwrap_or(config.rest.listen);
-    servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, config.rest.idle_timeout, stop));
+    servers.spawn(server::run(listener, Arc::new(rest).filter(), connections, terms, stop));
     announce(config, address);
     servers
 }
@@ -184,7 +189,7 @@ fn serve_websocket(
         connections,
         ws::server::Terms {
             limits,
-            unread: ws::Unread::new(usize::try_from(config.max_unread_total).unwrap_or(usize::MAX)),
+            unread: Unread::new(usize::try_from(config.max_unread_total).unwrap_or(usize::MAX)),
             origins: Origins::new(&running.started.cors.allowed_origin),
         },
         stop,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sukkal::metrics::Metrics;
 use sukkal::shutdown::{self, Stopper};
-use sukkal::transport::Connections;
 use sukkal::transport::rest::server;
+use sukkal::transport::{Connections, Unread};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -38,7 +38,8 @@ async fn server_of(connections: Connections, idle: Duration, thinking: Duration)
         Response::new("done".into())
     });
     let (stopper, stop) = shutdown::channel();
-    let ended = tokio::spawn(server::run(listener, filter, connections, idle, stop));
+    let terms = server::Terms { idle, unread: Unread::new(usize::MAX) };
+    let ended = tokio::spawn(server::run(listener, filter, connections, terms, stop));
     Server { address, stopper, ended }
 }
 

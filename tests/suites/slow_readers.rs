@@ -228,6 +228,31 @@ async fn what_all_clients_leave_unread_is_bounded() {
 }
 
 #[tokio::test]
+async fn pages_that_nobody_reads_are_bounded_and_hold_up_no_other_request() {
+    let memory = "catalog = 'memory:'\ndefault_pool = 'memory:?max_bytes=100000000'\n";
+    let host = large_pages().top(memory).rest("max_unread_total = 30000000").start().await;
+    let large = host.queue("large");
+    post_large(&large).await;
+    // Each page is of 20 MB. A client that reads takes what it asks for, and so does the next one.
+    assert_whole(&slowly(&mut begun_page(&host).await).await);
+    let mut sleepers = vec![begun_page(&host).await, begun_page(&host).await];
+    let list = format!("/v2/queues/large/messages?echo=true&limit={N_LARGE}");
+    let refused = host.client().get(&list).await.expect(503);
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.json()["title"], "Service temporarily unavailable");
+    // What is short, and what cannot be asked for twice, is answered.
+    assert_eq!(large.counts().await, [N_LARGE as u64, 0, N_LARGE as u64]);
+    assert_eq!(large.pop(2).await.len(), 2);
+    eventually("those are closed who read nothing", SOON * 3, async || {
+        let answer = host.client().get(&list).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let first = slowly(&mut sleepers.remove(0)).await;
+    assert!(first.len() < LARGE * N_LARGE, "its connection was closed: {}", first.len());
+}
+
+#[tokio::test]
 async fn claims_of_which_a_connection_took_no_word_are_given_back_when_it_breaks() {
     let host = Host::start().await;
     let large = host.queue("large");

@@ -95,6 +95,10 @@ pub struct Rest {
     #[serde(with = "seconds")]
     #[schemars(with = "u64", range(min = 1, max = 86_400))]
     pub body_timeout: Duration,
+    /// How many bytes of answers of 64 KiB and more all clients together may leave unread; with more such pages are
+    /// refused with 503, and connections are closed whose clients do not read on.
+    #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_u64))]
+    pub max_unread_total: u64,
 }
 
 /// Metrics and health, for operators.
@@ -256,6 +260,7 @@ impl Default for Rest {
             max_connections: 10_000,
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
+            max_unread_total: 256 * 1024 * 1024,
         }
     }
 }

@@ -16,10 +16,12 @@ pub mod rest;
 mod shared;
 mod tally;
 mod tls;
+mod unread;
 pub mod ws;
 
 pub use accept::Connections;
 pub use origins::Origins;
 pub use tls::Tls;
+pub use unread::Unread;
 
 use sukkal_core::random_uuid as new_request_id;

@@ -16,20 +16,22 @@ use warp::http::{Request, Uri};
 use warp::reply::Response;
 
 use super::received::Received;
+use super::server::Terms;
 use super::traffic::{Answering, Traffic};
 use super::wire::Wire;
 use super::{exchange, unsound};
 use crate::shutdown::Stop;
 use crate::transport::accept::Stream;
 use crate::transport::tally::Tallied;
+use crate::transport::unread::Part;
 
 /// Serves a connection until its client closes it, nothing moves on it for a while, or the host
 /// stops: then a request that is under way is answered first, and its answer read.
-pub async fn serve<S>(stream: Stream, service: S, idle: Duration, mut stop: Stop)
+pub async fn serve<S>(stream: Stream, service: S, terms: &Terms, mut stop: Stop)
 where
     S: Service<Request<Received<Incoming>>, Response = Response, Error = Infallible>,
 {
-    let traffic = Arc::new(Traffic::default());
+    let traffic = Arc::new(Traffic::new(Part::of(&terms.unread)));
     let counted = service_fn(|request: Request<Incoming>| {
         let answering = Answering::begin(&traffic);
         let answer = match unsound::refusal(&request) {
@@ -49,7 +51,7 @@ where
     let stream = Tallied::new(Wire::new(stream, traffic.clone()), traffic.clone());
     let connection = http.serve_connection(TokioIo::new(stream), counted);
     let mut connection = pin!(connection);
-    let mut quiet = pin!(quiet(&traffic, idle));
+    let mut quiet = pin!(quiet(&traffic, terms.idle));
     tokio::select! {
         biased;
         end = connection.as_mut() => {
@@ -60,6 +62,10 @@ where
         }
         () = stop.wait() => {}
         () = quiet.as_mut() => return,
+        () = traffic.stands_in_the_way() => {
+            tracing::debug!("a connection is closed, since its client does not read, as many others do not");
+            return;
+        }
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use sukkal_core::{Engine, Error, Route};
+use sukkal_core::{Engine, Error, ErrorKind, Route};
 use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::RequestId;
 use warp::http::header::{
@@ -18,11 +18,11 @@ use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
-use super::body::{self, Body, Unread};
+use super::body::{self, Body};
 use super::cors::{self, Cors};
 use super::decode::{self, Head};
 use super::{encode, route, unsound};
-use crate::transport::{new_request_id, refusal};
+use crate::transport::{Unread, new_request_id, refusal, unread};
 
 /// The REST API of an engine.
 pub struct Rest {
@@ -32,6 +32,8 @@ pub struct Rest {
     pub body_timeout: Duration,
     /// The origins whose pages may use the API, where there are any.
     pub cors: Option<Cors>,
+    /// What all clients together have not read of long answers.
+    pub unread: Arc<Unread>,
 }
 
 impl Rest {
@@ -93,7 +95,10 @@ impl Rest {
         };
         let (request, arrival) = decode::request(id, &head, resolved, body);
         let (response, delivery) = self.engine.handle(snapshot, request, arrival, encode::response).await;
-        let mut response = http(response);
+        let mut response = http(match self.unread.is_too_much() && is_long_page(&head.method, &response) {
+            true => encode::failure(&crowded()),
+            false => response,
+        });
         if delivery.matters() {
             // The connection says when it is.
             response.extensions_mut().insert(Arc::new(delivery));
@@ -101,7 +106,7 @@ impl Rest {
         with_id(id, response)
     }
 
-    async fn body<S, B, E>(&self, max: u64, head: &Head, body: S) -> Result<Body, Unread>
+    async fn body<S, B, E>(&self, max: u64, head: &Head, body: S) -> Result<Body, body::Unread>
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
         B: Buf,
@@ -117,13 +122,28 @@ impl Rest {
     }
 }
 
+/// Whether this is a long answer that can be had again: only such a one is worth refusing.
+fn is_long_page(method: &Method, response: &sdk::Response) -> bool {
+    method == Method::GET && response.body().len() >= unread::STEP
+}
+
+/// The answer where memory is full of pages that their clients do not read.
+fn crowded() -> Error {
+    let mut error = Error::new(ErrorKind::Unavailable, "Too many clients are slow to read. Ask for fewer messages.");
+    error.retry_after = Some(CROWDED);
+    error
+}
+
+/// When to come again then: those who do not read on have been closed.
+const CROWDED: Duration = Duration::from_secs(5);
+
 fn query() -> impl Filter<Extract = (String,), Error = Infallible> + Copy {
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }
 
 /// The answer to a request that panicked.
 pub fn panicked() -> Response {
-    let error = Error::new(sukkal_core::ErrorKind::Internal, "Unexpected error.");
+    let error = Error::new(ErrorKind::Internal, "Unexpected error.");
     with_id(new_request_id(), http(encode::failure(&error)))
 }
 
@@ -142,11 +162,11 @@ fn allowed(allow: &'static str) -> Response {
 }
 
 /// A body that did not arrive: nobody knows where the next request would begin.
-fn closing(unread: &Unread) -> Response {
+fn closing(unread: &body::Unread) -> Response {
     tracing::debug!(?unread, "a body could not be read");
     let error = Error::body(match unread {
-        Unread::Slow => "Request body could not be read in time.",
-        Unread::Broken => "Request body could not be read.",
+        body::Unread::Slow => "Request body could not be read in time.",
+        body::Unread::Broken => "Request body could not be read.",
     });
     let mut response = http(encode::failure(&error));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,5 +1,6 @@
 //! The listener of the REST API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
@@ -9,18 +10,29 @@ use warp::{Filter, Rejection};
 
 use super::connection;
 use crate::shutdown::Stop;
+use crate::transport::Unread;
 use crate::transport::accept::{self, Connections};
 
-/// Serves connections until the host stops, and then until all are closed. A connection on which
-/// nothing moves for `idle` is closed (at the latest after twice as long): idle ones, and those
-/// whose client does not send or read on.
-pub async fn run<F>(listener: TcpListener, filter: F, connections: Connections, idle: Duration, stop: Stop)
+/// Under which connections are served.
+pub struct Terms {
+    /// How long nothing may move on one: it is closed then (at the latest after twice as long), be it idle, or its
+    /// client slow to send or read on.
+    pub idle: Duration,
+    /// What the clients of all of them have not read of long answers. While it is too much, those are closed whose clients
+    /// do not read on.
+    pub unread: Arc<Unread>,
+}
+
+/// Serves connections until the host stops, and then until all are closed.
+pub async fn run<F>(listener: TcpListener, filter: F, connections: Connections, terms: Terms, stop: Stop)
 where
     F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
 {
     let service = TowerToHyperService::new(warp::service(filter));
+    let terms = Arc::new(terms);
     accept::run(listener, connections, stop, move |stream, stop| {
-        connection::serve(stream, service.clone(), idle, stop)
+        let (service, terms) = (service.clone(), terms.clone());
+        async move { connection::serve(stream, service, &terms, stop).await }
     })
     .await;
 }

@@ -4,17 +4,19 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
 use sukkal_core::Delivery;
+use tokio::sync::Notify;
 use warp::http::Response;
 
 use crate::transport::tally::Tally;
+use crate::transport::unread::{self, Part};
 
 /// What passes on a connection. One timer a connection looks at it now and then: it stands for the
 /// time-outs of heads that do not end, of answers that are not read and of idleness, and costs a
 /// request a few additions in place of a timer.
-#[derive(Default)]
 pub struct Traffic {
     /// Requests.
     started: AtomicU64,
@@ -29,8 +31,17 @@ pub struct Traffic {
     hides_end: AtomicBool,
     /// Whether one that sends no more has left.
     must_stay: AtomicBool,
-    /// Of those that have ended and are not written.
-    undelivered: Mutex<Vec<Delivery>>,
+    unwritten: Mutex<Unwritten>,
+    /// An answer begins that is long enough to be counted.
+    is_counted: Notify,
+}
+
+/// What is not written of answers that are there.
+struct Unwritten {
+    /// Of those that have ended.
+    deliveries: Vec<Delivery>,
+    /// The latest one's length.
+    n_bytes: Part,
 }
 
 /// What had passed at one moment.
@@ -41,6 +52,21 @@ pub struct Seen {
 }
 
 impl Traffic {
+    /// Nothing yet, on a connection that has this part of what all leave unread.
+    pub fn new(unread: Part) -> Self {
+        Traffic {
+            started: AtomicU64::default(),
+            answered: AtomicU64::default(),
+            ended: AtomicU64::default(),
+            written: AtomicU64::default(),
+            n_bytes: AtomicU64::default(),
+            hides_end: AtomicBool::default(),
+            must_stay: AtomicBool::default(),
+            unwritten: Mutex::new(Unwritten { deliveries: Vec::new(), n_bytes: unread }),
+            is_counted: Notify::new(),
+        }
+    }
+
     /// What has passed, or `None` where nothing has moved since the last look. A request that is
     /// being answered moves: it has a deadline of its own. So does an answer of which the client
     /// takes a part.
@@ -76,8 +102,28 @@ impl Traffic {
         get(&self.started) != get(&self.ended)
     }
 
-    fn undelivered(&self) -> MutexGuard<'_, Vec<Delivery>> {
-        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until all clients together leave too much unread, and this one, of what it asked for, has taken
+    /// next to nothing since the last look.
+    pub async fn stands_in_the_way(&self) {
+        loop {
+            self.is_counted.notified().await;
+            let mut taken = get(&self.n_bytes);
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let before = std::mem::replace(&mut taken, get(&self.n_bytes));
+                let unwritten = self.unwritten();
+                if !unwritten.n_bytes.is_any() {
+                    break;
+                }
+                if unwritten.n_bytes.is_too_much() && taken - before < unread::STEP as u64 {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,7 +136,11 @@ impl Tally for Arc<Traffic> {
         // HTTP flushes once its buffer is empty.
         let ended = get(&self.ended);
         if self.written.swap(ended, Ordering::Relaxed) != ended {
-            self.undelivered().drain(..).for_each(Delivery::delivered);
+            let mut unwritten = self.unwritten();
+            unwritten.deliveries.drain(..).for_each(Delivery::delivered);
+            if !self.is_under_way() {
+                unwritten.n_bytes.set(0);
+            }
         }
     }
 }
@@ -110,7 +160,12 @@ impl Answering {
     }
 
     /// There is an answer.
-    pub fn with<B>(mut self, mut answer: Response<B>) -> Response<Answer<B>> {
+    pub fn with<B: Body>(mut self, mut answer: Response<B>) -> Response<Answer<B>> {
+        let length = answer.body().size_hint().lower();
+        if length >= unread::STEP as u64 {
+            self.traffic.unwritten().n_bytes.set(usize::try_from(length).unwrap_or(usize::MAX));
+            self.traffic.is_counted.notify_one();
+        }
         self.delivery = answer.extensions_mut().remove::<Arc<Delivery>>().and_then(Arc::into_inner);
         self.answered();
         answer.map(|body| Answer { body, _answering: self })
@@ -128,7 +183,7 @@ impl Drop for Answering {
         self.answered();
         self.traffic.ended.fetch_add(1, Ordering::Relaxed);
         if let Some(delivery) = self.delivery.take() {
-            self.traffic.undelivered().push(delivery);
+            self.traffic.unwritten().deliveries.push(delivery);
         }
     }
 }
@@ -159,6 +214,9 @@ impl<B: Body + Unpin> Body for Answer<B> {
     }
 }
 
+/// How often a connection is looked at whose client is slow to read a long answer.
+const LOOK: Duration = Duration::from_secs(2);
+
 fn get(number: &AtomicU64) -> u64 {
     number.load(Ordering::Relaxed)
 }
@@ -166,10 +224,15 @@ fn get(number: &AtomicU64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Unread;
+
+    fn traffic() -> Arc<Traffic> {
+        Arc::new(Traffic::new(Part::of(&Unread::new(0))))
+    }
 
     #[test]
     fn a_connection_is_quiet_when_two_looks_see_the_same() {
-        let mut traffic = Arc::new(Traffic::default());
+        let mut traffic = traffic();
         let before = traffic.quiet_since(None);
         assert!(before.is_some() && traffic.quiet_since(before).is_none());
         let answering = Answering::begin(&traffic);
@@ -184,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_request_is_under_way_until_its_answer_is_written() {
-        let mut traffic = Arc::new(Traffic::default());
+        let mut traffic = traffic();
         let answer = Answering::begin(&traffic).with(Response::new(String::new()));
         traffic.flushed();
         assert!(traffic.is_under_way(), "HTTP has not taken all of it");

@@ -24,11 +24,11 @@ use super::frame::{Form, Sent};
 use super::line::{Line, Ticket};
 use super::order::{Footprint, is_plain_post};
 use super::socket::{Event, Socket};
-use super::unread::{Part, Unread};
 use super::{Limits, encode};
 use crate::shutdown::Stop;
 use crate::transport::accept::Leaving;
 use crate::transport::new_request_id;
+use crate::transport::unread::{Part, Unread};
 
 /// Requests of one connection that are read and not answered, at the most.
 const MAX_IN_FLIGHT: usize = 128;

@@ -21,11 +21,8 @@ mod pieces;
 mod schema;
 pub mod server;
 mod socket;
-mod unread;
 
 use std::time::Duration;
-
-pub use self::unread::Unread;
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 
 use super::connection::Connection;
 use super::socket::{self, Socket, Written};
-use super::{Limits, Unread, handshake};
+use super::{Limits, handshake};
 use crate::shutdown::Stop;
 use crate::transport::accept::{self, Connections, Stream};
 use crate::transport::tally::Tallied;
-use crate::transport::{Origins, new_request_id};
+use crate::transport::{Origins, Unread, new_request_id};
 
 /// How long a client may take to ask for a websocket.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// It is counted in steps, so that who reads what it asks for counts nothing and changes nothing that all share. A
 /// connection may leave as much unread whatever the others do.
-const STEP: usize = 64 * 1024;
+pub const STEP: usize = 64 * 1024;
 
 /// The bytes that all connections together leave unread.
 #[derive(Debug)]
@@ -18,6 +18,11 @@ impl Unread {
     /// Nothing yet; more than this is too much.
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Unread { n_bytes: AtomicUsize::new(0), max })
+    }
+
+    /// Whether it is too much.
+    pub fn is_too_much(&self) -> bool {
+        self.n_bytes.load(Ordering::Relaxed) > self.max
     }
 }
 
@@ -44,9 +49,14 @@ impl Part {
         self.n_bytes = now;
     }
 
+    /// Whether there is one.
+    pub fn is_any(&self) -> bool {
+        self.n_bytes > 0
+    }
+
     /// Whether all are too many, and some of them are this connection's.
     pub fn is_too_much(&self) -> bool {
-        self.n_bytes > 0 && self.all.n_bytes.load(Ordering::Relaxed) > self.all.max
+        self.is_any() && self.all.is_too_much()
     }
 }
 
