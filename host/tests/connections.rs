@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sukkal::metrics::Metrics;
@@ -21,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Server {
     address: SocketAddr,
     stopper: Stopper,
+    /// How many requests have reached it.
+    begun: Arc<AtomicUsize>,
     ended: JoinHandle<()>,
 }
 
@@ -33,14 +37,19 @@ async fn server(max: u32, idle: Duration, thinking: Duration) -> Server {
 async fn server_of(connections: Connections, idle: Duration, thinking: Duration) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let filter = warp::body::bytes().then(move |_body| async move {
-        tokio::time::sleep(thinking).await;
-        Response::new("done".into())
+    let begun = Arc::new(AtomicUsize::new(0));
+    let reached = begun.clone();
+    let filter = warp::body::bytes().then(move |_body| {
+        reached.fetch_add(1, Ordering::Relaxed);
+        async move {
+            tokio::time::sleep(thinking).await;
+            Response::new("done".into())
+        }
     });
     let (stopper, stop) = shutdown::channel();
     let terms = server::Terms { idle, unread: Unread::new(usize::MAX) };
     let ended = tokio::spawn(server::run(listener, filter, connections, terms, stop));
-    Server { address, stopper, ended }
+    Server { address, stopper, begun, ended }
 }
 
 async fn ask(connection: &mut TcpStream) {
@@ -102,7 +111,7 @@ async fn listeners_share_what_room_there_is() {
 
 #[tokio::test]
 async fn a_connection_on_which_nothing_moves_is_closed() {
-    let server = server(9, Duration::from_millis(50), Duration::from_millis(300)).await;
+    let server = server(9, Duration::from_secs(1), Duration::from_secs(2)).await;
     let mut half = TcpStream::connect(server.address).await.unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
     assert_eq!(answer(&mut half).await, "");
@@ -122,7 +131,12 @@ async fn a_stop_closes_idle_connections_and_answers_requests_under_way() {
     answer(&mut kept).await;
     let mut asking = TcpStream::connect(server.address).await.unwrap();
     ask(&mut asking).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let is_under_way = async {
+        while server.begun.load(Ordering::Relaxed) < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, is_under_way).await.unwrap();
     server.stopper.stop();
     assert_eq!((answer(&mut fresh).await, answer(&mut kept).await), (String::new(), String::new()));
     assert!(TcpStream::connect(server.address).await.is_err());

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -122,8 +123,13 @@ pub fn whole(there: &[String], stored: &[String]) {
 /// Waits until a batch is taken; its name, which begins so. Each attempt has another: what was answered with 503 may
 /// have been stored all the same.
 pub async fn is_back(queue: &Queue, name: &str) -> String {
+    is_back_within(SOON, queue, name).await
+}
+
+/// The same, where it is not the host's to say how soon that is.
+pub async fn is_back_within(patience: Duration, queue: &Queue, name: &str) -> String {
     let attempts = AtomicUsize::new(0);
-    eventually("posts are taken again", SOON, async || {
+    eventually("posts are taken again", patience, async || {
         let name = format!("{name}-{}", attempts.fetch_add(1, Ordering::Relaxed));
         (post(queue, &name).await == 201).then_some(name)
     })

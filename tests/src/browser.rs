@@ -60,7 +60,7 @@ impl Site {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromium is installed: run `cargo xtask test` once, or apt-get install chromium");
-        let seen = eventually("the page tells what it has seen", 3 * SOON, async || self.seen.try_recv().ok()).await;
+        let seen = eventually("the page tells what it has seen", 9 * SOON, async || self.seen.try_recv().ok()).await;
         browser.kill().expect("a process of ours can be killed");
         browser.wait().expect("a process of ours can be waited for");
         seen

@@ -5,6 +5,12 @@ use std::time::{Duration, Instant};
 /// Patience for what ought to happen at once.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// The whole seconds that have passed since, which an age of what is younger is not above. Clocks that tell
+/// milliseconds may be one ahead.
+pub fn whole_seconds(since: Instant) -> u64 {
+    (since.elapsed() + Duration::from_millis(2)).as_secs()
+}
+
 /// Asks over and over until the answer is `Some`.
 ///
 /// # Panics

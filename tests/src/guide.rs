@@ -7,12 +7,12 @@
 //! output, `…` standing for anything. `sh fails` marks commands that must not succeed.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use crate::host::alone;
 use crate::programs;
+use crate::servers::free_port;
 
 /// The host's address as the documentation has it.
 const PRINTED: &str = "127.0.0.1:8888";
@@ -33,7 +33,7 @@ enum Step {
 /// When something does not come out as the guide says; with all that was done and printed.
 pub fn follow(guide: &str) {
     let markdown = std::fs::read_to_string(programs::checkout(guide)).expect("the guide can be read");
-    let address = free_address();
+    let address = format!("127.0.0.1:{}", free_port());
     let plugins = programs::folder().to_string_lossy().into_owned();
     let (steps, shown) = parse(&markdown.replace(PRINTED, &address).replace(PLUGINS, &plugins));
     assert!(!steps.is_empty(), "{guide} has nothing to do");
@@ -95,7 +95,7 @@ fn script(steps: &[Step]) -> String {
             }
             Step::Serve { code } => {
                 let code = code.trim();
-                writeln!(script, "stop\n{code} >\"$OUT/{number}\" 2>&1 &\nserver=$!\nfor try in {{1..400}}; do")
+                writeln!(script, "stop\n{code} >\"$OUT/{number}\" 2>&1 &\nserver=$!\nfor try in {{1..1200}}; do")
                     .and_then(|()| writeln!(script, "  grep -q 'listening on' \"$OUT/{number}\" && break"))
                     .and_then(|()| writeln!(script, "  kill -0 \"$server\"; sleep 0.05\ndone"))
             }
@@ -129,12 +129,6 @@ fn shell(script: &str, work: &Path, out: &Path, address: &str) -> Command {
     shell.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_PROFILE_TEST_DEBUG", "false");
     shell.env("SUKKAL_REST__LISTEN", address).env("SUKKAL_ADMIN__LISTEN", "127.0.0.1:0");
     shell
-}
-
-/// An address that nobody listens on.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").to_string()
 }
 
 /// Whether a printed line has what a guide shows of it, in that order.

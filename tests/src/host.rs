@@ -16,6 +16,8 @@ use crate::rest::Client;
 use crate::scrape::Scrape;
 use crate::ws::Socket;
 
+/// How long a host may take to start: its stores are made, which waits for the disk again and again.
+const START: Duration = Duration::from_secs(60);
 /// How long a host may take to end after SIGTERM.
 const LEAVING: Duration = Duration::from_secs(30);
 
@@ -146,7 +148,7 @@ impl Host {
         let old = self.log().len();
         let output = OpenOptions::new().create(true).append(true).open(&log).expect("the log can be opened");
         self.child = Some(self.serve().stdout(clone(&output)).stderr(output).spawn().expect("the host can be started"));
-        let log = eventually("the host tells its address", SOON, async || {
+        let log = eventually("the host tells its address", START, async || {
             let new = self.log().get(old..).unwrap_or_default().to_owned();
             if self.ended().is_some() {
                 return Some(None);

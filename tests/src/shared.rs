@@ -31,7 +31,7 @@ impl Shared {
 
     /// The catalog in PostgreSQL, the pool in Redis.
     pub async fn postgresql_and_redis() -> Shared {
-        let (postgres, redis) = (Postgres::start().await, Redis::start());
+        let (postgres, redis) = (Postgres::start().await, Redis::in_memory());
         Shared::new(postgres.uri(), redis.uri(), REDIS, (postgres, redis))
     }
 

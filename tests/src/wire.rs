@@ -11,7 +11,7 @@ use crate::rest::CLIENT;
 use crate::tls::Stream;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One connection.
 #[derive(Debug)]

@@ -99,7 +99,7 @@ async fn a_host_is_not_ready_while_it_starts() {
 
 #[tokio::test]
 async fn readiness_fails_first_and_the_host_serves_on_for_the_delay() {
-    let mut host = Host::with().top("shutdown_delay = 2").start().await;
+    let mut host = Host::with().top("shutdown_delay = 6").start().await;
     let mut idle = Wire::connect(host.address()).await;
     host.terminate();
     eventually("readiness fails", SOON, async || (host.pages().get("/ready").await.status == 503).then_some(())).await;

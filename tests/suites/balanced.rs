@@ -28,7 +28,7 @@ struct Site {
 
 impl Site {
     async fn start() -> Site {
-        let (postgres, redis) = (Postgres::start().await, Redis::start());
+        let (postgres, redis) = (Postgres::start().await, Redis::in_memory());
         let (one, two, three) = tokio::join!(host(&postgres, &redis), host(&postgres, &redis), host(&postgres, &redis));
         let hosts = [one, two, three];
         let balancer = HaProxy::before(hosts.each_ref().map(ports)).await;

@@ -132,11 +132,16 @@ async fn an_interrupted_measurement_tells_what_was_measured_and_leaves_nothing()
         alone(&mut command);
         let started = command.spawn().expect("it can be started");
         let queue = host.queue("bench-0");
-        // What is done in the first half second does not count.
-        let begun = Instant::now();
-        eventually("it measures", SOON, async || {
-            let is_measured = begun.elapsed() > Duration::from_secs(1) && queue.counts().await[2] > 0;
-            is_measured.then_some(())
+        // What is done in the first half second does not count, nor need that which was under way when it ended.
+        const UNDER_WAY: u64 = 16;
+        let (mut begun, mut before) = (None, None);
+        eventually("it measures", 3 * SOON, async || {
+            let counts = begun.is_some_and(|begun: Instant| begun.elapsed() > Duration::from_millis(700));
+            let now = queue.counts().await[2];
+            if now > 0 {
+                begun.get_or_insert_with(Instant::now);
+            }
+            (counts && now > *before.get_or_insert(now) + UNDER_WAY).then_some(())
         })
         .await;
         kill_process(Pid::from_child(&started), signal).expect("a process of ours can be signalled");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::{Host, eventually, programs};
 
-use crate::misbehaving::{PANICS, assert_logged, filter, pings, post};
+use crate::misbehaving::{PANICS, assert_logged, filter, pings, post, timed_filter};
 
 #[tokio::test]
 async fn a_filter_that_holds_its_thread_does_not_end_the_host() {
@@ -52,7 +52,7 @@ const BLOCKING: usize = 12;
 
 #[tokio::test]
 async fn an_isolated_filter_that_blocks_holds_no_thread_of_the_host() {
-    let host = filter("block", "request", "isolate = true").start().await;
+    let host = timed_filter("block", "request", "isolate = true").start().await;
     let mut posts = tokio::task::JoinSet::new();
     for _ in 0..BLOCKING {
         let queue = host.queue("bad");

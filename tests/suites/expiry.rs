@@ -7,8 +7,8 @@ use serde_json::json;
 use sukkal_tests::stores::{MEMORY, REDIS, SQLITE};
 use sukkal_tests::{Host, eventually};
 
-/// The shortest ttl, and a little.
-const A_MINUTE: Duration = Duration::from_secs(70);
+/// The shortest ttl, and patience.
+const A_MINUTE: Duration = Duration::from_secs(100);
 
 /// Runs a test over every store at once.
 async fn over_all(test: impl AsyncFn(Host)) {

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::stores::MEMORY;
 use sukkal_tests::{Host, Queue, eventually, programs};
 
+/// Over stores in memory: a post that waits for the disk would leave room for the next one.
 const ONE_A_MINUTE: &str = "[filters.rate-limit]\npost = { per_second = 1, burst = 2 }\n";
 
 #[tokio::test]
 async fn a_project_that_posts_too_often_is_told_when_to_come_again() {
-    let host = Host::with().top("pipeline = [\"rate-limit\"]").section(ONE_A_MINUTE).start().await;
+    let host = MEMORY.host().top("pipeline = [\"rate-limit\"]").section(ONE_A_MINUTE).start().await;
     let (mine, other) = (host.client(), host.client().of_project("p2"));
     let post = async |client: &sukkal_tests::Client| {
         client.post("/v2/queues/q/messages", json!({ "messages": [{ "body": 1 }] })).await
@@ -28,7 +30,7 @@ async fn a_project_that_posts_too_often_is_told_when_to_come_again() {
 #[tokio::test]
 async fn the_status_of_a_rate_limit_can_be_set() {
     let section = format!("{ONE_A_MINUTE}status = 429\n");
-    let host = Host::with().top("pipeline = [\"rate-limit\"]").section(&section).start().await;
+    let host = MEMORY.host().top("pipeline = [\"rate-limit\"]").section(&section).start().await;
     for status in [201, 201, 429] {
         let messages = json!({ "messages": [{ "body": 1 }] });
         host.client().post("/v2/queues/q/messages", messages).await.expect(status);
@@ -40,7 +42,7 @@ async fn the_audit_has_a_line_for_each_request_whatever_came_of_it() {
     let pipeline = "pipeline = [\"audit\", \"rate-limit\"]";
     // It authenticates nobody, so it may be passed over when it fails.
     let passed_over = "[filters.audit]\non_error = \"pass\"";
-    let mut host = Host::with().top(pipeline).section(ONE_A_MINUTE).section(passed_over).start().await;
+    let mut host = MEMORY.host().top(pipeline).section(ONE_A_MINUTE).section(passed_over).start().await;
     let client = host.client();
     for status in [201, 201, 503] {
         client.post("/v2/queues/q/messages", json!({ "messages": [{ "body": "secret" }] })).await.expect(status);

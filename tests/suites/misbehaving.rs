@@ -25,6 +25,12 @@ pub fn filter(does: &str, at: &str, more: &str) -> Setup {
     ))
 }
 
+/// The same over stores in memory: the filter is timed, not the disk.
+pub fn timed_filter(does: &str, at: &str, more: &str) -> Setup {
+    let stores = "catalog = \"memory:\"\ndefault_pool = \"memory:\"";
+    filter(does, at, more).plugins([programs::library("sukkal-memory")]).top(stores)
+}
+
 /// A pool that misbehaves in one method.
 fn pool(does: &str, at: &str) -> Setup {
     let settings = format!("[plugins.misbehaves]\ndoes = \"{does}\"\nat = \"{at}\"");
@@ -183,10 +189,9 @@ async fn a_filter_that_fails_ends_its_request_at_once() {
 async fn does_not_come_back(does: &str, within: std::ops::Range<u128>) {
     for (on_error, status, stored) in [("refuse", 503, 0), ("pass", 201, 1)] {
         for at in ["request", "ingress"] {
-            let host = filter(does, at, &format!("on_error = \"{on_error}\"")).start().await;
-            let bad = host.queue("bad");
+            let host = timed_filter(does, at, &format!("on_error = \"{on_error}\"")).start().await;
             let begun = Instant::now();
-            let timed = async { (post(&bad).await, begun.elapsed().as_millis()) };
+            let timed = async { (post(&host.queue("bad")).await, begun.elapsed().as_millis()) };
             let ((answer, took), pinged) = tokio::join!(timed, pings(host.client()));
             assert_eq!(answer.status, status, "{on_error} at {at}: {}", answer.text());
             assert!(within.contains(&took), "{on_error} at {at}: {took} ms");
@@ -217,11 +222,10 @@ pub async fn pings(client: Client) -> Duration {
 #[tokio::test]
 async fn waiting_in_a_filter_takes_no_thread() {
     const REQUESTS: usize = 300;
-    let host = filter("slow", "request", "").prepare();
+    let mut host = timed_filter("slow", "request", "").prepare();
     let config = host.folder().join("sukkal.toml");
     let text = std::fs::read_to_string(&config).expect("the configuration");
     std::fs::write(&config, text.replace("timeout = 1", "timeout = 20")).expect("the configuration can be written");
-    let mut host = host;
     host.start_again().await;
     let begun = Instant::now();
     let mut posts = tokio::task::JoinSet::new();

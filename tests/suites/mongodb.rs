@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use sukkal_plugin_sdk::testing::{TestClock, call};
 use sukkal_plugin_sdk::{Budget, Header, NewMessage, Post, QueueId, QueueRef};
-use sukkal_tests::batches::{Posters, claimed_by_sevens, everything, is_back, post, whole};
+use sukkal_tests::batches::{Posters, claimed_by_sevens, everything, is_back, is_back_within, post, whole};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{pool, poolless, register};
 use sukkal_tests::servers::MongoDb;
@@ -207,10 +207,10 @@ async fn batches_are_whole_over_kills_of_the_server() {
     queue.create(json!({})).await;
     let posters = Posters::start(&queue, 2);
     for round in 0..2 {
-        is_back(&queue, &format!("before-{round}")).await;
+        is_back_within(6 * SOON, &queue, &format!("before-{round}")).await;
         mongodb.server.kill();
         mongodb.start_again().await;
-        is_back(&queue, &format!("after-{round}")).await;
+        is_back_within(6 * SOON, &queue, &format!("after-{round}")).await;
     }
     let stored = posters.end().await;
     whole(&everything(&queue).await, &stored);
@@ -226,9 +226,9 @@ async fn batches_are_whole_over_changes_of_the_primary() {
     claimed.post(["a", "b"]).await;
     let posters = Posters::start(&queue, 2);
     for round in 0..2 {
-        is_back(&queue, &format!("before-{round}")).await;
+        is_back_within(6 * SOON, &queue, &format!("before-{round}")).await;
         mongodb.command("admin", r#"{"replSetStepDown": 3, "force": true}"#);
-        is_back(&queue, &format!("after-{round}")).await;
+        is_back_within(6 * SOON, &queue, &format!("after-{round}")).await;
         // No claim is given twice, and none is lost on the way.
         assert_eq!(claimed.claim(1).await.bodies(), [["a", "b"][round]]);
     }
@@ -240,11 +240,11 @@ async fn batches_are_whole_over_changes_of_the_primary() {
 #[tokio::test]
 async fn a_server_that_stands_still_is_answered_for_and_found_again() {
     let mongodb = MongoDb::start().await;
-    let settings = "[plugins.mongodb]\ntimeout_ms = 1000\nconnect_timeout_ms = 500\n";
+    let settings = "[plugins.mongodb]\ntimeout_ms = 3000\nconnect_timeout_ms = 1500\n";
     let limits = "[limits]\nmax_messages_per_page = 1000";
     let host = Store::mongodb(&mongodb.uri()).host().section(settings).section(limits).start().await;
     let queue = host.queue("q");
-    eventually("a queue is made", SOON, async || (post(&queue, "before").await == 201).then_some(())).await;
+    eventually("a queue is made", 3 * SOON, async || (post(&queue, "before").await == 201).then_some(())).await;
     mongodb.server.freeze();
     assert_eq!(post(&queue, "frozen").await, 503);
     let made = host.client().put("/v2/queues/new", json!({})).await.expect(503);

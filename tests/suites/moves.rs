@@ -38,7 +38,7 @@ fn resources(answer: &Answer) -> Value {
 #[tokio::test]
 async fn a_repeated_post_is_refused_while_the_pool_where_its_queue_was_does_not_answer() {
     let (host, mut redis) = (poolless().await, Redis::start());
-    flavor(&host, "far", &format!("{}?timeout_ms=500", redis.uri())).await;
+    flavor(&host, "far", &format!("{}?timeout_ms=2000", redis.uri())).await;
     flavor(&host, "near", "sqlite:near.db").await;
     let orders = host.queue("orders");
     orders.create(json!({ "_flavor": "far" })).await;
@@ -133,7 +133,7 @@ async fn catalog_calls(host: &Host, method: &str) -> f64 {
 async fn a_host_whose_clock_is_ahead_leaves_a_move_to_whoever_is_at_it() {
     let shared = Shared::postgresql_and_redis().await;
     let [mover, other] = hosts(&shared, 3_600_000).await;
-    let (near, far) = (Redis::start(), Redis::start());
+    let (near, far) = (Redis::in_memory(), Redis::in_memory());
     flavor(&mover, "near", &near.uri()).await;
     flavor(&mover, "far", &format!("{}?timeout_ms=20000", far.uri())).await;
     let (orders, seen) = (mover.queue("orders"), other.queue("orders"));
@@ -185,7 +185,7 @@ async fn a_queue_that_is_looked_at_while_it_moves_keeps_its_dead_letter_queue_be
 async fn a_move_that_ends_half_way_with_its_host_can_be_made_again_from_a_host_whose_clock_is_behind() {
     let shared = Shared::postgresql_and_redis().await;
     let [mut mover, other] = hosts(&shared, -600_000).await;
-    let (near, far) = (Redis::start(), Redis::start());
+    let (near, far) = (Redis::in_memory(), Redis::in_memory());
     let proxy = Proxy::to(far.port()).await;
     flavor(&mover, "near", &near.uri()).await;
     flavor(&mover, "far", &format!("redis://127.0.0.1:{}?timeout_ms=20000", proxy.port())).await;

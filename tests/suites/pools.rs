@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sukkal_tests::described::{AsyncApi, OpenApi};
 use sukkal_tests::pools::{admin, patch, pool, poolless, register};
+use sukkal_tests::stores::MEMORY;
 use sukkal_tests::ws::request;
 use sukkal_tests::{Host, programs};
 
@@ -143,7 +144,7 @@ async fn a_store_is_registered_once_in_whatever_spelling() {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_refused_in_time_with_the_reason() {
-    let host = admin(Host::with()).start().await;
+    let host = admin(MEMORY.host()).start().await;
     let long = format!("memory:{}", "x".repeat(300));
     for (body, reason) in [
         (json!({ "uri": "nope://x", "weight": 1 }), "scheme nope; provided are: "),
@@ -177,11 +178,11 @@ async fn what_cannot_be_opened_is_refused_in_time_with_the_reason() {
 
 #[tokio::test]
 async fn a_store_that_never_answers_is_refused_within_five_seconds() {
-    let libraries = ["sukkal-sqlite"].map(programs::library);
+    let libraries = ["sukkal-memory"].map(programs::library);
     for at in ["open", "health"] {
         let section = format!("[api]\nadmin_mode = true\n[plugins.misbehaves]\ndoes = \"never\"\nat = \"{at}\"");
         let libraries = libraries.iter().cloned().chain([programs::bad_library("misbehaves")]);
-        let host = Host::with().plugins(libraries).section(&section).start().await;
+        let host = MEMORY.host().plugins(libraries).section(&section).start().await;
         let begun = Instant::now();
         let refused = register(&host, "p", json!({ "uri": "misbehaves:", "weight": 1 })).await.expect(400).json();
         assert!(begun.elapsed() < Duration::from_secs(5), "{at} took {:?}", begun.elapsed());

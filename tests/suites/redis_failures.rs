@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use serde_json::json;
-use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
+use sukkal_tests::batches::{Posters, everything, is_back, is_back_within, post, whole};
 use sukkal_tests::crash::{self, End};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::rest::OTHER;
 use sukkal_tests::servers::proxy::Proxy;
-use sukkal_tests::servers::redis::{Redis, Watched};
+use sukkal_tests::servers::redis::{FAILOVER, Redis, Watched};
 use sukkal_tests::stores::REDIS;
 use sukkal_tests::{Answer, Host, Queue, Scrape, eventually};
 use tokio::task::JoinHandle;
@@ -39,8 +39,8 @@ async fn batches_are_whole_over_kills_of_the_server() {
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_answered_for_and_found_again() {
-    let redis = Redis::start();
-    let host = over(&format!("{}?timeout_ms=400&connect_timeout_ms=400", redis.uri())).start().await;
+    let redis = Redis::in_memory();
+    let host = over(&format!("{}?timeout_ms=1500&connect_timeout_ms=1500", redis.uri())).start().await;
     let queue = host.queue("q");
     assert_eq!(post(&queue, "before").await, 201);
     redis.freeze();
@@ -54,8 +54,8 @@ async fn a_server_that_stands_still_is_answered_for_and_found_again() {
 
 #[tokio::test]
 async fn a_claim_that_nobody_was_told_of_is_given_back_and_does_not_count() {
-    let redis = Redis::start();
-    let host = over(&format!("{}?timeout_ms=400&connect_timeout_ms=400", redis.uri())).start().await;
+    let redis = Redis::in_memory();
+    let host = over(&format!("{}?timeout_ms=1500&connect_timeout_ms=1500", redis.uri())).start().await;
     let queue = host.queue("q");
     queue.post(0..3).await;
     redis.freeze();
@@ -80,7 +80,7 @@ async fn refuses_the_user(host: &Host, queue: &Queue, told: &str, logged: usize)
 
 #[tokio::test]
 async fn a_server_that_refuses_the_user_is_answered_for() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let allow = |rules: &[&str]| {
         let set = [&["ACL", "SETUSER", "pool", "on", "~*", "&*", "+@all"], rules].concat();
         assert_eq!(redis.ask(&set).expect("the server answers"), "OK");
@@ -110,7 +110,7 @@ async fn a_server_that_refuses_the_user_is_answered_for() {
 
 #[tokio::test]
 async fn a_post_that_the_server_broke_off_is_stored_when_it_is_repeated() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let allow = |rule| redis.ask(&["ACL", "SETUSER", "default", "+@all", rule]).expect("the server answers");
     let host = over(&redis.uri()).start().await;
     let queue = host.queue("q");
@@ -132,7 +132,7 @@ async fn a_post_that_the_server_broke_off_is_stored_when_it_is_repeated() {
 
 #[tokio::test]
 async fn a_server_that_wants_a_password_is_answered_for() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let host = over(&redis.uri()).start().await;
     let queue = host.queue("q");
     assert_eq!(post(&queue, "before").await, 201);
@@ -151,7 +151,7 @@ async fn a_server_that_wants_a_password_is_answered_for() {
 
 #[tokio::test]
 async fn connections_that_are_cut_are_made_again() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let proxy = Proxy::to(redis.port()).await;
     let host = over(&format!("redis://127.0.0.1:{}", proxy.port())).start().await;
     let queue = host.queue("q");
@@ -174,7 +174,7 @@ async fn over_a_wire(redis: &Redis) -> (Proxy, Host) {
 
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_acknowledged_and_stored_once() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     queue.create(json!({})).await;
@@ -197,7 +197,7 @@ async fn a_post_whose_answer_is_lost_is_acknowledged_and_stored_once() {
 
 #[tokio::test]
 async fn claims_and_deletes_whose_answers_are_lost_are_made_once() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     queue.post(0..10).await;
@@ -217,7 +217,7 @@ async fn claims_and_deletes_whose_answers_are_lost_are_made_once() {
 
 #[tokio::test]
 async fn a_pop_whose_answer_is_lost_takes_out_what_it_hands_out() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     queue.post(0..10).await;
@@ -230,7 +230,7 @@ async fn a_pop_whose_answer_is_lost_takes_out_what_it_hands_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn posts_over_a_wire_that_is_cut_again_and_again_are_stored_once() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     let posters = Posters::start(&queue, 8);
@@ -245,7 +245,7 @@ async fn posts_over_a_wire_that_is_cut_again_and_again_are_stored_once() {
 
 #[tokio::test]
 async fn a_wire_that_swallows_everything_is_given_up_and_made_anew() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     assert_eq!(post(&queue, "before").await, 201);
@@ -258,7 +258,7 @@ async fn a_wire_that_swallows_everything_is_given_up_and_made_anew() {
 
 #[tokio::test]
 async fn who_waits_hears_of_posts_after_the_connection_was_cut() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let proxy = Proxy::to(redis.port()).await;
     let host = over(&format!("redis://127.0.0.1:{}", proxy.port())).start().await;
     let queue = host.queue("q");
@@ -280,7 +280,7 @@ async fn who_waits_hears_of_posts_after_the_connection_was_cut() {
 
 #[tokio::test]
 async fn who_waits_is_woken_where_the_machine_that_told_them_has_vanished() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let (proxy, host) = over_a_wire(&redis).await;
     let queue = host.queue("q");
     queue.create(json!({})).await;
@@ -305,7 +305,7 @@ async fn who_waits_is_woken_where_the_machine_that_told_them_has_vanished() {
 
 #[tokio::test]
 async fn scripts_that_the_server_forgot_are_loaded_again() {
-    let redis = Redis::start();
+    let redis = Redis::in_memory();
     let host = over(&redis.uri()).start().await;
     let queue = host.queue("q");
     queue.post(["a"]).await;
@@ -316,7 +316,7 @@ async fn scripts_that_the_server_forgot_are_loaded_again() {
 
 #[tokio::test]
 async fn a_failover_keeps_messages_and_claims_and_is_followed() {
-    let mut watched = Watched::start();
+    let mut watched = Watched::in_memory();
     let host = over(&watched.uri()).start().await;
     let queue = host.queue("q");
     queue.post(["a", "b", "c"]).await;
@@ -327,20 +327,22 @@ async fn a_failover_keeps_messages_and_claims_and_is_followed() {
     };
     eventually("the replica has it all", SOON, async || replicated()).await;
     watched.servers[0].kill();
-    is_back(&queue, "after").await;
+    is_back_within(FAILOVER, &queue, "after").await;
     assert_eq!(claim.get().await.expect(200).json()["messages"][0]["body"], "a");
     assert_eq!(queue.list("?echo=true&limit=2").await.bodies(), ["b", "c"]);
 }
 
 #[tokio::test]
 async fn who_waits_goes_on_waiting_over_a_failover() {
-    let mut watched = Watched::start();
-    let host = over(&watched.uri()).start().await;
+    let mut watched = Watched::in_memory();
+    // They wait until the replica has taken over, however late that is.
+    let limits = "[limits]\nmax_wait = 120";
+    let host = Host::with().top(&format!("default_pool = {:?}", watched.uri())).section(limits).start().await;
     let queues: Vec<_> = (0..5).map(|number| host.queue(&format!("q{number}"))).collect();
     for queue in &queues {
         queue.create(json!({})).await;
     }
-    let waiting: Vec<_> = queues.iter().map(|queue| wait_for_claim(queue, 20)).collect();
+    let waiting: Vec<_> = queues.iter().map(|queue| wait_for_claim(queue, 110)).collect();
     let looks = async || {
         let calls = [("kind", "pool"), ("method", "claim")];
         (Scrape::of(&host.pages(), "/metrics").await.sum("sukkal_store_calls_total", &calls) >= 10.0).then_some(())
@@ -348,7 +350,7 @@ async fn who_waits_goes_on_waiting_over_a_failover() {
     eventually("all wait", SOON, looks).await;
     watched.servers[0].kill();
     for (queue, waits) in queues.iter().zip(waiting) {
-        is_back(queue, "late").await;
+        is_back_within(FAILOVER, queue, "late").await;
         let claimed = waits.await.expect("the waiter does not panic").expect(201).json();
         let body = claimed["messages"][0]["body"].as_str().unwrap_or_default();
         assert!(body.starts_with("late-") && body.ends_with(" 0"), "{body}");
@@ -358,7 +360,7 @@ async fn who_waits_goes_on_waiting_over_a_failover() {
 /// Places that were given to messages which the failover lost are given to others' afterwards.
 #[tokio::test]
 async fn who_passes_over_its_own_messages_misses_none_of_others_after_a_failover_that_lost_some() {
-    let mut watched = Watched::start();
+    let mut watched = Watched::in_memory();
     let host = over(&watched.uri()).start().await;
     let mine = host.queue("q");
     let theirs = mine.seen_by(host.client().with_id(OTHER));
@@ -373,7 +375,7 @@ async fn who_passes_over_its_own_messages_misses_none_of_others_after_a_failover
     watched.servers[1].thaw();
     let message = json!({ "messages": [{ "ttl": 3600, "body": "theirs" }] });
     let post = async || theirs.client().post(&theirs.path("/messages"), message.clone()).await.status;
-    eventually("posts are taken again", SOON, async || (post().await == 201).then_some(())).await;
+    eventually("posts are taken again", FAILOVER, async || (post().await == 201).then_some(())).await;
     assert_eq!(mine.list("").await.bodies(), ["theirs"]);
     assert_eq!(mine.list("?echo=true").await.bodies(), ["kept", "theirs"]);
 }

@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use sukkal_tests::batches::{Posters, everything, is_back, post, whole};
+use sukkal_tests::batches::{Posters, everything, is_back, is_back_within, post, whole};
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::servers::redis::{Cluster, Redis};
+use sukkal_tests::servers::redis::{Cluster, FAILOVER, Redis};
 use sukkal_tests::{Host, Queue, Scrape, eventually};
 
 use crate::redis_failures::{over, wait_for_claim};
 
 #[tokio::test]
 async fn a_node_of_a_cluster_that_hangs_does_not_take_the_others_along() {
-    let mut cluster = Cluster::prepare(1);
-    cluster.join();
+    let cluster = Cluster::in_memory(1);
     let host = over(&cluster.uri()).start().await;
     let queues: Vec<_> = (0..12).map(|number| host.queue(&format!("q{number}"))).collect();
     for queue in &queues {
@@ -23,7 +22,7 @@ async fn a_node_of_a_cluster_that_hangs_does_not_take_the_others_along() {
     }
     cluster.nodes[0].freeze();
     for queue in &queues {
-        is_back(queue, "after").await;
+        is_back_within(FAILOVER, queue, "after").await;
     }
 }
 
@@ -58,14 +57,14 @@ async fn on_each_node(cluster: &Cluster, host: &Host) -> Vec<Queue> {
 async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
     let cluster = without_full_coverage();
     // No answer is given up while this lasts.
-    let uri = format!("{}&timeout_ms=20000", cluster.uri());
-    let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
+    let uri = format!("{}&timeout_ms=60000", cluster.uri());
+    let host = Host::with().top(&format!("default_pool = {uri:?}")).section("[limits]\nmax_wait = 60").start().await;
     let (node, queues) = (0, on_each_node(&cluster, &host).await);
     let (stuck, free) = (&queues[node], &queues[1]);
-    stuck.post_messages(json!([{ "ttl": 300, "delay": 2, "body": "stuck" }])).await;
-    free.post_messages(json!([{ "ttl": 300, "delay": 5, "body": "free" }])).await;
+    stuck.post_messages(json!([{ "ttl": 300, "delay": 8, "body": "stuck" }])).await;
+    free.post_messages(json!([{ "ttl": 300, "delay": 11, "body": "free" }])).await;
     // The other one's wait ends before the pool gives up the node.
-    let (stuck_waits, free_waits) = (wait_for_claim(stuck, 18), wait_for_claim(free, 9));
+    let (stuck_waits, free_waits) = (wait_for_claim(stuck, 60), wait_for_claim(free, 30));
     let marked = || cluster.nodes.iter().filter(|node| is_marked(node)).count();
     eventually("both are watched", SOON, async || (marked() == 2).then_some(())).await;
     cluster.nodes[node].freeze();
@@ -78,8 +77,7 @@ async fn a_node_that_stands_still_delays_nobody_who_waits_at_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_of_a_node_that_stands_still_is_found_where_replicas_are_waited_for() {
-    let mut cluster = Cluster::prepare(2);
-    cluster.join();
+    let cluster = Cluster::in_memory(2);
     // Whoever waits for replicas is patient.
     let host = over(&format!("{}&replicas=1&connections=8&timeout_ms=8000", cluster.uri())).start().await;
     let queues = on_each_node(&cluster, &host).await;
@@ -88,15 +86,15 @@ async fn a_replica_of_a_node_that_stands_still_is_found_where_replicas_are_waite
     cluster.nodes[0].freeze();
     let has_place = |node: &Redis| node.ask(&["INFO", "replication"]).is_ok_and(|said| said.contains("role:master"));
     let promoted = async || cluster.nodes[3..].iter().any(has_place).then_some(());
-    eventually("a replica has its place", 3 * SOON, promoted).await;
-    stored.push(is_back(&queues[0], "after").await);
+    eventually("a replica has its place", FAILOVER, promoted).await;
+    stored.push(is_back_within(3 * SOON, &queues[0], "after").await);
     stored.extend(posters.end().await);
     whole(&everything(&queues[0]).await, &stored);
 }
 
 /// A cluster without replicas whose nodes serve on when another one does not.
 fn without_full_coverage() -> Cluster {
-    let cluster = Cluster::start();
+    let cluster = Cluster::in_memory(0);
     for node in &cluster.nodes {
         node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).expect("the node answers");
     }
@@ -218,8 +216,7 @@ async fn deleted_queues_of_a_node_that_stands_still_keep_none_of_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_replica_is_away_keeps_its_connections_where_another_was_replaced() {
-    let mut cluster = Cluster::prepare(1);
-    cluster.join();
+    let cluster = Cluster::in_memory(1);
     let host = over(&format!("{}&replicas=1&timeout_ms=4000", cluster.uri())).start().await;
     let queues = on_each_node(&cluster, &host).await;
     let says = |node: &Redis, what: &str| node.ask(&["INFO", "replication"]).is_ok_and(|said| said.contains(what));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::servers::redis::{Redis, Watched};
+use sukkal_tests::servers::redis::{FAILOVER, Redis, Watched};
 use sukkal_tests::{Host, Queue, eventually};
 
 async fn host_over(watched: &Watched) -> Host {
@@ -35,7 +35,7 @@ async fn try_post(queue: &Queue, number: u64) -> bool {
 
 #[tokio::test]
 async fn what_no_replica_has_is_not_acknowledged() {
-    let watched = Watched::start();
+    let watched = Watched::in_memory();
     let host = host_over(&watched).await;
     let queue = host.queue("q");
     assert!(try_post(&queue, 1).await);
@@ -54,7 +54,7 @@ async fn what_no_replica_has_is_not_acknowledged() {
 
 #[tokio::test]
 async fn who_waits_for_replicas_of_a_master_that_is_made_one_is_told_that_it_is_away() {
-    let (master, other) = (Redis::start(), Redis::start());
+    let (master, other) = (Redis::in_memory(), Redis::in_memory());
     let uri = format!("{}?replicas=1&timeout_ms=20000", master.uri());
     let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
     let queue = host.queue("q");
@@ -87,14 +87,14 @@ async fn a_failover_under_load_loses_nothing_that_was_acknowledged() {
     watched.servers[0].kill();
     watched.servers[1].thaw();
     let promoted = || watched.servers[1].ask(&["INFO", "replication"]).is_ok_and(|said| said.contains("role:master"));
-    eventually("the replica takes over", SOON, async || promoted().then_some(())).await;
+    eventually("the replica takes over", FAILOVER, async || promoted().then_some(())).await;
     // Alone it has no replica, and acknowledges nothing until the old master follows it.
     watched.servers[0].start_again();
     // The Sentinels would tell it so too, some ten seconds later.
     let port = watched.servers[1].port().to_string();
     assert_eq!(watched.servers[0].ask(&["REPLICAOF", "127.0.0.1", &port]).unwrap(), "OK");
     let again = host.queue("again");
-    eventually("posts are taken again", SOON, async || try_post(&again, 0).await.then_some(())).await;
+    eventually("posts are taken again", FAILOVER, async || try_post(&again, 0).await.then_some(())).await;
     ends.store(true, Ordering::Relaxed);
     for (queue, posted) in queues.iter().zip(posting) {
         let acknowledged = posted.await.expect("the producer does not panic");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sukkal_tests::batches::{Posters, everything, is_back, whole};
@@ -11,10 +12,13 @@ use sukkal_tests::servers::redis::Cluster;
 use sukkal_tests::shared::Shared;
 use sukkal_tests::stores::REDIS;
 use sukkal_tests::{Answer, Claim, Host, Queue, eventually};
+use tokio::time::{Instant, sleep_until};
+
+use crate::redis_failures::wait_for_claim;
 
 async fn host_over(cluster: &Cluster) -> Host {
-    let uri = format!("{}&timeout_ms=500", cluster.uri());
-    let limits = "[limits]\nmax_messages_per_page = 1000";
+    let uri = format!("{}&timeout_ms=1000", cluster.uri());
+    let limits = "[limits]\nmax_messages_per_page = 1000\nmax_wait = 120";
     Host::with().top(&format!("default_pool = {uri:?}")).section(limits).start().await
 }
 
@@ -61,7 +65,7 @@ async fn bodies(queue: &Queue) -> Vec<Value> {
 
 #[tokio::test]
 async fn nothing_is_done_half_way_while_a_slot_is_moved() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::in_memory(0);
     let host = host_over(&cluster).await;
     let mut known = Vec::new();
     // What a queue is made of (decision 10), each part the first to go, and each the only one to stay.
@@ -95,16 +99,14 @@ async fn nothing_is_done_half_way_while_a_slot_is_moved() {
 
 #[tokio::test]
 async fn what_falls_due_while_its_slot_is_moved_does_so_afterwards() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::in_memory(0);
     let host = host_over(&cluster).await;
+    const DELAY: Duration = Duration::from_secs(6);
     let (queue, mut known) = (host.queue("q"), Vec::new());
-    queue.post_messages(json!([{ "ttl": 3600, "delay": 1, "body": "late" }])).await;
+    queue.post_messages(json!([{ "ttl": 3600, "delay": DELAY.as_secs(), "body": "late" }])).await;
+    let is_due = Instant::now() + DELAY + Duration::from_secs(1);
     let key = header(&cluster, &mut known);
-    let waiter = queue.clone();
-    let waiting = tokio::spawn(async move {
-        let path = waiter.path("/claims?wait=20");
-        waiter.client().post(&path, json!({ "ttl": 300, "grace": 60 })).await
-    });
+    let waiting = wait_for_claim(&queue, 110);
     let marked = || cluster.nodes[cluster.owner(cluster.slot(&key))].ask(&["HEXISTS", &key, "w"]);
     eventually("somebody waits", SOON, async || marked().is_ok_and(|said| said == ":1").then_some(())).await;
     let moving = cluster.begin_move(cluster.slot(&key));
@@ -118,6 +120,7 @@ async fn what_falls_due_while_its_slot_is_moved_does_so_afterwards() {
         let moved = async || (dead.counts().await[2] > number).then_some(());
         eventually("the sweep goes on elsewhere", SOON, moved).await;
     }
+    sleep_until(is_due).await;
     cluster.finish_move(&moving);
     let claimed = waiting.await.expect("the waiter does not panic").expect(201).json();
     assert_eq!(claimed["messages"][0]["body"], "late");
@@ -125,7 +128,7 @@ async fn what_falls_due_while_its_slot_is_moved_does_so_afterwards() {
 
 #[tokio::test]
 async fn a_pool_says_what_it_holds_without_the_slot_that_is_moved() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::in_memory(0);
     let host = host_over(&cluster).await;
     host.queue("q").post(["a", "b"]).await;
     let slot = cluster.slot(&header(&cluster, &mut Vec::new()));
@@ -140,7 +143,7 @@ async fn a_pool_says_what_it_holds_without_the_slot_that_is_moved() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_are_whole_while_their_slot_goes_to_and_fro() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::in_memory(0);
     let host = host_over(&cluster).await;
     let (queue, mut known) = (host.queue("q"), Vec::new());
     is_back(&queue, "first").await;

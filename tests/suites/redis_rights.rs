@@ -19,7 +19,7 @@ struct Refusing {
 
 impl Refusing {
     async fn start() -> Refusing {
-        let redis = Redis::start();
+        let redis = Redis::in_memory();
         let host = over(&redis.uri()).start().await;
         Refusing { redis, host }
     }

@@ -21,7 +21,7 @@ struct Three {
 
 impl Three {
     async fn start() -> Three {
-        let (postgres, redis) = (Postgres::start().await, Redis::start());
+        let (postgres, redis) = (Postgres::start().await, Redis::in_memory());
         let setup = Host::with().top(&format!("catalog = {:?}\ndefault_pool = {:?}", postgres.uri(), redis.uri()));
         let (a, b, c) = tokio::join!(setup.clone().start(), setup.clone().start(), setup.start());
         Three { hosts: vec![a, b, c], redis, _postgres: postgres }
@@ -101,7 +101,7 @@ async fn a_deleted_queue_is_removed_by_the_host_that_deleted_it() {
 
 #[tokio::test]
 async fn a_server_whose_pool_another_host_has_deleted_is_registered_at_once() {
-    let (shared, redis) = (Shared::postgresql_and_redis().await, Redis::start());
+    let (shared, redis) = (Shared::postgresql_and_redis().await, Redis::in_memory());
     let setup = admin(shared.host_without_pool());
     let (here, there) = tokio::join!(setup.clone().start(), setup.start());
     let (name, address) = (format!("redis://localhost:{}", redis.port()), redis.uri());

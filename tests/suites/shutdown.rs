@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sukkal_tests::eventually::SOON;
+use sukkal_tests::stores::MEMORY;
 use sukkal_tests::wire::{Wire, head, request};
 use sukkal_tests::{Host, Scrape, eventually};
 use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_up_the_end() {
-    let mut host = Host::start().await;
+    let mut host = MEMORY.host().start().await;
     let mut idle = Vec::new();
     for number in 0..50 {
         let mut wire = Wire::connect(host.address()).await;
@@ -63,7 +64,7 @@ async fn posts_in_flight_are_answered_and_kept() {
 
 #[tokio::test]
 async fn half_a_request_holds_up_the_end_no_longer_than_the_grace_time() {
-    let mut host = Host::with().top("shutdown_grace = 2").start().await;
+    let mut host = MEMORY.host().top("shutdown_grace = 2").start().await;
     let mut stalled = Vec::new();
     for n_bytes in [5, 60, 200] {
         let mut wire = Wire::connect(host.address()).await;

@@ -159,7 +159,7 @@ async fn an_expiry_is_a_date() {
 
 /// An expiry that is some seconds ahead.
 fn soon() -> String {
-    let date = Command::new("date").args(["--utc", "--date=5 seconds", "+%Y-%m-%dT%H:%M:%S"]).output();
+    let date = Command::new("date").args(["--utc", "--date=15 seconds", "+%Y-%m-%dT%H:%M:%S"]).output();
     String::from_utf8_lossy(&date.expect("the date can be asked for").stdout).trim().to_owned()
 }
 
@@ -171,7 +171,7 @@ async fn what_was_shared_ends_when_it_says() {
     let shared = share(&client, json!({ "expires": soon() })).await;
     let path = "/v2/queues/orders/messages";
     bearing(&client, &shared, "GET", path).send().await.expect(200);
-    eventually("the end of what was shared", Duration::from_secs(20), async || {
+    eventually("the end of what was shared", Duration::from_secs(45), async || {
         is_no_path(&bearing(&client, &shared, "GET", path).send().await).then_some(())
     })
     .await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::queue::Queue;
-use sukkal_tests::stores::STORES;
+use sukkal_tests::stores::{MEMORY, STORES};
 use sukkal_tests::wire::{head, request as rest};
 use sukkal_tests::ws::{Frame, Socket, request};
 use sukkal_tests::{Host, Scrape, eventually};
@@ -23,8 +23,8 @@ const LARGE: usize = 200_000;
 const N_LARGE: usize = 100;
 
 /// With pages of so many messages.
-fn large_pages() -> Setup {
-    Host::with().section(&format!("[limits]\nmax_messages_per_page = {N_LARGE}")).websocket("max_unread = 100000000")
+fn large_pages(setup: Setup) -> Setup {
+    setup.section(&format!("[limits]\nmax_messages_per_page = {N_LARGE}")).websocket("max_unread = 100000000")
 }
 
 async fn post_large(queue: &Queue) {
@@ -162,7 +162,7 @@ async fn a_claim_that_was_answered_stays_when_its_client_leaves() {
 
 #[tokio::test]
 async fn a_claim_of_a_client_that_reads_nothing_is_given_back_as_it_is_told_so() {
-    let host = large_pages().websocket("ping_interval = 1\nidle_timeout = 2").start().await;
+    let host = large_pages(MEMORY.host()).websocket("ping_interval = 1\nidle_timeout = 4").start().await;
     let orders = host.queue("orders");
     post_large(&host.queue("large")).await;
     orders.post(["a"]).await;
@@ -229,8 +229,7 @@ async fn what_all_clients_leave_unread_is_bounded() {
 
 #[tokio::test]
 async fn pages_that_nobody_reads_are_bounded_and_hold_up_no_other_request() {
-    let memory = "catalog = 'memory:'\ndefault_pool = 'memory:?max_bytes=100000000'\n";
-    let host = large_pages().top(memory).rest("max_unread_total = 30000000").start().await;
+    let host = large_pages(MEMORY.host()).rest("max_unread_total = 30000000").start().await;
     let large = host.queue("large");
     post_large(&large).await;
     // Each page is of 20 MB. A client that reads takes what it asks for, and so does the next one.
@@ -254,7 +253,8 @@ async fn pages_that_nobody_reads_are_bounded_and_hold_up_no_other_request() {
 
 #[tokio::test]
 async fn claims_of_which_a_connection_took_no_word_are_given_back_when_it_breaks() {
-    let host = Host::start().await;
+    // A claim that waits for the disk is none that waits for its client.
+    let host = MEMORY.host().start().await;
     let large = host.queue("large");
     post_large(&large).await;
     let mut stream = connect(host.address()).await;
@@ -276,14 +276,14 @@ async fn claims_of_which_a_connection_took_no_word_are_given_back_when_it_breaks
 
 #[tokio::test]
 async fn a_page_that_is_read_slowly_outlasts_the_idle_time() {
-    let host = large_pages().rest("idle_timeout = 1").start().await;
+    let host = large_pages(MEMORY.host()).rest("idle_timeout = 3").start().await;
     post_large(&host.queue("large")).await;
     assert_whole(&slowly(&mut begun_page(&host).await).await);
 }
 
 #[tokio::test]
 async fn a_page_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
-    let mut host = large_pages().top("shutdown_grace = 120").start().await;
+    let mut host = large_pages(MEMORY.host()).top("shutdown_grace = 120").start().await;
     post_large(&host.queue("large")).await;
     let mut page = begun_page(&host).await;
     host.terminate();
@@ -293,7 +293,7 @@ async fn a_page_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
 
 #[tokio::test]
 async fn a_frame_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
-    let mut host = large_pages().top("shutdown_grace = 120").start().await;
+    let mut host = large_pages(MEMORY.host()).top("shutdown_grace = 120").start().await;
     post_large(&host.queue("large")).await;
     let mut socket = websocket(&host).await;
     let list = json!({ "queue_name": "large", "limit": N_LARGE, "echo": true });
@@ -309,7 +309,7 @@ async fn a_frame_that_is_being_read_when_the_host_stops_is_read_to_its_end() {
 
 #[tokio::test]
 async fn what_is_not_read_when_the_grace_time_ends_is_given_back() {
-    let mut host = large_pages().top("shutdown_grace = 2").start().await;
+    let mut host = large_pages(Host::with()).top("shutdown_grace = 2").start().await;
     let orders = host.queue("orders");
     post_large(&host.queue("large")).await;
     orders.post(["a"]).await;

@@ -10,6 +10,7 @@ use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::alone;
 use sukkal_tests::pools::{admin, register};
 use sukkal_tests::sqlite::reading;
+use sukkal_tests::stores::MEMORY;
 use sukkal_tests::{Host, eventually, programs};
 
 /// What a host says that does not start.
@@ -180,7 +181,7 @@ async fn what_is_no_regular_file_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_store_that_is_slow_to_open_holds_nobody_up() {
-    let host = admin(Host::with()).start().await;
+    let host = admin(MEMORY.host()).start().await;
     let data = host.folder().join("data");
     // Another program that holds a file makes SQLite wait for it.
     let names = ["one", "two", "three", "four"];
@@ -262,9 +263,13 @@ async fn a_file_is_whole_by_itself_after_a_stop_and_a_log_that_stays_is_no_other
 
 #[tokio::test]
 async fn another_program_that_reads_for_long_holds_nobody_up() {
-    // Less than SQLite would wait for it.
+    // Less than SQLite would wait for it; no post waits for the disk.
     let limits = "[limits]\nrequest_timeout = 4";
-    let host = Host::with().top("default_pool = \"sqlite:pool.db?checkpoint_mib=1\"").section(limits).start().await;
+    let host = Host::with()
+        .top("default_pool = \"sqlite:pool.db?checkpoint_mib=1&synchronous=normal\"")
+        .section(limits)
+        .start()
+        .await;
     let queue = host.queue("orders");
     queue.post(["first"]).await;
     let file = host.folder().join("data").join("pool.db");

@@ -8,7 +8,7 @@ use sukkal_tests::shared::Shared;
 use sukkal_tests::stores::{STORES, Store};
 use sukkal_tests::vectors::{Placeholders, read};
 use sukkal_tests::ws::{Frame, Socket, packed, request};
-use sukkal_tests::{Host, eventually};
+use sukkal_tests::{Host, Scrape, eventually};
 
 #[tokio::test]
 async fn one_long_session() {
@@ -377,9 +377,12 @@ async fn who_waits_and_goes_away_takes_nothing() {
             (client.request("HEAD", "/v2/queues/seen").send().await.status == 204).then_some(())
         })
         .await;
-        let before = host.open_files();
         drop(waiter);
-        eventually("the host sees it go", SOON, async || (host.open_files() < before).then_some(())).await;
+        let is_over = async || {
+            let seen = Scrape::of(&host.pages(), "/metrics").await;
+            (seen.sum("sukkal_requests_in_flight", &[("transport", "websocket")]) == 0.0).then_some(())
+        };
+        eventually("its poll is over", SOON, is_over).await;
         let queue = host.queue("q");
         queue.post(["a"]).await;
         assert_eq!(queue.claim(1).await.bodies(), ["a"]);

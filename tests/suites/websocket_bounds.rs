@@ -10,7 +10,7 @@ use sukkal_tests::long_run::scaled;
 use sukkal_tests::stores::STORES;
 use sukkal_tests::wire::Wire;
 use sukkal_tests::ws::{Frame, Socket, packed, request};
-use sukkal_tests::{Host, eventually, programs};
+use sukkal_tests::{Host, Scrape, eventually, programs};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -224,7 +224,7 @@ async fn large_posts_are_read_on_as_those_before_them_are_answered() {
     let (queue, mut nowhere) = (host.queue("q"), tokio::io::sink());
     let posting = async {
         requests.write_all(&posts).await.expect("the host reads");
-        eventually("all are stored", SOON, async || (queue.counts().await[2] == N_POSTS).then_some(())).await;
+        eventually("all are stored", SOON * 5, async || (queue.counts().await[2] == N_POSTS).then_some(())).await;
     };
     tokio::select! {
         _ = tokio::io::copy(&mut answers, &mut nowhere) => panic!("the connection stays open"),
@@ -307,6 +307,11 @@ async fn stopping_answers_what_is_under_way_and_closes_with_1001() {
         let mut waiter = host.websocket().await;
         waiter.text(request("claim_create", &json!({ "queue_name": "none", "wait": 20 })).to_string()).await;
         host.queue("q").post(["a"]).await;
+        let is_under_way = async || {
+            let seen = Scrape::of(&host.pages(), "/metrics").await;
+            (seen.sum("sukkal_requests_in_flight", &[("transport", "websocket")]) == 1.0).then_some(())
+        };
+        eventually("the poll is under way", SOON, is_under_way).await;
         let begun = std::time::Instant::now();
         host.terminate();
         let Frame::Text(answer) = waiter.next().await else { panic!("a poll is answered") };

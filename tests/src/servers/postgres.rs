@@ -54,6 +54,8 @@ impl Postgres {
     pub async fn start_again(&mut self) {
         let mut command = self.program("postgres");
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "max_connections=50"]);
+        // What a commit has written outlives the server all the same, though not the machine.
+        command.args(["-c", "fsync=off"]);
         command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         command.arg("-p").arg(self.server.port().to_string()).arg("-k").arg(self.server.folder());
         self.server.run(command).await;

@@ -11,6 +11,13 @@ use super::{Server, bound, free_port};
 
 /// How long a server may take to start, and how long servers may take to agree on something.
 pub(super) const AGREED: Duration = Duration::from_secs(30);
+/// How long it may take until a replica has its master's place: nobody may win the first votes, and a Sentinel whose
+/// clock jumped, as it does on a machine that stood still, trusts nothing for half a minute.
+pub const FAILOVER: Duration = Duration::from_secs(90);
+/// Each write is on the disk before it is answered.
+const DURABLE: &str = "appendonly yes\nappendfsync always\n";
+/// Nothing waits for the disk.
+const IN_MEMORY: &str = "appendonly no\n";
 /// What the Sentinels call the master.
 pub const MASTER: &str = "main";
 
@@ -53,7 +60,13 @@ pub struct Redis {
 impl Redis {
     /// A server that has each write on the disk before it answers.
     pub fn start() -> Redis {
-        Redis::with("appendonly yes\nappendfsync always\n")
+        Redis::with(DURABLE)
+    }
+
+    /// A server that keeps nothing on the disk, and so has to answer in time on a slow one too: for those that are never
+    /// started again.
+    pub fn in_memory() -> Redis {
+        Redis::with(IN_MEMORY)
     }
 
     /// A server with further lines of its configuration.
@@ -141,7 +154,7 @@ impl Redis {
     /// It does not answer.
     pub fn ask(&self, command: &[&str]) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port()))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_read_timeout(Some(AGREED))?;
         let mut text = format!("*{}\r\n", command.len());
         command.iter().for_each(|part| text.push_str(&format!("${}\r\n{part}\r\n", part.len())));
         stream.write_all(text.as_bytes())?;
@@ -185,12 +198,23 @@ impl Cluster {
         cluster
     }
 
+    /// Starts servers for three masters with so many replicas each, as [`Redis::in_memory`] has them, and joins them.
+    pub fn in_memory(replicas: usize) -> Cluster {
+        let mut cluster = Cluster::keeping(IN_MEMORY, replicas);
+        cluster.join();
+        cluster
+    }
+
     /// Servers for three masters with so many replicas each; nothing is started.
     pub fn prepare(replicas: usize) -> Cluster {
+        Cluster::keeping(DURABLE, replicas)
+    }
+
+    fn keeping(kept: &str, replicas: usize) -> Cluster {
         let node = || {
             let bus = free_port();
             let settings = format!(
-                "appendonly yes\nappendfsync always\ncluster-enabled yes\ncluster-port {bus}\n\
+                "{kept}cluster-enabled yes\ncluster-port {bus}\n\
                  cluster-node-timeout 2000\ncluster-announce-ip 127.0.0.1\nrepl-diskless-sync-delay 0\n"
             );
             Redis::prepare("redis-server", &settings)
@@ -243,9 +267,18 @@ pub struct Watched {
 impl Watched {
     /// Starts all of them, and waits until they know each other.
     pub fn start() -> Watched {
-        let durable = "appendonly yes\nappendfsync always\nrepl-diskless-sync-delay 0\n";
-        let master = Redis::with(durable);
-        let replica = Redis::with(&format!("{durable}replicaof 127.0.0.1 {}\n", master.port()));
+        Watched::keeping(DURABLE)
+    }
+
+    /// The same, their data as [`Redis::in_memory`] has them.
+    pub fn in_memory() -> Watched {
+        Watched::keeping(IN_MEMORY)
+    }
+
+    fn keeping(kept: &str) -> Watched {
+        let settings = format!("{kept}repl-diskless-sync-delay 0\n");
+        let master = Redis::with(&settings);
+        let replica = Redis::with(&format!("{settings}replicaof 127.0.0.1 {}\n", master.port()));
         let settings = format!(
             "sentinel monitor {MASTER} 127.0.0.1 {} 2\nsentinel down-after-milliseconds {MASTER} 1000\n\
              sentinel failover-timeout {MASTER} 5000\n",
