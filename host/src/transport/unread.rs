@@ -49,14 +49,14 @@ impl Part {
         self.n_bytes = now;
     }
 
-    /// Whether there is one.
-    pub fn is_any(&self) -> bool {
-        self.n_bytes > 0
+    /// How many bytes it is, in whole steps.
+    pub fn n_bytes(&self) -> usize {
+        self.n_bytes
     }
 
     /// Whether all are too many, and some of them are this connection's.
     pub fn is_too_much(&self) -> bool {
-        self.is_any() && self.all.is_too_much()
+        self.n_bytes > 0 && self.all.is_too_much()
     }
 }
 

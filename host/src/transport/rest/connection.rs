@@ -52,6 +52,7 @@ where
     let connection = http.serve_connection(TokioIo::new(stream), counted);
     let mut connection = pin!(connection);
     let mut quiet = pin!(quiet(&traffic, terms.idle));
+    let mut in_the_way = pin!(traffic.stands_in_the_way());
     tokio::select! {
         biased;
         end = connection.as_mut() => {
@@ -62,10 +63,7 @@ where
         }
         () = stop.wait() => {}
         () = quiet.as_mut() => return,
-        () = traffic.stands_in_the_way() => {
-            tracing::debug!("a connection is closed, since its client does not read, as many others do not");
-            return;
-        }
+        () = in_the_way.as_mut() => return,
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
@@ -73,6 +71,7 @@ where
         _ = connection => {}
         () = stop.cut() => {}
         () = quiet => {}
+        () = in_the_way => {}
         () = finished(&traffic) => {}
     }
 }

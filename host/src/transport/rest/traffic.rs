@@ -71,7 +71,7 @@ impl Traffic {
     /// being answered moves: it has a deadline of its own. So does an answer of which the client
     /// takes a part.
     pub fn quiet_since(&self, seen: Option<Seen>) -> Option<Seen> {
-        let now = Seen { answered: get(&self.answered), n_bytes: get(&self.n_bytes) };
+        let now = self.seen();
         (get(&self.started) != now.answered || seen != Some(now)).then_some(now)
     }
 
@@ -102,24 +102,30 @@ impl Traffic {
         get(&self.started) != get(&self.ended)
     }
 
-    /// Waits until all clients together leave too much unread, and this one, of what it asked for, has taken
-    /// next to nothing since the last look.
+    /// Waits until all clients together leave too much unread, and this one has taken next to nothing of a long
+    /// answer since the last look.
     pub async fn stands_in_the_way(&self) {
         loop {
             self.is_counted.notified().await;
-            let mut taken = get(&self.n_bytes);
+            let mut seen = self.seen();
             loop {
                 tokio::time::sleep(LOOK).await;
-                let before = std::mem::replace(&mut taken, get(&self.n_bytes));
-                let unwritten = self.unwritten();
-                if !unwritten.n_bytes.is_any() {
+                let before = std::mem::replace(&mut seen, self.seen());
+                let unread = &self.unwritten().n_bytes;
+                if unread.n_bytes() == 0 {
                     break;
                 }
-                if unwritten.n_bytes.is_too_much() && taken - before < unread::STEP as u64 {
+                let least = unread::STEP.max(unread.n_bytes() / LOOKS) as u64;
+                let is_same = seen.answered == before.answered;
+                if unread.is_too_much() && is_same && seen.n_bytes - before.n_bytes < least {
                     return;
                 }
             }
         }
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { answered: get(&self.answered), n_bytes: get(&self.n_bytes) }
     }
 
     fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
@@ -216,6 +222,8 @@ impl<B: Body + Unpin> Body for Answer<B> {
 
 /// How often a connection is looked at whose client is slow to read a long answer.
 const LOOK: Duration = Duration::from_secs(2);
+/// After so many looks at the most such an answer is to be read, while all are too much.
+const LOOKS: usize = 16;
 
 fn get(number: &AtomicU64) -> u64 {
     number.load(Ordering::Relaxed)
