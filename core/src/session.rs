@@ -27,8 +27,9 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// How often it is looked at most which subscriptions of a connection are still there.
 const LOOKS: Duration = Duration::from_secs(5);
-/// How long ending all subscriptions of a connection may take: so long it counts among the connections still.
-const PARTING: Duration = Duration::from_secs(5);
+/// How long ending all subscriptions of a connection may take: so long it counts among the connections still. The host's
+/// end waits for that, for the client before it and for the plugins after it, in less than ten seconds together.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// One connection.
 pub struct Session {
