@@ -22,9 +22,9 @@ pub struct Arrival {
     pub form_body: bool,
     /// The body is longer than [`Limits::max_body`], and was not kept.
     pub body_too_long: bool,
-    /// How many bytes the list of messages of a post had as its client sent it, where that is what the size of a
-    /// post is counted of (spec: websocket, Post size). None: the whole body is.
-    pub messages_size: Option<usize>,
+    /// How many bytes the list of messages of a post, or a queue's metadata, had as the client sent them, where that
+    /// is what their size is counted of (spec: websocket, Post size and metadata size). None: the whole body is.
+    pub counted_size: Option<usize>,
     /// The client takes no JSON (spec: REST §1.7).
     pub not_acceptable: bool,
     /// The signature of a signed URL, where one is presented, be it an empty one. Whoever presents

@@ -89,8 +89,8 @@ pub struct Context<'a> {
     pub connection: Option<&'a Session>,
     /// Whether the request has a body that is too long; see [`Arrival::body_too_long`].
     pub body_too_long: bool,
-    /// See [`Arrival::messages_size`].
-    pub messages_size: Option<usize>,
+    /// See [`Arrival::counted_size`].
+    pub counted_size: Option<usize>,
     /// The place of a post among others; see [`Arrival::turn`].
     pub turn: Option<&'a Turn>,
     snapshot: &'a Snapshot,
@@ -269,14 +269,14 @@ impl Engine {
         let call = call(request, deadline);
         pipeline.enter(&call, passage, request).await?;
         let (presence, connection, turn) = (under.presence, arrival.connection.as_deref(), arrival.turn.as_deref());
-        let (body_too_long, messages_size) = (arrival.body_too_long, arrival.messages_size);
+        let (body_too_long, counted_size) = (arrival.body_too_long, arrival.counted_size);
         let mut context = Context {
             service,
             call: &call,
             presence,
             connection,
             body_too_long,
-            messages_size,
+            counted_size,
             turn,
             snapshot,
             passage,

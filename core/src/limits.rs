@@ -41,7 +41,7 @@ pub struct Limits {
     /// Most messages of one claim or pop.
     #[schemars(range(min = 1, max = WIDEST))]
     pub max_messages_per_claim_or_pop: u32,
-    /// Largest metadata of a queue, in bytes.
+    /// Largest metadata of a queue, in bytes; over the websocket, of its `metadata` as they come.
     #[schemars(range(min = 2, max = LARGEST))]
     pub max_queue_metadata: u64,
     /// Largest body of a post, in bytes; over the websocket, of its `messages` as they come. Those that come as MessagePack

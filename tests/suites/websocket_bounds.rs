@@ -102,6 +102,23 @@ async fn a_post_is_as_long_as_it_came_however_long_its_json_is() {
 }
 
 #[tokio::test]
+async fn metadata_are_as_long_as_they_came_however_long_their_json_is() {
+    for store in STORES {
+        let host = store.host().start().await;
+        let mut socket = host.websocket().await;
+        let of_nuls = |count: usize| json!({ "a": "\0".repeat(count) });
+        let most = 65_536 - packed(&of_nuls(60_000)).len() + 60_000;
+        let create = |count| json!({ "queue_name": "q", "metadata": of_nuls(count) });
+        let refused = socket.ask_packed("queue_create", create(most + 1)).await.expect(400);
+        assert_eq!(refused.body()["exception"], "Queue metadata is too large. Max size: 65536");
+        socket.ask("queue_create", create(20_000)).await.expect(400);
+        socket.ask_packed("queue_create", create(most)).await.expect(201);
+        let read = host.client().get("/v2/queues/q").await;
+        assert_eq!(read.expect(200).json()["a"], "\0".repeat(most));
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_read_is_told_so_and_holds_no_more_than_the_bound() {
     let host = Host::with().websocket("max_unread = 1048576").start().await;
     let mut reader = host.websocket().await;

@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &mut Request) -> Res
     {
         return Ok(Answer::Posted(ids));
     }
-    let size = context.messages_size.unwrap_or(body.len());
+    let size = context.counted_size.unwrap_or(body.len());
     let messages = decode(&body, size, queue.as_ref().map(|queue| &queue.metadata), context.limits())?;
     if queue.as_ref().is_some_and(|queue| queue.metadata.encrypt) && !context.provides(ENCRYPTION) {
         let text = "Messages of this queue are to be encrypted, and encryption is not configured.";

@@ -14,14 +14,14 @@ use crate::{json, metadata};
 
 pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Stop> {
     let service = context.service;
-    let metadata = decode(request, context.limits())?;
+    let metadata = decode(request, context.counted_size, context.limits())?;
     let (_, created) = service.directory.create(context.call, Named::of(request), metadata, |_| Ok(())).await?;
     Ok(Answer::QueueCreated(created))
 }
 
-fn decode(request: &Request, limits: &Limits) -> Result<Object> {
+fn decode(request: &Request, size: Option<usize>, limits: &Limits) -> Result<Object> {
     let Some(body) = optional_body(request) else { return Ok(Object::new()) };
-    if is_too_large(body.len(), limits) {
+    if is_too_large(size.unwrap_or(body.len()), limits) {
         return Err(too_large(Named::of(request).kind, limits, ErrorKind::BadValue));
     }
     let metadata = json::object(body)?;

@@ -94,9 +94,11 @@ fn apart(id: RequestId, sent: &Sent, envelope: &Envelope<'_>, connection: Connec
     }
     if let Some(part) = &envelope.body {
         body(&mut request, &sent.text, part);
-        if action == Action::MessagePost {
-            arrival.messages_size = echo.size_of("messages", part);
-        }
+        arrival.counted_size = match action {
+            Action::MessagePost => echo.size_of("messages", part),
+            Action::QueueCreate => echo.size_of("metadata", part),
+            _ => None,
+        };
     }
     Decoded { request, arrival, echo }
 }
