@@ -118,6 +118,8 @@ async fn queues_that_were_made_are_gone_and_others_stay() {
     host.queue("bench-0").create(json!({})).await;
     measured(&host, "post --count 30 --queues 3 --prefix bench");
     assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(1));
+    measured(&host, "list --count 30 --queues 3 --fill 0 --made --keep");
+    assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(1), "--made");
     measured(&host, "post --count 30 --queues 3 --prefix bench --keep");
     assert_eq!(host.client().get("/v2/queues").await.json()["queues"].as_array().map(Vec::len), Some(3));
 }

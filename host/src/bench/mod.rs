@@ -100,6 +100,9 @@ pub struct Options {
     /// Leave the queues that were made, and what they hold, on the server.
     #[arg(long)]
     keep: bool,
+    /// The queues are there already: make none.
+    #[arg(long)]
+    made: bool,
     /// The project in whose name requests are made.
     #[arg(long, default_value = "sukkal-bench")]
     project: String,

@@ -25,6 +25,9 @@ const TO_LIST: u64 = 20;
 
 /// Makes the queues; those that were made (and not there before) are for [`remove`], whatever came of the others.
 pub async fn queues(options: &Options, target: &Target, signals: &mut Signals) -> (Vec<usize>, Result<(), Failure>) {
+    if options.made {
+        return (Vec::new(), Ok(()));
+    }
     let progress = Progress::new("making queues");
     let (next, made) = (AtomicUsize::new(0), std::sync::Mutex::new(Vec::new()));
     let shared = Arc::new((next, made));

@@ -1,9 +1,13 @@
 //! The rows `depth-…`: rates in deep queues and among many, beside those in shallow ones.
+//!
+//! The machine's pace changes from second to second by more than what is looked for, and the best
+//! second of each side is the luckiest. So the two sides take turns, each first as often as the
+//! other, and the figure is the middle one of the turns' ratios.
 
 use std::time::{Duration, Instant};
 
 use super::Bench;
-use super::load::{Load, Measured, QUEUES};
+use super::load::{Load, QUEUES};
 use super::report::{Goal, Line, Unit};
 use super::server::{Server, Setup};
 use crate::failure::Failure;
@@ -16,6 +20,8 @@ const GOAL: f64 = 0.9;
 const SHORTEST: Duration = Duration::from_secs(62);
 /// Filling queues with what is to expire takes less than this.
 const FILLING: Duration = Duration::from_secs(60);
+/// For at least so long after that it is still being cleared away.
+const CLEARING: Duration = Duration::from_secs(20);
 /// What expires is posted in so many parts, each with the life that is left until then.
 const PARTS: usize = 20;
 
@@ -90,35 +96,54 @@ fn measure(bench: &Bench, tell: &mut dyn FnMut(Line), kind: fn(Stock) -> bool) -
 /// Measures a pair, each side over a host of its own; `place` begins the line.
 pub fn compared(bench: &Bench, place: &str, setups: [Setup; 2], pair: Pair) -> Result<Line, Failure> {
     let (work, shallow, deep) = pair;
-    let (one, other) = both(bench, setups, pair)?;
+    let turns = turns(bench, setups, pair)?;
+    let middle_of = |figure: fn(&Turn) -> f64| middle(turns.iter().map(figure).collect());
     Ok(Line {
         what: format!("{place}{work}, {} against {}", deep.name(), shallow.name()),
-        made_of: vec![("shallow/s", one.rate), ("deep/s", other.rate)],
-        figure: other.rate / one.rate,
+        made_of: vec![("shallow/s", middle_of(|turn| turn.shallow)), ("deep/s", middle_of(|turn| turn.deep))],
+        figure: middle_of(|turn| turn.deep / turn.shallow),
         unit: Unit::Share,
         goal: Goal::AtLeast(GOAL),
         note: "",
     })
 }
 
-/// Both hosts run at the same time and are measured in turns: so each turn of the machine's mood
-/// falls on both.
-fn both(bench: &Bench, setups: [Setup; 2], (work, shallow, deep): Pair) -> Result<(Measured, Measured), Failure> {
+/// Rates of both sides, one right after the other.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    shallow: f64,
+    deep: f64,
+}
+
+/// Both hosts run at the same time and are measured in turns.
+fn turns(bench: &Bench, setups: [Setup; 2], (work, shallow, deep): Pair) -> Result<Vec<Turn>, Failure> {
     let one = Server::host(&bench.folder.join("shallow"), &setups[0])?;
     let other = Server::host(&bench.folder.join("deep"), &setups[1])?;
     stock(&one, shallow)?;
     stock(&other, deep)?;
-    // A cycle puts back as many as it takes.
-    let load = bench.timed(work).with("connections", CONNECTIONS).with("fill", 0);
+    // The queues are there; a cycle puts back as many as it takes.
+    let load = bench.timed(work).with("connections", CONNECTIONS).with("fill", 0).flag("made");
     let load = if work == "cycle" { load.with("batch", 10) } else { load };
-    let (mut of_one, mut of_other) = (Measured::default(), Measured::default());
-    // What has just expired is cleared away by the end of the first turn.
-    let turns = if matches!(deep, Stock::Expired(_)) { 1 } else { bench.turns };
-    for _ in 0..turns {
-        of_one = of_one.better(load.clone().with("queues", n_queues(shallow)).run(&one)?);
-        of_other = of_other.better(load.clone().with("queues", n_queues(deep)).run(&other)?);
+    let rate = |server, stock| Ok(load.clone().with("queues", n_queues(stock)).run(server)?.rate);
+    let turn = |number| {
+        let early = if number % 2 == 0 { Some(rate(&one, shallow)?) } else { None };
+        let deep = rate(&other, deep)?;
+        Ok(Turn { deep, shallow: early.map_or_else(|| rate(&one, shallow), Ok)? })
+    };
+    let begun = Instant::now();
+    // What has just expired is cleared away after a while.
+    let is_so = || !matches!(deep, Stock::Expired(_)) || begun.elapsed() < CLEARING;
+    (0..bench.turns).take_while(|number| *number == 0 || is_so()).map(turn).collect()
+}
+
+/// The one in the middle; of an even number, between the two that are.
+fn middle(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let half = figures.len() / 2;
+    match figures.len() % 2 {
+        0 => figures[half.saturating_sub(1)..=half].iter().sum::<f64>() / 2.0,
+        _ => figures[half],
     }
-    Ok((of_one, of_other))
 }
 
 fn n_queues(stock: Stock) -> usize {

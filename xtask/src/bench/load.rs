@@ -73,6 +73,12 @@ impl Load {
         self
     }
 
+    /// An option of `sukkal bench` that takes no value.
+    pub fn flag(mut self, option: &str) -> Load {
+        self.arguments.push(format!("--{option}"));
+        self
+    }
+
     /// Does it.
     pub fn run(&self, server: &Server) -> Result<Measured, Failure> {
         let mut command = Command::new(project::target().join("release").join("sukkal"));

@@ -40,7 +40,8 @@ pub struct Options {
     /// Length of each measurement, in seconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// How often what is compared takes turns at each figure; the best turn of each counts.
+    /// How often what is compared takes turns at each figure. The best turn of each counts; of depths, the
+    /// middle one of the turns' ratios.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     turns: u32,
     /// Where hosts keep their data: a folder on the disk to be measured. Default: below target/bench.
@@ -77,7 +78,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let bench = Bench { folder, seconds: options.seconds, turns: options.turns };
     let mut lines = Vec::new();
     if !options.json {
-        println!("best of {} turn(s) of {} s each; SQLite with synchronous=FULL", bench.turns, bench.seconds);
+        println!("{} turn(s) of {} s each; SQLite with synchronous=FULL", bench.turns, bench.seconds);
         println!("{}", report::head());
     }
     for row in rows(&options.only) {
