@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
+use sukkal_plugin_sdk::load::OpenArgs;
 use sukkal_plugin_sdk::testing::{TestClock, call};
-use sukkal_plugin_sdk::{Budget, Header, NewMessage, Post, QueueId, QueueRef};
+use sukkal_plugin_sdk::{Budget, Header, NewMessage, Post, QueueId, QueueRef, WatchChange};
 use sukkal_tests::batches::{Posters, claimed_by_sevens, everything, is_back, is_back_within, post, whole};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::pools::{pool, poolless, register};
@@ -127,6 +128,49 @@ async fn a_queue_that_is_held_takes_up_the_time_of_no_sweep() {
     holder.wait().expect("it ends");
     let swept = pool.sweep(&call(&clock), budget).await.expect("the pool is well");
     assert_eq!(swept.expired, 1, "{swept:?}");
+}
+
+/// As one does whose part of a sharded cluster stands still.
+#[tokio::test]
+async fn a_queue_that_hangs_delays_no_alarm_of_another() {
+    let mongodb = MongoDb::with_faults().await;
+    let store = Store::mongodb(&mongodb.uri());
+    let (clock, folder) = (TestClock::default(), tempfile::tempdir().expect("a folder"));
+    let library = store.load(&clock, folder.path()).expect("the library is sound");
+    // It hangs for as long as the watch has patience.
+    let settings = r#"{"timeout_ms":60000}"#.to_owned();
+    let arguments = OpenArgs { settings, ..store.arguments(store.pool, folder.path()) };
+    let pool = library.open_pool(arguments).await.expect("the pool opens");
+    let queues = [1, 2, 3].map(|id| QueueRef::new(QueueId(id), 1, Vec::new()));
+    for (queue, delay) in queues.iter().zip([30, 30, 90]) {
+        pool.configure(&call(&clock), queue, Header { epoch: 1, ..Header::default() }).await.expect("a queue");
+        let (ttl, delay) = (Duration::from_secs(3_600), Duration::from_secs(delay));
+        let messages = vec![NewMessage { body: "a".into(), ttl, delay, ..NewMessage::default() }];
+        pool.post(&call(&clock), queue, Post { messages, ..Post::default() }).await.expect("it is stored");
+    }
+    let change = WatchChange { add: queues.to_vec(), ..WatchChange::default() };
+    pool.watch(&call(&clock), change).await.expect("they are watched");
+    let [one, two, later] = queues.map(|queue| queue.id());
+    // Of two that fall due together, one is answered.
+    mongodb.hang_once("findAndModify");
+    clock.advance(Duration::from_secs(60));
+    let told = async || pool.hints(&call(&clock)).await.expect("the pool tells").queues;
+    let hung = loop {
+        match told().await[..] {
+            [] => {}
+            [queue] if queue == one => break two,
+            [queue] if queue == two => break one,
+            ref others => panic!("none of them hangs: {others:?}"),
+        }
+    };
+    clock.advance(Duration::from_secs(60));
+    loop {
+        let told = told().await;
+        assert!(!told.contains(&hung), "it came first, when it was given up");
+        if told.contains(&later) {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

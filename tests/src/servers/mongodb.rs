@@ -33,6 +33,26 @@ impl MongoDb {
         mongodb
     }
 
+    /// Starts one that can be told to fail.
+    pub async fn with_faults() -> MongoDb {
+        let mut mongodb = MongoDb { server: Server::new("mongodb") };
+        mongodb.run(&["--enable-test-commands"]).await;
+        mongodb
+    }
+
+    /// The next command of this name that the plugin sends is answered after a minute; the server is one
+    /// [`MongoDb::with_faults`].
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn hang_once(&self, command: &str) {
+        let data = format!(
+            r#"{{"failCommands": ["{command}"], "appName": "sukkal", "blockConnection": true, "blockTimeMS": 60000}}"#
+        );
+        let fault = format!(r#"{{"configureFailPoint": "failCommand", "mode": {{"times": 1}}, "data": {data}}}"#);
+        self.command("admin", &fault);
+    }
+
     /// Starts one that speaks TLS alone, with the certificate `NAME.pem` of a folder and its key.
     pub async fn with_tls(folder: &Path, name: &str) -> MongoDb {
         let mut mongodb = MongoDb { server: Server::new("mongodb") };
