@@ -49,6 +49,7 @@ mod pools;
 mod posting;
 mod queues;
 mod redis_failures;
+mod redis_foreign;
 mod redis_nodes;
 mod redis_replicas;
 mod redis_resharding;

@@ -1,5 +1,6 @@
 //! What all calls to a pool share: its servers, its names, its placements.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock};
 
 use redis::Value;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub own: OwnRuns,
     /// What is swept at the moment.
     pub pass: Mutex<Pass>,
+    /// Queues of which it was told that they cannot be swept.
+    pub foreign: Mutex<HashSet<Bytes>>,
     /// Which store this is.
     id: OnceLock<Bytes>,
 }
@@ -35,6 +38,7 @@ impl Shared {
             tags: Tags::default(),
             own: OwnRuns::default(),
             pass: Mutex::default(),
+            foreign: Mutex::default(),
             id: OnceLock::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::future::{Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sukkal_plugin_sdk::tokio::time::timeout;
-use sukkal_plugin_sdk::{Budget, Call, Error, Result, Swept};
+use sukkal_plugin_sdk::{Budget, Bytes, Call, Error, Result, Swept, tracing};
 
 use super::shared::Shared;
 use crate::keys::Tag;
@@ -19,6 +19,8 @@ const STEP: u32 = 250;
 /// Placements that are looked at in one sweep, beside as many late ones: what it costs does not grow with how many are in
 /// use.
 const LOOK: usize = 64;
+/// Queues that cannot be swept that are told of at the most.
+const TOLD: usize = 1_000;
 
 /// A pass over all placements in use, which takes as many sweeps as their budgets ask for.
 #[derive(Default)]
@@ -182,7 +184,23 @@ impl Shared {
         swept.freed += freed;
         swept.moved += moved;
         swept.stuck += reply.count()?;
+        while let Some(queue) = reply.bytes()? {
+            self.tell_of_foreign(queue);
+        }
         Ok((more, u32::try_from(expired + freed + moved).unwrap_or(limit)))
+    }
+
+    /// Tells once of a queue that cannot be swept.
+    fn tell_of_foreign(&self, queue: Bytes) {
+        let mut told = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < TOLD && told.insert(queue.clone()) {
+            let queue_id = String::from_utf8_lossy(&queue);
+            tracing::warn!(
+                %queue_id,
+                "a key of this queue, or of its dead letter queue, holds what somebody else has put there: what has \
+                 expired in it is not removed; delete that key"
+            );
+        }
     }
 
     /// When something in a placement fell due first, if anything has.

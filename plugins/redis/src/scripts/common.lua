@@ -25,6 +25,11 @@ local T = sub(KEYS[1], 1, string.find(KEYS[1], '}:', 1, true) + 1)
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 
+-- Whether something failed since a key holds what no script of ours has put there.
+local function is_foreign(failure)
+  return string.find(type(failure) == 'table' and failure.err or failure, 'WRONGTYPE', 1, true) ~= nil
+end
+
 -- A queue as its header says; nil, if it has none.
 local function load(key)
   local h = call('HMGET', key, 'e', 'x', 'n', 'd', 'w', 'a', 'm', 't', 'y', 'r', 'g', 'l')

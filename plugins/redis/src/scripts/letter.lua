@@ -16,10 +16,12 @@ local function letter(q, label, place, record, state)
   return pack('>I8I8I8', now, max(ends - now, 0), 0) .. client .. pack('>I4', #origin) .. origin .. rest, ends
 end
 
--- The dead letter queue, if it is there.
+-- The dead letter queue, if it is there. One whose header is something foreign is not.
 local function target_of(q)
-  local target = q.max and q.target ~= q.id and load(T .. q.target)
-  return target and not target.dropping and target or nil
+  if not q.max or q.target == q.id then return nil end
+  local is_loaded, target = pcall(load, T .. q.target)
+  if not is_loaded and not is_foreign(target) then error(target, 0) end
+  return is_loaded and target and not target.dropping and target or nil
 end
 
 -- Moves messages there.
