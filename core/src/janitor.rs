@@ -94,6 +94,9 @@ async fn keep_records(service: Arc<Service>, wake: Arc<Notify>, mut ending: watc
         if let Err(error) = service.own(PATIENCE, async |call| pools.refresh_if_old(&call).await).await {
             tracing::debug!(%error, "the registered pools could not be looked up");
         }
+        if let Err(error) = service.own(PATIENCE, async |call| pools.note_stores(&call).await).await {
+            tracing::debug!(%error, "which stores pools are could not be noted");
+        }
         if let Err(error) = service.own(PATIENCE, async |call| directory.lives_on(&call).await).await {
             tracing::debug!(%error, "other hosts could not be told that this one lives");
         }

@@ -68,8 +68,8 @@ struct Form {
 impl StoredPool {
     /// What the record says beyond how the pool is opened.
     pub fn terms(&self) -> Terms {
-        let StoredPool { weight, flavor, capabilities, revision, .. } = self.clone();
-        Terms { weight, flavor, capabilities, revision }
+        let StoredPool { weight, flavor, capabilities, store, revision, .. } = self.clone();
+        Terms { weight, flavor, capabilities, store, revision }
     }
 
     fn of(record: Record) -> Result<Self> {
@@ -146,8 +146,27 @@ pub async fn stored_pool(catalog: &OpenCatalog, call: &Call, name: &str) -> Resu
 
 /// Which pool has a store.
 pub async fn pool_of_store(catalog: &OpenCatalog, call: &Call, identity: &str) -> Result<Option<String>> {
-    let record = catalog.get(call, store_key(identity)).await?;
-    Ok(record.map(|record| String::from_utf8_lossy(&record.value).into_owned()))
+    let holder = Holder::read(catalog, call, &store_key(identity)).await?;
+    Ok(holder.filter(|holder| holder.counts).map(|holder| holder.pool))
+}
+
+/// Which pool has a store, as the record of the store has it.
+struct Holder {
+    pool: String,
+    /// Whether there is such a pool, with that store. Hosts of a build that knows stores by their URIs alone leave what
+    /// a store says of itself behind when they change or delete its pool.
+    counts: bool,
+    revision: u64,
+}
+
+impl Holder {
+    async fn read(catalog: &OpenCatalog, call: &Call, store: &RecordKey) -> Result<Option<Self>> {
+        let Some(record) = catalog.get(call, store.clone()).await? else { return Ok(None) };
+        let pool = String::from_utf8_lossy(&record.value).into_owned();
+        let stored = stored_pool(catalog, call, &pool).await?;
+        let counts = stored.is_some_and(|stored| stored.stores().any(|key| key == *store));
+        Ok(Some(Holder { pool, counts, revision: record.revision }))
+    }
 }
 
 /// Stores a pool that has taken the place of another of its name, or of none. Gives the revision; `None`:
@@ -161,8 +180,14 @@ pub async fn store_pool(
     let mut changes = vec![pool.put()?];
     let (now, then): (Vec<_>, Vec<_>) =
         (pool.stores().collect(), before.iter().flat_map(|pool| pool.stores()).collect());
-    let new = now.iter().filter(|key| !then.contains(key));
-    changes.extend(new.map(|key| Change::put(key.clone(), Expect::Absent, pool.name.clone())));
+    for key in now.iter().filter(|key| !then.contains(key)) {
+        let expect = match Holder::read(catalog, call, key).await? {
+            None => Expect::Absent,
+            Some(holder) if holder.counts => return Ok(None),
+            Some(holder) => Expect::Revision(holder.revision),
+        };
+        changes.push(Change::put(key.clone(), expect, pool.name.clone()));
+    }
     let old = then.iter().filter(|key| !now.contains(key));
     changes.extend(old.map(|key| Change::delete(key.clone(), Expect::Any)));
     match catalog.commit(call, changes).await? {

@@ -45,6 +45,8 @@ pub struct Member {
     warnings: ArcSwap<Vec<String>>,
     /// Which store it said to be.
     store: ArcSwapOption<Bytes>,
+    /// Whether it is known that another pool has that, too.
+    shares: AtomicBool,
     asked: Mutex<Option<Instant>>,
 }
 
@@ -57,6 +59,8 @@ pub struct Terms {
     pub flavor: Option<String>,
     /// What it stated when it was registered.
     pub capabilities: Vec<String>,
+    /// Which store it has said to be, in hexadecimal.
+    pub store: Option<String>,
     /// The record's revision.
     pub revision: u64,
 }
@@ -131,6 +135,7 @@ impl Member {
             stuck: Mutex::default(),
             warnings: ArcSwap::default(),
             store: ArcSwapOption::empty(),
+            shares: AtomicBool::new(false),
             asked: Mutex::default(),
         }
     }
@@ -236,6 +241,11 @@ impl Member {
     /// Which store it is, if it has said so.
     pub fn store(&self) -> Option<Arc<Bytes>> {
         self.store.load_full()
+    }
+
+    /// Notes that another pool has the same store. Whether that is new.
+    pub(super) fn begins_to_share(&self) -> bool {
+        !self.shares.swap(true, Ordering::Relaxed)
     }
 
     /// Notes what it says of itself; warnings are logged when they change.

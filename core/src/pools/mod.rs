@@ -11,6 +11,7 @@ mod member;
 mod opener;
 mod register;
 mod remove;
+mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

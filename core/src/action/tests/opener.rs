@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sukkal_plugin_sdk::load::OpenPool;
-use sukkal_plugin_sdk::{Capabilities, Error};
+use sukkal_plugin_sdk::{Bytes, Capabilities, Error};
 
 use super::stores::{Headers, Messages};
 use crate::pools::{Opening, PoolOpener, PoolSpec};
@@ -49,7 +49,10 @@ impl PoolOpener for Stores {
             false => {
                 let durability = spec.uri.starts_with("durable:");
                 let stated = Capabilities { durability, ..Capabilities::default() };
-                let messages = Messages::with(held.headers.clone()).stating(stated);
+                // `says-s:1` and `says-s:2` are one store that says that it is `s`.
+                let store = spec.uri.strip_prefix("says-").and_then(|uri| uri.split_once(':'));
+                let store = store.map(|(store, _)| Bytes::from(store.to_owned()));
+                let messages = Messages::with(held.headers.clone()).stating(stated).saying(store);
                 let store = held.open.entry(spec.uri.clone()).or_insert_with(|| OpenPool::new(messages));
                 Ok(store.clone())
             }

@@ -152,6 +152,52 @@ async fn one_store_is_one_pool() {
     assert_eq!(one.records.names("pool-store").len(), 2);
 }
 
+/// What a host of a build that knows stores by their URIs alone makes of a pool's record.
+fn without_store(record: &str) -> String {
+    record.replace(",\"store\":\"73\"", "")
+}
+
+#[tokio::test]
+async fn what_a_store_has_said_counts_as_long_as_its_pool_has_it() {
+    let [one, other] = Service::poolless_pair();
+    let here = "{\"uri\":\"says-s:1\",\"weight\":1}";
+    let there = "{\"uri\":\"says-s:2\",\"weight\":1}";
+    assert_eq!(register(&one, "p", here).await, "PoolCreated");
+    let refused = "Conflict The database URI is in use by another pool. It is that of the pool p.";
+    assert_eq!(register(&other, "r", there).await, refused);
+    // It is given another store.
+    let elsewhere = |record: &str| without_store(record).replace("says-s:1", "a:");
+    one.records.rewrite("pool", "p", elsewhere);
+    assert_eq!(register(&other, "r", there).await, "PoolCreated");
+    assert_eq!(register(&one, "q", here).await, refused.replace("pool p", "pool r"));
+    // It is deleted.
+    one.records.remove("pool", "r");
+    assert_eq!(register(&other, "p", here).await, "PoolCreated");
+    // It goes, and is registered anew.
+    one.records.remove("pool", "p");
+    assert_eq!(register(&one, "p", there).await, "PoolCreated");
+    assert_eq!(register(&other, "r", here).await, refused);
+}
+
+#[tokio::test]
+async fn which_store_a_pool_says_to_be_is_noted_where_its_record_does_not_tell() {
+    let service = Service::poolless_pair().into_iter().next().unwrap();
+    assert_eq!(register(&service, "p", "{\"uri\":\"says-s:1\",\"weight\":1}").await, "PoolCreated");
+    let stores = || service.records.names("pool-store");
+    let (registered, noted) = (stores(), service.records.value("pool", "p"));
+    assert_eq!(registered.len(), 2, "by its URI, and as it says itself");
+    // A host of an older build leaves what it does not know of, or has registered it.
+    for leaves in [true, false] {
+        service.records.rewrite("pool", "p", without_store);
+        if !leaves {
+            registered.iter().for_each(|store| service.records.remove("pool-store", store));
+        }
+        assert_eq!(until(&noted, async || service.records.value("pool", "p")).await, noted);
+    }
+    let said = stores();
+    assert!(said.len() == 1 && registered.contains(&said[0]), "{said:?}");
+}
+
 #[tokio::test]
 async fn what_was_shown_can_be_sent_back() {
     let service = Service::start();

@@ -52,6 +52,27 @@ impl Records {
         held.0.keys().filter(|key| key.kind == kind).map(|key| key.name.clone()).collect()
     }
 
+    /// Puts another value in the place of a record's, as another host would.
+    pub(super) fn rewrite(&self, kind: &str, name: &str, by: impl Fn(&str) -> String) {
+        let (records, last) = &mut *self.alive();
+        let record = records.get_mut(&RecordKey::new(kind, "", name)).expect("it is there");
+        *last += 1;
+        record.revision = *last;
+        record.value = by(&String::from_utf8_lossy(&record.value)).into();
+    }
+
+    /// Takes a record away, as another host would.
+    pub(super) fn remove(&self, kind: &str, name: &str) {
+        self.alive().0.remove(&RecordKey::new(kind, "", name)).expect("it was there");
+    }
+
+    /// What a record holds.
+    pub(super) fn value(&self, kind: &str, name: &str) -> String {
+        let held = self.alive();
+        let record = held.0.get(&RecordKey::new(kind, "", name)).expect("it is there");
+        String::from_utf8_lossy(&record.value).into_owned()
+    }
+
     /// The next listing of this kind, or the next sweep, never ends.
     pub(super) fn hang(&self, call: &'static str) {
         *lock(&self.hangs) = Some(call);

@@ -17,6 +17,8 @@ use super::records::NOW;
 pub(super) struct Messages {
     queues: Mutex<BTreeMap<QueueId, Queue>>,
     stated: Capabilities,
+    /// Which store it says to be.
+    store: Option<Bytes>,
     headers: Headers,
 }
 
@@ -127,6 +129,11 @@ impl Messages {
     /// One that states this of itself.
     pub(super) fn stating(self, stated: Capabilities) -> Self {
         Messages { stated, ..self }
+    }
+
+    /// One that says which store it is.
+    pub(super) fn saying(self, store: Option<Bytes>) -> Self {
+        Messages { store, ..self }
     }
 
     fn on<T>(&self, queue: &QueueRef, operation: impl FnOnce(&mut Queue) -> T) -> Result<T> {
@@ -343,7 +350,11 @@ impl Pool for Messages {
     }
 
     async fn health(&self, _call: &Call) -> Result<Health> {
-        Ok(Health::default())
+        let health = Health::default();
+        Ok(match &self.store {
+            Some(store) => health.of_store(store.clone()),
+            None => health,
+        })
     }
 }
 
