@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{self as sdk, Budget, Call, Change, Expect, Header, QueueRef};
+use sukkal_plugin_sdk::{self as sdk, Budget, Call, Change, Commit, Expect, Header, QueueRef};
 
 use super::Directory;
 use super::record::Dropping;
@@ -24,16 +24,28 @@ impl Directory {
     /// `Unavailable`: the pool does not answer. Hosts that still reach it, or do again before this one, may
     /// serve the queue until a janitor has told it; so the deletion is not answered with success.
     pub(super) async fn end_deleted(&self, call: &Call, named: Named<'_>) -> Result<Option<u64>> {
-        let Some(record) = self.catalog.get(call, Dropping::key_of(call.project(), named)).await? else {
-            return Ok(None);
-        };
-        let dropping = Dropping::from_bytes(&record.value)?;
-        let member = self.pools.get(call, &dropping.pool).await?;
-        self.tell(call, &member, &dropping).await?;
-        Ok(Some(record.revision))
+        let key = Dropping::key_of(call.project(), named);
+        let mut attempts = self.attempts(call);
+        loop {
+            let Some(record) = self.catalog.get(call, key.clone()).await? else { return Ok(None) };
+            let dropping = Dropping::from_bytes(&record.value)?;
+            let member = self.pools.get(call, &dropping.pool).await?;
+            self.tell(call, &member, &dropping).await?;
+            // All that is left may have been removed before the pool was told, which then has a header anew. Whoever is
+            // at that forgets nothing that has changed since they began.
+            let told = Change::put(key.clone(), Expect::Revision(record.revision), record.value);
+            if let Commit::Done(revisions) = self.catalog.commit(call, vec![told]).await? {
+                return Ok(revisions.first().copied());
+            }
+            if member.exists() {
+                abandon(call, &member, &dropping.reference()?).await;
+            }
+            attempts.again_or(|| Error::contended("queue")).await?;
+        }
     }
 
-    /// The changes that forget a queue of which nothing is left.
+    /// The changes that forget a queue, for when nothing is left of it. They fail where a repeated deletion tells its
+    /// pool of it meanwhile, which may make its header anew.
     pub async fn forget_deleted(&self, call: &Call, dropping: &Dropping) -> Result<Vec<Change>> {
         let mut changes = vec![Change::delete(dropping.key(), Expect::Any)];
         if !dropping.moved {

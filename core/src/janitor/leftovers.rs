@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sukkal_plugin_sdk::{self as sdk, Call, Record};
+use sukkal_plugin_sdk::{self as sdk, Call, Commit, Record};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -135,6 +135,7 @@ async fn drop_queue(service: &Service, call: &Call, dropping: &Dropping) -> Resu
     let queue = dropping.reference()?;
     let member = service.pools.get(call, &dropping.pool).await?;
     let pool = if member.exists() { Some(member.pool()?) } else { None };
+    let forgets = service.directory.forget_deleted(call, dropping).await?;
     if let Some(pool) = &pool {
         // The host that deleted it may have died before it could tell the pool.
         match pool.configure(call, &queue, dropping.header()).await {
@@ -152,10 +153,10 @@ async fn drop_queue(service: &Service, call: &Call, dropping: &Dropping) -> Resu
             None => true,
         };
         if done {
-            // Where another queue of the name is deleted meanwhile, it is for a later round.
-            let gone = service.directory.forget_deleted(call, dropping).await?;
-            service.catalog.commit(call, gone).await?;
-            service.directory.drops.done(&dropping.key().name);
+            // Where its deletion was repeated, or another queue of the name deleted meanwhile, it is for a later round.
+            if matches!(service.catalog.commit(call, forgets).await?, Commit::Done(_)) {
+                service.directory.drops.done(&dropping.key().name);
+            }
             return Ok(());
         }
     }

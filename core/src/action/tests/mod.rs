@@ -219,6 +219,40 @@ async fn a_header_that_comes_after_its_queue_was_deleted_takes_no_message() {
 }
 
 #[tokio::test]
+async fn a_repeated_deletion_leaves_nothing_where_all_was_removed_before_its_pool_heard_of_it() {
+    let [one, other] = Service::pair();
+    one.post(&["1"]).await;
+    // The pool is told by the deletion, by whoever removes what is left, and by the repeated deletion.
+    let (removal, repeated) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    one.headers.expect([Next::Taken, Next::Held(removal.clone())]);
+    assert_eq!(one.ask(Action::QueueDelete).send().await, "QueueDeleted");
+    eventually("what is left is to be removed", || one.headers.have_come()).await;
+    one.headers.expect([Next::Held(repeated.clone())]);
+    let removed = async {
+        eventually("the pool is told again", || one.headers.have_come()).await;
+        removal.notify_one();
+        eventually("nothing is left of it", || one.records.names("dropping").is_empty()).await;
+        repeated.notify_one();
+    };
+    tokio::join!(other.ask(Action::QueueDelete).send(), removed);
+    assert_eq!(one.headers.queues(), 0);
+}
+
+#[tokio::test]
+async fn a_repeated_deletion_leaves_nothing_where_all_was_removed_and_is_not_forgotten_yet() {
+    let [one, other] = Service::pair();
+    one.post(&["1"]).await;
+    let told = Arc::new(Notify::new());
+    one.headers.hold_drop(told.clone());
+    assert_eq!(one.ask(Action::QueueDelete).send().await, "QueueDeleted");
+    eventually("what is left is removed", || one.headers.queues() == 0).await;
+    assert_eq!(other.ask(Action::QueueDelete).send().await, "QueueDeleted");
+    told.notify_one();
+    eventually("the queue is forgotten", || one.records.names("dropping").is_empty()).await;
+    assert_eq!(one.headers.queues(), 0);
+}
+
+#[tokio::test]
 async fn who_finds_a_dead_letter_queue_tells_those_that_were_not_told_of_it() {
     let [one, other] = Service::pair();
     let source = "{\"_dead_letter_queue\":\"dead\",\"_max_claim_count\":1}";

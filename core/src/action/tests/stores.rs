@@ -38,6 +38,8 @@ struct HeadersState {
     releases: usize,
     /// How many queues were to be dropped since that fails; none: it does not.
     failed_drops: Option<usize>,
+    /// Once the next queue is dropped nobody learns it until this is told.
+    drop_held: Option<Arc<Notify>>,
     /// How many queues there are.
     queues: usize,
 }
@@ -89,6 +91,11 @@ impl Headers {
     /// It does so again.
     pub(super) fn mend_drops(&self) {
         lock(&self.0).failed_drops = None;
+    }
+
+    /// Once the next queue is dropped nobody learns it until this is told.
+    pub(super) fn hold_drop(&self, until: Arc<Notify>) {
+        lock(&self.0).drop_held = Some(until);
     }
 
     /// How many queues the pool knows.
@@ -324,9 +331,15 @@ impl Pool for Messages {
             *failed += 1;
             return Err(Error::internal("it is out of order"));
         }
-        let mut queues = lock(&self.queues);
-        queues.retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
-        lock(&self.headers.0).queues = queues.len();
+        let held = {
+            let (mut queues, mut headers) = (lock(&self.queues), lock(&self.headers.0));
+            queues.retain(|id, known| *id != queue.id() || known.header.epoch > queue.epoch());
+            headers.queues = queues.len();
+            headers.drop_held.take()
+        };
+        if let Some(until) = held {
+            until.notified().await;
+        }
         Ok(Progress { done: true, count: 0 })
     }
 
