@@ -1,5 +1,6 @@
 //! Many hosts over one catalog and one pool are one service: whatever one of them was told, all know.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use sukkal_tests::batches::claimed_by_sevens;
 use sukkal_tests::eventually::{SOON, whole_seconds};
 use sukkal_tests::pools::{admin, patch, pool, register};
+use sukkal_tests::servers::Postgres;
 use sukkal_tests::servers::redis::Redis;
 use sukkal_tests::shared::Shared;
 use sukkal_tests::{Answer, Host, Queue, eventually};
@@ -103,6 +105,42 @@ async fn a_queue_that_one_host_has_made_anew_is_new_on_every_host() {
         assert_eq!(here.list("?echo=true").await.bodies(), ["new", "newer"]);
     })
     .await;
+}
+
+/// A host whose user the pool refuses from then on, and two others.
+async fn one_cut_off_and_two_others() -> (Host, [Host; 2], impl Any) {
+    let (postgres, redis) = (Postgres::start().await, Redis::in_memory());
+    let acl = |rules: &[&str]| redis.ask(&[&["ACL", "SETUSER", "cut"], rules].concat()).expect("the server answers");
+    acl(&["on", ">secret", "~*", "&*", "+@all"]);
+    let host = |user: &str| {
+        let pool = format!("redis://{user}127.0.0.1:{}", redis.port());
+        Host::with().top(&format!("catalog = {:?}\ndefault_pool = {pool:?}", postgres.uri())).start()
+    };
+    let (cut, here, there) = tokio::join!(host("cut:secret@"), host(""), host(""));
+    acl(&["off"]);
+    redis.ask(&["CLIENT", "KILL", "USER", "cut"]).expect("the server answers");
+    (cut, [here, there], (postgres, redis))
+}
+
+#[tokio::test]
+async fn a_queue_made_anew_before_its_pool_has_heard_of_the_deletion_is_new_on_every_host() {
+    let (cut, hosts, _servers) = one_cut_off_and_two_others().await;
+    for by_posting in [false, true] {
+        let [here, there] = seen_by_both(&hosts, &format!("by-posting-{by_posting}"));
+        there.post(["old"]).await;
+        cut.client().delete(&here.path("")).await.expect(503);
+        let mut bodies = vec!["newer"];
+        if by_posting {
+            here.post(["new"]).await;
+            bodies.insert(0, "new");
+        } else {
+            here.create(json!({})).await;
+        }
+        there.post(["newer"]).await;
+        for queue in [&here, &there] {
+            assert_eq!(queue.list("?echo=true").await.bodies(), bodies);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

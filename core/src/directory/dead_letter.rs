@@ -43,29 +43,41 @@ impl<'a> Source<'a> {
 /// # Errors
 /// `refusal`: it is there, but where no atomic move from the source is possible.
 pub async fn ensure(directory: &Directory, call: &Call, source: Source<'_>, refusal: ErrorKind) -> Result<()> {
+    // What is left of a deleted queue of that name may be forgotten, or another host be quicker.
+    const TRIES: u32 = 3;
     let Some(name) = &source.metadata.dead_letter_queue else { return Ok(()) };
-    if let Some(target) = directory.read(call, Named::queue(name)).await? {
-        return bring_beside(directory, call, target, source, refusal).await;
+    for _ in 0..TRIES {
+        if let Some(target) = directory.read(call, Named::queue(name)).await? {
+            return bring_beside(directory, call, target, source, refusal).await;
+        }
+        if make(directory, call, name, source).await? {
+            return Ok(());
+        }
     }
+    // The pool has changed, or is being deleted: whoever tries again finds out.
+    directory.pools.refresh(call, Instant::now()).await?;
+    Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."))
+}
+
+/// Makes a dead letter queue beside its source; false where somebody has changed something meanwhile.
+async fn make(directory: &Directory, call: &Call, name: &str, source: Source<'_>) -> Result<bool> {
+    let named = Named::queue(name);
+    let ended = directory.check_ended(call, named).await?;
     let id = QueueId(rand::random());
     let placement = source.member.pool()?.place(id, Some(source.reference.clone())).unwrap_or_default();
-    let unconnected = is_named(directory, call, Named::queue(name)).await?;
+    let unconnected = is_named(directory, call, named).await?;
     let reference = QueueRef::new(id, 1, placement);
     let record = QueueRecord::new(&reference, source.member.name(), &Object::new(), unconnected)?;
-    let key = RecordKey::new(kind_of(Kind::Queue), call.project(), name.clone());
-    // Whoever else makes it at this moment makes it as well as we do.
-    let mut changes = vec![Change::put(key, Expect::Absent, record.to_bytes()?)];
+    let key = RecordKey::new(kind_of(Kind::Queue), call.project(), name);
+    let mut changes = vec![Change::put(key, Expect::Absent, record.to_bytes()?), ended];
     changes.extend(Directory::moves_in(source.member, id));
-    let made = directory.commit(call, changes).await?;
-    if !made && directory.read(call, Named::queue(name)).await?.is_none() {
-        // The pool has changed, or is being deleted: whoever tries again finds out.
-        directory.pools.refresh(call, Instant::now()).await?;
-        return Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."));
+    if !directory.commit(call, changes).await? {
+        return Ok(false);
     }
-    if let Some(target) = directory.configured(call, Named::queue(name)).await? {
+    if let Some(target) = directory.configured(call, named).await? {
         directory.connected(call, target).await;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Moves a dead letter queue beside its source, unless it is there.

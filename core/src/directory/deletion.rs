@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{self as sdk, Budget, Call, Change, Commit, Expect, Header, QueueRef};
+use sukkal_plugin_sdk::{self as sdk, Budget, Call, Change, Commit, Expect, Header, QueueRef, Write};
 
 use super::Directory;
 use super::record::Dropping;
@@ -60,6 +60,17 @@ impl Directory {
             changes.push(Change::delete(key, Expect::Revision(record.revision)));
         }
         Ok(changes)
+    }
+
+    /// Ends the deletion of the queue of this name that was deleted last, for whoever makes one anew: a host that
+    /// still served the old one would acknowledge what is dropped with it. Returns a check that nobody has deleted
+    /// another one since.
+    ///
+    /// # Errors
+    /// Those of [`Directory::end_deleted`].
+    pub(super) async fn check_ended(&self, call: &Call, named: Named<'_>) -> Result<Change> {
+        let expect = self.end_deleted(call, named).await?.map_or(Expect::Absent, Expect::Revision);
+        Ok(Change { key: Dropping::key_of(call.project(), named), expect, write: Write::Check })
     }
 
     /// Tells the pool that a queue is deleted, over and over where it does not answer. One that is not

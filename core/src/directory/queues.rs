@@ -182,7 +182,8 @@ impl Directory {
     /// Makes a queue, or finds it there (`false`): then its metadata stay as they are.
     ///
     /// # Errors
-    /// What is to be stored in it is not `taken` by its pool: nothing is made.
+    /// What is to be stored in it is not `taken` by its pool: nothing is made. `Unavailable`: so is the pool of a
+    /// deleted queue of this name, which was not told of that yet.
     pub async fn create(
         &self,
         call: &Call,
@@ -196,6 +197,7 @@ impl Directory {
             if let Some(queue) = self.read(call, named).await? {
                 return Ok((self.connected(call, queue).await, false));
             }
+            let ended = self.check_ended(call, named).await?;
             let source = dead_letter::first_source(self, call, named).await?;
             let (member, beside) = match dead_letter::site(self, call, &metadata, source.as_deref()).await? {
                 Some((member, beside)) => (member, Some(beside)),
@@ -211,7 +213,7 @@ impl Directory {
             let made = Source { name: named.name, metadata: &metadata, member: &member, reference: &reference };
             dead_letter::ensure(self, call, made, ErrorKind::BadValue).await?;
             let record = QueueRecord::new(&reference, member.name(), &metadata.object, source.is_some())?;
-            let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?)];
+            let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?), ended];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
             changes.extend(Self::moves_in(&member, id));
             // Deleted again before its pool was told: then it is made once more.

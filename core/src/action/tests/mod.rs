@@ -259,6 +259,7 @@ async fn who_finds_a_dead_letter_queue_tells_those_that_were_not_told_of_it() {
     assert_eq!(one.ask(Action::QueueCreate).body(source).send().await, "QueueCreated(true)");
     let [first] = one.headers.dead_letter_queues()[..] else { panic!("one queue has a rule") };
     assert_eq!(one.ask(Action::QueueDelete).queue("dead").send().await, "QueueDeleted");
+    eventually("nothing is left of it", || one.records.names("dropping").is_empty()).await;
     one.headers.expect([Next::Taken, Next::Refused]);
     assert_eq!(one.ask(Action::QueueCreate).queue("dead").send().await, "QueueCreated(true)");
     assert_eq!(one.headers.dead_letter_queues(), [first], "the source's pool could not be told");
