@@ -32,6 +32,9 @@ pub struct Header {
 /// comes together with that of its last claim, or before it was moved, it is moved all the same, and
 /// not removed. Its queue shows it no more from its end on. Only where the dead letter queue is gone,
 /// or cannot take it, when that is due, does it expire as any other. Case: `pool.dead_letter.at_its_end`.
+///
+/// The letter is a new message, posted at its move, with body, client and extensions of the old one, and an
+/// [`Origin`](crate::Origin). Cases: `pool.dead_letter.new_message`, `.extensions`, `.age`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetterRule {
     /// The dead letter queue: in the same pool, with a placement that allows an atomic move.

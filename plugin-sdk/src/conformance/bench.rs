@@ -11,8 +11,8 @@ use crate::abi::catalog::LoadedCatalog;
 use crate::abi::pool::LoadedPool;
 use crate::testing::TestClock;
 use crate::{
-    Batch, Bytes, Call, Capabilities, ClaimId, Claimed, Error, ErrorKind, Header, List, Message, NewClaim, NewMessage,
-    Place, Post, Posted, QueueId, QueueRef, RequestId, Result,
+    Batch, Bytes, Call, Capabilities, ClaimId, Claimed, Error, ErrorKind, Extensions, Header, List, Message, NewClaim,
+    NewMessage, Place, Post, Posted, QueueId, QueueRef, RequestId, Result,
 };
 
 /// Opens the store again, as after a restart: what is open must be closed before.
@@ -272,6 +272,19 @@ pub fn messages(bodies: &[&str], ttl: Duration, delay: Duration) -> Vec<NewMessa
     let message =
         |body: &&str| NewMessage { body: Bytes::from(format!("\"{body}\"")), ttl, delay, ..NewMessage::default() };
     bodies.iter().map(message).collect()
+}
+
+/// What a plugin may have attached to something, told from others by its value.
+pub fn extensions(value: &str) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.set(2000, value.to_owned());
+    extensions
+}
+
+/// Messages like [`messages`], each with its body for an extension.
+pub fn extended(bodies: &[&str], ttl: Duration, delay: Duration) -> Vec<NewMessage> {
+    let extended = |(message, body): (_, &&str)| NewMessage { extensions: extensions(body), ..message };
+    messages(bodies, ttl, delay).into_iter().zip(bodies).map(extended).collect()
 }
 
 /// Bodies without their quotes.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::conformance::bench::{HOUR, MINUTE, new_claim, texts};
+use crate::conformance::bench::{HOUR, MINUTE, extensions, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{List, NewClaim, Place};
+use crate::{List, NewClaim, Place, Renewal};
 use std::time::Duration;
 
 cases! { PoolBench:
@@ -19,6 +19,7 @@ cases! { PoolBench:
     "pool.claim.counts" counts "each claim counts, pops and uncounted claims do not"
     "pool.claim.empty" empty "an empty claim is none, and says when the next message falls due"
     "pool.claim.read" read "a live claim is read with its messages and the time since it was made"
+    "pool.claim.extensions" keeps_extensions "a claim keeps the extensions that it was made with, renewed or not"
     "pool.pop.takes" pop "a pop takes the oldest available messages out of the queue"
 }
 
@@ -185,6 +186,20 @@ async fn read(bench: PoolBench) -> Result<(), Failure> {
     let other = bench.queue().await?;
     let elsewhere = other.pool().claim_get(&other.call(), &other.reference, claim.id).await?;
     ensure!(elsewhere.is_none(), "the claim is read through another queue");
+    Ok(())
+}
+
+async fn keeps_extensions(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    queue.post(&["a", "b"]).await?;
+    let claim = NewClaim { extensions: extensions("kept"), ..new_claim(2) };
+    queue.claim_as(claim.clone()).await?;
+    let read = queue.pool().claim_get(&queue.call(), &queue.reference, claim.id).await?;
+    ensure_eq!(read.map(|read| read.extensions), Some(extensions("kept")), "the claim's extensions");
+    let renewal = Renewal { ttl: HOUR, grace: MINUTE, places: None, extensions: Default::default() };
+    queue.pool().claim_renew(&queue.call(), &queue.reference, claim.id, renewal).await?;
+    let read = queue.pool().claim_get(&queue.call(), &queue.reference, claim.id).await?;
+    ensure_eq!(read.map(|read| read.extensions), Some(extensions("kept")), "the renewed claim's extensions");
     Ok(())
 }
 

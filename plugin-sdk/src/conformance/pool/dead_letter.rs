@@ -1,9 +1,9 @@
 //! Promise 5: dead letters.
 
-use crate::conformance::bench::{HOUR, MINUTE, Queue, new_claim, texts};
+use crate::conformance::bench::{HOUR, MINUTE, Queue, extended, extensions, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{Budget, DeadLetterRule, Header, NewClaim, QueueRef, Reason, Release};
+use crate::{Budget, DeadLetterRule, Header, NewClaim, Post, QueueRef, Reason, Release};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -12,6 +12,8 @@ cases! { PoolBench:
     "pool.dead_letter.by_claim" by_claim "the next claim moves what has used up its claims, and is not given it"
     "pool.dead_letter.by_sweep" by_sweep "a sweep moves it when nobody claims"
     "pool.dead_letter.new_message" new_message "a dead letter is a new message with its body, client and origin"
+    "pool.dead_letter.extensions" keeps_extensions "a dead letter keeps the extensions of its message"
+    "pool.dead_letter.age" age "a dead letter's age is counted from its move"
     "pool.dead_letter.ttl" ttl "a dead letter lives the rule's ttl from its move, or else its own end"
     "pool.dead_letter.at_its_end" at_its_end "what has used up its claims when its own end comes is moved, not removed, and lives a minute"
     "pool.dead_letter.never_popped" never_popped "what has used up its claims is not popped"
@@ -22,7 +24,7 @@ cases! { PoolBench:
 }
 
 /// A queue whose messages may be claimed `max_claims` times, and its dead letter queue.
-async fn pair(bench: &PoolBench, max_claims: u32, ttl: Option<Duration>) -> Result<(Queue, Queue), Failure> {
+pub(super) async fn pair(bench: &PoolBench, max_claims: u32, ttl: Option<Duration>) -> Result<(Queue, Queue), Failure> {
     let target = bench.queue().await?;
     let rule = DeadLetterRule { queue: target.reference.clone(), max_claims, ttl };
     let header = Header { dead_letter: Some(rule), ..Header::default() };
@@ -30,7 +32,7 @@ async fn pair(bench: &PoolBench, max_claims: u32, ttl: Option<Duration>) -> Resu
 }
 
 /// Claims one message, and releases it.
-async fn use_up(queue: &Queue) -> Result<(), Failure> {
+pub(super) async fn use_up(queue: &Queue) -> Result<(), Failure> {
     // Shorter than any message's life: so that ends as it would have.
     let claim = NewClaim { ttl: SECOND, ..new_claim(1) };
     let claimed = queue.claim_as(claim.clone()).await?.batch.messages;
@@ -80,6 +82,40 @@ async fn new_message(bench: PoolBench) -> Result<(), Failure> {
     ensure_eq!(origin.label, format!("conformance\0{}", queue.reference.id()), "the origin's label");
     ensure!(queue.get(&places).await?.is_empty(), "the source still has it");
     ensure_eq!(texts(&target.claim(2).await?.batch.messages), ["first", "bad"], "a claim of letters");
+    Ok(())
+}
+
+async fn keeps_extensions(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post_as(Post { messages: extended(&["released"], HOUR, Duration::ZERO), ..Post::default() }).await?;
+    use_up(&queue).await?;
+    queue.sweep().await?;
+    // This one is moved at its own end.
+    queue.post_as(Post { messages: extended(&["held"], MINUTE, Duration::ZERO), ..Post::default() }).await?;
+    queue.claim_as(NewClaim { ttl: MINUTE, ..new_claim(1) }).await?;
+    queue.advance(MINUTE + SECOND);
+    queue.sweep().await?;
+    let letters = target.list(Default::default()).await?.messages;
+    ensure_eq!(texts(&letters), ["released", "held"], "the dead letters");
+    for (letter, body) in letters.iter().zip(["released", "held"]) {
+        ensure_eq!(letter.extensions, extensions(body), "the extensions of the letter that was {body}");
+    }
+    Ok(())
+}
+
+async fn age(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["bad"]).await?;
+    use_up(&queue).await?;
+    queue.advance(HOUR / 2);
+    queue.sweep().await?;
+    queue.advance(5 * MINUTE);
+    let listed = target.list(Default::default()).await?;
+    ensure_eq!(texts(&listed.messages), ["bad"], "the dead letters");
+    let age = listed.now.since(listed.messages[0].posted);
+    ensure!(age >= 5 * MINUTE && age < HOUR / 2, "a letter that was moved five minutes ago is {age:?} old");
+    let oldest = target.pool().stats(&target.call(), &target.reference).await?.oldest.map(|spot| spot.posted);
+    ensure_eq!(oldest, Some(listed.messages[0].posted), "the oldest letter's time in the counts");
     Ok(())
 }
 

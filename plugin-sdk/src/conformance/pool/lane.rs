@@ -1,6 +1,6 @@
 //! Promise 8: lanes, their leases and fences.
 
-use crate::conformance::bench::{HOUR, MINUTE, Queue, kind, messages, texts};
+use crate::conformance::bench::{HOUR, MINUTE, Queue, extended, extensions, kind, messages, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
 use crate::{Delete, ErrorKind, KnownQueue, Lane, Lease, Leased, List, NewMessage, Place, Post};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 cases! { PoolBench:
     "pool.lane.outbox" outbox "a post to main and outbox stores both in one step, under the same places"
+    "pool.lane.as_posted" as_posted "entries of outbox and retry have body, client, ttl and extensions as they were posted"
     "pool.lane.apart" apart "lanes do not show in the main lane's listings, claims and counts"
     "pool.lane.lease" lease "a lane's lease has one holder, who can renew it"
     "pool.lane.lease_taken" lease_taken "an expired or given-up lease can be taken, with a higher fence"
@@ -47,6 +48,28 @@ async fn outbox(bench: PoolBench) -> Result<(), Failure> {
     ensure_eq!(entries(&queue, Lane::Outbox, fence).await?, expected, "the outbox");
     queue.pop(2).await?;
     ensure_eq!(entries(&queue, Lane::Outbox, fence).await?, expected, "the outbox when the messages are consumed");
+    Ok(())
+}
+
+async fn as_posted(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    for lane in [Lane::Outbox, Lane::Retry] {
+        let posted_to = if lane == Lane::Outbox { Lane::Main } else { lane };
+        let messages = extended(&["a"], HOUR, Duration::ZERO);
+        let client = "somebody".to_owned();
+        queue
+            .post_as(Post { lane: posted_to, outbox: lane == Lane::Outbox, messages, client, ..Post::default() })
+            .await?;
+        let fence = Some(held(&queue, lane).await?);
+        let entries = queue.list(List { lane, fence, ..List::default() }).await?.messages;
+        let [entry] = &entries[..] else {
+            return Err(Failure::Broken(format!("one entry was posted to {lane:?}, {} are there", entries.len())));
+        };
+        ensure_eq!(texts(&entries), ["a"], "the body in {lane:?}");
+        ensure_eq!(entry.client, "somebody", "the client in {lane:?}");
+        ensure_eq!(entry.ttl, HOUR, "the ttl in {lane:?}");
+        ensure_eq!(entry.extensions, extensions("a"), "the extensions in {lane:?}");
+    }
     Ok(())
 }
 

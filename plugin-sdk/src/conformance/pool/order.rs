@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::conformance::bench::{HOUR, MINUTE, messages, texts, unique};
+use crate::conformance::bench::{HOUR, MINUTE, extensions, messages, texts, unique};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{Bytes, Extensions, List, NewMessage, Place, Post};
+use crate::{Bytes, List, NewMessage, Place, Post};
 use std::time::Duration;
 
 cases! { PoolBench:
@@ -81,8 +81,7 @@ async fn queues_apart(bench: PoolBench) -> Result<(), Failure> {
 async fn as_posted(bench: PoolBench) -> Result<(), Failure> {
     let queue = bench.queue().await?;
     let body = Bytes::from_static(b"{\"b\":1.0,\"a\":1E2,\"b\":[9223372036854775807,\"\\u0000\",\"\xc3\xa9\"]}");
-    let mut extensions = Extensions::new();
-    extensions.set(2000, "kept");
+    let extensions = extensions("kept");
     let message =
         NewMessage { body: body.clone(), ttl: 7 * MINUTE, delay: Duration::ZERO, extensions: extensions.clone() };
     let client = format!("client {}", unique());

@@ -1,13 +1,14 @@
 //! What is done in steps: purging, dropping; and what a pool says of itself.
 
-use crate::conformance::bench::{HOUR, MINUTE, new_claim};
+use crate::conformance::bench::{HOUR, MINUTE, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{Budget, Header, Lane, Post, Progress};
+use crate::{Budget, Delete, Header, Lane, Post, Progress, Renewal};
 use std::time::Duration;
 
 cases! { PoolBench:
-    "pool.step.purge" purge "a purge removes all messages and claims, in steps within its budget"
+    "pool.step.purge" purge "a purge removes all messages, in steps within its budget"
+    "pool.step.purge_claims" purge_claims "a purge ends the queue's claims"
     "pool.step.drop" drop_queue "a dropped queue is gone with all its lanes, in steps within the budget"
     "pool.step.drop_missing" drop_missing "dropping what is not there is done at once"
     "pool.step.drop_newer" drop_newer "dropping does not touch a queue that is not being dropped"
@@ -24,8 +25,7 @@ async fn purge(bench: PoolBench) -> Result<(), Failure> {
         queue.post(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]).await?;
     }
     queue.post_with(&["delayed"], HOUR, MINUTE).await?;
-    let claim = new_claim(5);
-    queue.claim_as(claim.clone()).await?;
+    queue.claim(5).await?;
     let mut steps = 0;
     loop {
         let Progress { done, count } = queue.pool().purge(&queue.call(), &queue.reference, BUDGET).await?;
@@ -43,6 +43,27 @@ async fn purge(bench: PoolBench) -> Result<(), Failure> {
     ensure_eq!(other.bodies().await?, ["kept"], "another queue");
     queue.post(&["new"]).await?;
     ensure_eq!(queue.bodies().await?, ["new"], "what is posted after the purge");
+    Ok(())
+}
+
+async fn purge_claims(bench: PoolBench) -> Result<(), Failure> {
+    let queue = bench.queue().await?;
+    queue.post(&["a", "b", "c"]).await?;
+    let (holds, emptied) = (new_claim(1), new_claim(1));
+    queue.claim_as(holds.clone()).await?;
+    let held = queue.claim_as(emptied.clone()).await?.batch.messages;
+    let places = held.iter().map(|message| message.place).collect();
+    queue.pool().delete(&queue.call(), &queue.reference, Delete { places, ..Delete::default() }).await?;
+    while !queue.pool().purge(&queue.call(), &queue.reference, BUDGET).await?.done {}
+    for claim in [&holds, &emptied] {
+        let read = queue.pool().claim_get(&queue.call(), &queue.reference, claim.id).await?;
+        ensure!(read.is_none(), "a claim is read after the purge");
+        let renewal = Renewal { ttl: HOUR, grace: MINUTE, places: None, extensions: Default::default() };
+        let renewed = queue.pool().claim_renew(&queue.call(), &queue.reference, claim.id, renewal).await?;
+        ensure!(!renewed, "a claim is renewed after the purge");
+    }
+    queue.post(&["new"]).await?;
+    ensure_eq!(texts(&queue.claim_as(holds).await?.batch.messages), ["new"], "a claim under the old one's id");
     Ok(())
 }
 

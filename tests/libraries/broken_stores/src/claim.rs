@@ -17,6 +17,7 @@ pub async fn claim(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut claim: 
         "pool.claim.life" => claim.grace = Duration::ZERO,
         "pool.claim.whole_seconds" => claim.ttl += Duration::from_secs(2),
         "pool.claim.counts" => claim.uncounted = true,
+        "pool.claim.extensions" => claim.extensions = Default::default(),
         "pool.claim.expires" => claim.ttl += Duration::from_secs(3600),
         "pool.delay.many" => claim.limit = claim.limit.min(50),
         _ => {}

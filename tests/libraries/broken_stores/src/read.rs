@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sukkal_plugin_sdk::{Batch, Call, ErrorKind, List, Message, Place, Pool, QueueRef, Result, Stats};
+use sukkal_plugin_sdk::{Batch, Call, ErrorKind, Lane, List, Message, Place, Pool, QueueRef, Result, Stats};
 
 use crate::broken_pool::BrokenPool;
 
@@ -32,15 +32,29 @@ pub async fn list(pool: &BrokenPool, call: &Call, queue: &QueueRef, list: List) 
         return filtered_late(pool, call, queue, list).await;
     }
     let list = misread(pool, call, queue, list).await?;
+    let lane = list.lane;
     let mut batch = pool.inner.list(call, queue, list).await?;
     match pool.case() {
         "pool.delay.old_place" => batch.messages.sort_by_key(|message| message.due > message.posted),
         "pool.order.same_clock" => batch.now = batch.messages.first().map_or(batch.now, |message| message.posted),
         "pool.history.one_by_one" => pool.state.read_before(queue, &mut batch),
+        "pool.lane.as_posted" if lane != Lane::Main => batch.messages.iter_mut().for_each(forget_who_and_what_with),
+        "pool.dead_letter.extensions" => letters(&mut batch).for_each(|letter| letter.extensions = Default::default()),
+        // Its age goes on from the old post.
+        "pool.dead_letter.age" => letters(&mut batch).for_each(|letter| letter.posted.0 -= 3_600_000),
         "pool.dead_letter.new_message" => batch.messages.iter_mut().for_each(|message| message.origin = None),
         _ => {}
     }
     Ok(batch)
+}
+
+fn letters(batch: &mut Batch) -> impl Iterator<Item = &mut Message> {
+    batch.messages.iter_mut().filter(|message| message.origin.is_some())
+}
+
+fn forget_who_and_what_with(message: &mut Message) {
+    message.client.clear();
+    message.extensions = Default::default();
 }
 
 /// Takes the limit's number of messages first, and leaves out afterwards what was not asked for.

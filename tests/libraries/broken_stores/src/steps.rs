@@ -1,7 +1,7 @@
 //! What is done in steps, and what the pool says of itself.
 
 use sukkal_plugin_sdk::{
-    Budget, Bytes, Call, Cursor, Delete, ErrorKind, Export, KnownQueue, Message, NewMessage, Place, Pool, Post,
+    Budget, Bytes, Call, Cursor, Delete, ErrorKind, Export, KnownQueue, List, Message, NewMessage, Place, Pool, Post,
     Progress, QueueId, QueueRef, Result, Swept, Usage,
 };
 
@@ -15,10 +15,22 @@ pub async fn purge(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut budget:
     if pool.case() == "pool.step.purge" {
         budget.items = UNBOUNDED;
     }
+    if pool.case() == "pool.step.purge_claims" {
+        return purge_messages(pool, call, queue, budget).await;
+    }
     match (pool.case(), pool.inner.purge(call, queue, budget).await) {
         ("pool.epoch.stale", Err(error)) if error.kind == ErrorKind::Stale => Ok(Progress { done: true, count: 0 }),
         (_, purged) => purged,
     }
+}
+
+/// Takes out the messages, and leaves the claims.
+async fn purge_messages(pool: &BrokenPool, call: &Call, queue: &QueueRef, budget: Budget) -> Result<Progress> {
+    let all = List { claimed: true, delayed: true, limit: budget.items, ..List::default() };
+    let messages = pool.inner.list(call, queue, all).await?.messages;
+    let places = messages.iter().map(|message| message.place).collect();
+    let deleted = pool.inner.delete(call, queue, Delete { places, ..Delete::default() }).await?;
+    Ok(Progress { done: deleted.count < budget.items, count: deleted.count.into() })
 }
 
 /// Drops a queue.
@@ -71,7 +83,12 @@ pub async fn export(pool: &BrokenPool, call: &Call, queue: &QueueRef, from: Curs
 }
 
 /// Imports a page.
-pub async fn import(pool: &BrokenPool, call: &Call, queue: &QueueRef, page: Export) -> Result<()> {
+pub async fn import(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut page: Export) -> Result<()> {
+    match pool.case() {
+        "pool.export.as_posted" => page.messages.iter_mut().for_each(|message| message.origin = None),
+        "pool.export.claims" => page.claims.iter_mut().for_each(|claim| claim.extensions = Default::default()),
+        _ => {}
+    }
     if pool.case() == "pool.export.repeated" {
         let new = |message: Message| NewMessage { body: message.body, ttl: message.ttl, ..NewMessage::default() };
         let messages = page.messages.into_iter().map(new).collect();
