@@ -371,3 +371,20 @@ async fn an_empty_dead_letter_queue_moves_beside_a_queue_that_is_there_before() 
     assert!(refusals.len() > 8, "{refusals:?}");
     assert_eq!(full.list("?echo=true").await.bodies(), ["a"]);
 }
+
+#[tokio::test]
+async fn another_server_at_the_default_pools_address_is_warned_of_once() {
+    let redis = Redis::in_memory();
+    let mut host = Host::with().top(&format!("default_pool = {:?}", redis.uri())).start().await;
+    let restart = async |host: &mut Host| {
+        assert!(host.stop().await.success());
+        let old = host.log().len();
+        host.start_again().await;
+        host.log()[old..].matches("the default pool has another store").count()
+    };
+    assert_eq!(restart(&mut host).await, 0);
+    // What is there from then on is none that the service has seen.
+    redis.ask(&["FLUSHALL"]).expect("the server answers");
+    assert_eq!(restart(&mut host).await, 1);
+    assert_eq!(restart(&mut host).await, 0);
+}

@@ -29,7 +29,7 @@ use sukkal_plugin_sdk::{self as sdk, Call, Change, Commit};
 use tokio::sync::Notify;
 
 use self::awaited::Awaited;
-pub use self::default_store::{note_default_store, noted_default_store};
+pub use self::default_store::{DefaultStore, note_default_store, noted_default_store};
 pub use self::flavors::{Flavor, Unfit, flavor_exists};
 use self::hosts::OwnHost;
 pub use self::pools::{

@@ -3,22 +3,32 @@
 use sukkal_plugin_sdk::Call;
 
 use super::Pools;
-use crate::directory::{note_default_store, noted_default_store};
+use crate::directory::{DefaultStore, note_default_store, noted_default_store, to_hex};
 use crate::error::Result;
 
 impl Pools {
     /// Warns where the default pool has another store than when it was noted last, and notes the one that it
     /// has. One without a name is not noted: none will ever be the same.
     pub(crate) async fn compare_default(&self, call: &Call) -> Result<()> {
-        let Some(now) = self.opener.default_identity() else { return Ok(()) };
+        let Some(identity) = self.opener.default_identity() else { return Ok(()) };
+        let said = match self.default.clone() {
+            Some(member) => {
+                member.health_if_old(call).await;
+                member.store().map(|store| to_hex(&store))
+            }
+            None => None,
+        };
+        let now = DefaultStore { identity, said };
         let before = noted_default_store(&self.catalog, call).await?;
         if before.as_ref() == Some(&now) {
             return Ok(());
         }
-        if let Some(before) = before {
+        if let Some(before) = before.filter(|before| !before.is(&now)) {
             tracing::warn!(
-                now,
-                before,
+                now = now.identity,
+                before = before.identity,
+                now_says = now.said,
+                before_said = before.said,
                 "the default pool has another store: its queues are looked for there, and what they held is where it \
                  was. To have it back, set default_pool back, and register the new store as a pool for new queues. \
                  Where the store itself has moved, all is well"
