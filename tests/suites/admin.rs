@@ -65,13 +65,14 @@ async fn many_probes_cost_the_stores_one_look() {
         let scrape = Scrape::of(&host.pages(), "/metrics").await;
         scrape.sum("sukkal_store_calls_total", &LOOKS)
     };
-    let begun = std::time::Instant::now();
+    // The start has looked too.
+    let (before, begun) = (looks().await, std::time::Instant::now());
     for _ in 0..200 {
         host.client().get("/v2/ping").await.expect(204);
         host.pages().get("/ready").await.expect(200);
     }
     let most = 1.0 + begun.elapsed().as_secs_f64();
-    let looks = looks().await;
+    let looks = looks().await - before;
     assert!((1.0..=most).contains(&looks), "{looks} looks in {:?}", begun.elapsed());
 }
 

@@ -26,7 +26,7 @@ const POSTS: usize = 150;
 /// Messages of a post.
 const BATCH: usize = 5;
 /// How long all that may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a pool has acknowledged, as one process tells the next.
 #[derive(Debug, Default, Serialize, Deserialize)]
