@@ -1,11 +1,13 @@
-//! The private copy of which a library is loaded: where it cannot be made, or nothing be run from it.
+//! The private copy of which a library is loaded: where it cannot be made, or nothing be run from it; that nothing is
+//! left of it, and that only of plugins one is made.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use sukkal_tests::host::alone;
 use sukkal_tests::{Host, programs};
 
-use crate::loading::{line, line_of, text};
+use crate::loading::{line, line_of, sukkal, text};
 
 /// Runs the program where nothing can be run from TMPDIR. None where this user may not mount.
 fn where_nothing_can_be_run(host: &Host, arguments: &[&str]) -> Option<Output> {
@@ -67,4 +69,54 @@ fn a_limit_of_the_size_of_files_is_not_blamed_on_the_library() {
         assert!(line.contains("cannot be copied to") && line.contains("`ulimit -f`"), "{told}");
         assert!(!told.contains("author"), "{told}");
     }
+}
+
+/// What lies in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder can be read");
+    entries.map(|entry| entry.expect("an entry can be read").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn nothing_is_left_of_a_copy_whatever_the_library_does_and_however_the_host_ends() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("dies_at_load")];
+    let setup = Host::with().plugins(libraries).top("default_pool = \"sqlite:/no/such/folder/pool.db\"");
+    let host = setup.prepare();
+    let scratch = host.folder().join("scratch");
+    std::fs::create_dir(&scratch).expect("a folder can be made");
+    let mut list = Command::new(programs::sukkal());
+    alone(list.current_dir(host.folder()).args(["plugin", "list", "--config", "sukkal.toml"]));
+    let listed = list.env("TMPDIR", &scratch).output().expect("the program can be started");
+    line(&text(&listed.stdout), "libdies_at_load.so", &["signal 6"]);
+    assert_eq!(names(&scratch), Vec::<String>::new(), "of a library that has ended the process that looked into it");
+    let served = host.serve().env("TMPDIR", &scratch).output().expect("the host can be started");
+    let told = text(&served.stderr);
+    assert!(!served.status.success() && told.contains("/no/such/folder/pool.db"), "{told}");
+    assert_eq!(names(&scratch), Vec::<String>::new(), "of a library that was loaded by a host that did not start");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_before_it_is_copied() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    std::fs::write(host.folder().join("text.so"), vec![b'a'; 1 << 20]).expect("a file can be written");
+    // Neither on disk nor in memory can it be copied whole.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -f 64; exec \"$0\" plugin inspect text.so"]).arg(programs::sukkal());
+    alone(command.current_dir(host.folder()));
+    let output = command.output().expect("a shell can be started");
+    assert_eq!(output.status.code(), Some(1));
+    line(&text(&output.stderr), "text.so", &["is no shared library (unknown file magic)"]);
+}
+
+#[test]
+fn a_library_that_is_larger_than_a_plugin_may_be_is_refused() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = host.folder().join("large.so");
+    std::fs::copy(programs::library("sukkal-memory"), &path).expect("a library can be copied");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file can be opened");
+    // It takes no room: nothing is written there.
+    file.set_len((512 << 20) + 1).expect("a file can grow");
+    let output = sukkal(&host, &["plugin", "inspect", "large.so"]);
+    assert_eq!(output.status.code(), Some(1));
+    line(&text(&output.stderr), "large.so", &["is larger than a plugin may be (512 MiB)", "strip"]);
 }

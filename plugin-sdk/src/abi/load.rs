@@ -1,18 +1,14 @@
 //! Opening a library: each question is asked before code of it runs that could go wrong.
 
-use std::fs;
-use std::io::Seek as _;
-use std::os::fd::{AsRawFd as _, IntoRawFd as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use abi_stable::abi_stability::StableAbi as _;
 use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader};
-use object::{Object as _, ObjectSymbol as _, ReadCache, ReadRef as _};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::catalog::LoadedCatalog;
+use super::copy::Copy;
 use super::filter::LoadedFilter;
 use super::guard::FutureForm;
 use super::host::LibraryHost;
@@ -26,7 +22,8 @@ use crate::{Error, Manifest, Result};
 /// The version of this SDK: a library with a newer one, or of another major version, is refused.
 pub const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const SYMBOL: &str = "sukkal_plugin";
+/// What a plugin exports.
+pub(super) const SYMBOL: &str = "sukkal_plugin";
 
 /// A library that was refused: one line with path, fault and mend.
 #[derive(Debug, Clone)]
@@ -73,17 +70,16 @@ pub struct Library {
 impl Library {
     /// Opens a library, or says in one line why not.
     ///
-    /// A private copy is checked and loaded, made in `scratch` and removed at once, so that replacing
-    /// the file under a running host does no harm. Only where that folder takes none is it made in memory.
+    /// A private copy is loaded, made in `scratch` and without a name, so that replacing the file under a
+    /// running host does no harm. Only where that folder takes none is it made in memory.
     ///
     /// # Errors
     /// See [`LoadError`]. Nothing about a bad library ends the process, as far as its first bytes,
     /// its symbols and its layout can tell.
     pub fn load(path: &Path, scratch: &Path, services: &'static dyn HostServices) -> Result<Self, LoadError> {
         let refuse = |(fault, mend): Refusal| LoadError { path: path.to_owned(), fault, mend };
-        let mut copy = Copy::make(path, scratch).map_err(refuse)?;
-        copy.check().map_err(refuse)?;
-        let header = open_copy(path, &mut copy).map_err(refuse)?;
+        let copy = Copy::make(path, scratch).map_err(refuse)?;
+        let header = open_copy(path, copy).map_err(refuse)?;
         check_version(header).map_err(refuse)?;
         let root = check_layout(header).map_err(refuse)?;
         let manifest = root.manifest()().into_option().map(Manifest::from_form);
@@ -149,84 +145,22 @@ impl Library {
 }
 
 /// What is wrong, and what to do.
-type Refusal = (String, String);
+pub(super) type Refusal = (String, String);
 
-/// Whether it is a whole library for this machine that exports what a plugin exports. Must come
-/// first: the system's loader can be killed by a file that is cut short.
-fn check_file(file: &ReadCache<fs::File>, length: u64) -> Result<(), Refusal> {
-    let mend = || "build it with `cargo build --release` as a cdylib for this machine and copy it whole".to_owned();
-    let not_a_library = |why: &str| (format!("is no shared library ({why})"), mend());
-    if length == 0 {
-        return Err(not_a_library("the file is empty"));
-    }
-    let library = object::File::parse(file).map_err(|error| not_a_library(&error.to_string().to_lowercase()))?;
-    let theirs = file.read_bytes_at(0, HEAD).ok().and_then(machine);
-    if ours().is_some_and(|ours| Some(ours) != theirs) {
-        return Err((format!("is a library for another machine ({:?})", library.architecture()), mend()));
-    }
-    if library.kind() != object::ObjectKind::Dynamic {
-        return Err(not_a_library("it is an executable or an object file"));
-    }
-    check_whole(file, length).map_err(|why| (format!("is cut short ({why})"), mend()))?;
-    let exported = library.dynamic_symbols().any(|symbol| symbol.name() == Ok(SYMBOL) && symbol.is_definition());
-    if !exported {
-        let fault = format!("is a library, but no Sukkal plugin (it does not export `{SYMBOL}`)");
-        return Err((
-            fault,
-            "use sukkal_plugin_sdk::export_plugin! in its lib.rs, or take it out of the plugin directory".into(),
-        ));
-    }
-    Ok(())
-}
-
-/// What of an ELF file tells its machine, in bytes.
-const HEAD: u64 = 20;
-
-/// Word size, byte order and machine, as the head of an ELF file has them.
-fn machine(file: &[u8]) -> Option<[u8; 4]> {
-    Some([*file.get(4)?, *file.get(5)?, *file.get(18)?, *file.get(19)?])
-}
-
-/// The machine of this very program.
-fn ours() -> Option<[u8; 4]> {
-    let mut head = [0; HEAD as usize];
-    let mut program = std::env::current_exe().and_then(fs::File::open).ok()?;
-    std::io::Read::read_exact(&mut program, &mut head).ok()?;
-    machine(&head)
-}
-
-/// Everything that the file's own tables speak of must lie inside it.
-fn check_whole(file: &ReadCache<fs::File>, length: u64) -> Result<(), String> {
-    use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
-    let header = object::elf::FileHeader64::<object::Endianness>::parse(file).map_err(|error| error.to_string())?;
-    let endian = header.endian().map_err(|error| error.to_string())?;
-    let inside = |offset: u64, size: u64| offset.checked_add(size).is_some_and(|end| end <= length);
-    for segment in header.program_headers(endian, file).map_err(|error| error.to_string())? {
-        if !inside(segment.p_offset(endian), segment.p_filesz(endian)) {
-            return Err("a segment ends beyond the file".to_owned());
-        }
-    }
-    for section in header.section_headers(endian, file).map_err(|error| error.to_string())? {
-        if section.file_range(endian).is_some_and(|(offset, size)| !inside(offset, size)) {
-            return Err("a section ends beyond the file".to_owned());
-        }
-    }
-    Ok(())
-}
-
-fn open_copy(path: &Path, copy: &mut Copy) -> Result<&'static LibHeader, Refusal> {
+/// Loads a copy. One that is refused after that stays loaded, like any other.
+fn open_copy(path: &Path, copy: Copy) -> Result<&'static LibHeader, Refusal> {
     let flags = libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_LOCAL;
     // SAFETY: loading runs the library's initialisers. Whoever may write to the plugin directory
     // may run code in the host: that is what a plugin is.
-    let library = unsafe { libloading::os::unix::Library::open(Some(copy.path.as_os_str()), flags) };
-    let library = library.map_err(|error| copy.explain(path, &error))?;
-    copy.is_loaded();
+    let library = unsafe { libloading::os::unix::Library::open(Some(copy.path()), flags) };
+    let library = library.map_err(|error| explain(path, &copy, &error))?;
     let library: &'static _ = Box::leak(Box::new(library));
     // SAFETY: the SDK's export macro is the only thing that makes a symbol of this name, and makes
     // it a `LibHeader`, which starts with the magic text that `upgrade` looks for.
     let header = unsafe { library.get::<AbiHeaderRef>(SYMBOL.as_bytes()) };
-    let header = *header.map_err(|error| copy.explain(path, &error))?;
-    header.upgrade().map_err(|_| {
+    let header = header.map(|header| *header).map_err(|error| explain(path, &copy, &error));
+    copy.keep_open();
+    header?.upgrade().map_err(|_| {
         (
             "was built with another ABI library than this host".to_owned(),
             format!("rebuild it with sukkal-plugin-sdk {SDK_VERSION}"),
@@ -234,103 +168,16 @@ fn open_copy(path: &Path, copy: &mut Copy) -> Result<&'static LibHeader, Refusal
     })
 }
 
-/// A copy that is gone when the value is.
-struct Copy {
-    path: PathBuf,
-    /// On a disk. Its name is left to chance: a process that was killed may have left one behind, and its number may
-    /// come again.
-    file: Option<tempfile::TempPath>,
-    /// In memory.
-    memory: Option<fs::File>,
-}
-
-impl Copy {
-    fn make(path: &Path, scratch: &Path) -> Result<Self, Refusal> {
-        let unreadable = |error: std::io::Error| {
-            let mend = match error.kind() {
-                std::io::ErrorKind::NotFound => "check the path; a library is called libNAME.so",
-                _ => "check its permissions",
-            };
-            (format!("cannot be read: {error}"), mend.to_owned())
-        };
-        let kind = fs::metadata(path).map_err(unreadable)?.file_type();
-        if kind.is_dir() {
-            return Err(("is a folder".to_owned(), "name the library in it, a file called libNAME.so".to_owned()));
-        }
-        // To open a pipe is to wait for whoever writes to it.
-        if !kind.is_file() {
-            return Err(("is no regular file".to_owned(), "name a library, a file called libNAME.so".to_owned()));
-        }
-        let mut original = fs::File::open(path).map_err(unreadable)?;
-        // A host whose messages have filled the disk must start, or nobody could delete them.
-        Copy::on_disk(&mut original, path, scratch).or_else(|error| {
-            Copy::in_memory(&mut original).map_err(|_| {
-                let fault = format!("cannot be copied to {}: {error}", scratch.display());
-                let mend = match error.kind() {
-                    std::io::ErrorKind::FileTooLarge => "raise the limit of the size of files (`ulimit -f`)",
-                    _ => "make room there or set TMPDIR",
-                };
-                (fault, mend.to_owned())
-            })
-        })
+/// The system loader's own words, about the file that the operator knows.
+fn explain(path: &Path, copy: &Copy, error: &libloading::Error) -> Refusal {
+    if let Some(folder) = copy.noexec() {
+        let fault = format!("cannot be run from its copy in {}, which is mounted noexec", folder.display());
+        return (fault, "set TMPDIR to a folder from which programs can be run".to_owned());
     }
-
-    fn in_memory(original: &mut fs::File) -> std::io::Result<Self> {
-        let mut copy = fs::File::from(rustix::fs::memfd_create("sukkal", rustix::fs::MemfdFlags::CLOEXEC)?);
-        original.rewind()?;
-        std::io::copy(original, &mut copy)?;
-        Ok(Copy { path: format!("/proc/self/fd/{}", copy.as_raw_fd()).into(), file: None, memory: Some(copy) })
-    }
-
-    fn on_disk(original: &mut fs::File, path: &Path, scratch: &Path) -> std::io::Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut copy = tempfile::Builder::new()
-            .prefix(".sukkal-")
-            .suffix(&format!("-{name}"))
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempfile_in(scratch.canonicalize()?)?;
-        std::io::copy(original, &mut copy)?;
-        let copy = copy.into_temp_path();
-        Ok(Copy { path: copy.to_path_buf(), file: Some(copy), memory: None })
-    }
-
-    /// See [`check_file`].
-    fn check(&self) -> Result<(), Refusal> {
-        let opened = fs::File::open(&self.path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(|error| {
-            (
-                format!("its copy {} cannot be read: {error}", self.path.display()),
-                "set TMPDIR to another place".to_owned(),
-            )
-        })?;
-        check_file(&ReadCache::new(file), length)
-    }
-
-    /// The system has loaded it. It knows what it has loaded by its path, so that of a copy in memory, which is the
-    /// number of an open file, must not come again.
-    fn is_loaded(&mut self) {
-        if let Some(memory) = self.memory.take() {
-            let _ = memory.into_raw_fd();
-        }
-    }
-
-    /// The system loader's own words, about the file that the operator knows.
-    fn explain(&self, path: &Path, error: &libloading::Error) -> Refusal {
-        if let Some(folder) = self.path.parent().filter(|folder| self.file.is_some() && is_noexec(folder)) {
-            let fault = format!("cannot be run from its copy in {}, which is mounted noexec", folder.display());
-            return (fault, "set TMPDIR to a folder from which programs can be run".to_owned());
-        }
-        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        let reason = reason.replace(&*self.path.to_string_lossy(), &path.to_string_lossy());
-        let mend = "install what is missing, or build the plugin on this system or an older one";
-        (format!("the system cannot load it: {reason}"), mend.to_owned())
-    }
-}
-
-/// Whether nothing can be run from a folder.
-fn is_noexec(folder: &Path) -> bool {
-    // Of a folder that cannot be asked, the loader's own words are told.
-    rustix::fs::statvfs(folder).is_ok_and(|system| system.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let reason = reason.replace(&*copy.path().to_string_lossy(), &path.to_string_lossy());
+    let mend = "install what is missing, or build the plugin on this system or an older one";
+    (format!("the system cannot load it: {reason}"), mend.to_owned())
 }
 
 fn check_version(header: &LibHeader) -> Result<(), Refusal> {

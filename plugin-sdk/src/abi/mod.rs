@@ -2,12 +2,17 @@
 //!
 //! `bytes`, `data`, `types`: what crosses. `guard`: what surrounds every call on the plugin's side.
 //! `contract`: vtable and both sides of a contract, from one list of its methods. `pool`, `catalog`,
-//! `notifier`, `filter`, `host`: the contracts. `root`: what a library exports. `load`: opening it.
+//! `notifier`, `filter`, `host`: the contracts. `root`: what a library exports. `file`, `copy`,
+//! `load`: looking at it, copying it, opening it.
 
 pub(crate) mod bytes;
 pub(crate) mod catalog;
 mod contract;
+#[cfg(feature = "load")]
+mod copy;
 pub(crate) mod data;
+#[cfg(feature = "load")]
+mod file;
 pub(crate) mod filter;
 pub(crate) mod guard;
 pub(crate) mod host;
