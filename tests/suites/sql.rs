@@ -248,6 +248,88 @@ async fn a_database_that_is_not_there_ends_the_start_in_one_line_without_the_pas
     assert!(!text.contains("very-secret"), "{text}");
 }
 
+/// A host over this catalog ends at once, and says what is in the way.
+fn is_refused(store: Store, reason: &str) {
+    let output = store.host().prepare().serve().output().expect("the host can be started");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(reason), "{told}");
+}
+
+/// Of each table on its own it is seen that it cannot be used: statements that take something away, and that give it
+/// back.
+async fn needs_each_table(store: Store, sql: impl AsyncFn(&str), without: &[(&str, &str, &str)]) {
+    let host = store.host().start().await;
+    let pages = host.pages();
+    let ready = async |status: u16| {
+        eventually("the health is seen", SOON, async || (pages.get("/ready").await.status == status).then_some(())).await;
+        let ping = if status == 200 { 204 } else { status };
+        eventually("clients see it too", SOON, async || {
+            (host.client().get("/v2/ping").await.status == ping).then_some(())
+        })
+        .await;
+    };
+    for (take, give, reason) in without {
+        println!("{take}");
+        ready(200).await;
+        sql(take).await;
+        ready(503).await;
+        is_refused(store, reason);
+        sql(give).await;
+    }
+    ready(200).await;
+    host.client().put("/v2/queues/new", json!({})).await.expect(201);
+}
+
+const MISSING: &str = "a table of the catalog is missing";
+const NOT_ALLOWED: &str = "refuses the user";
+
+#[tokio::test]
+async fn a_host_is_ready_and_starts_only_while_it_may_use_each_table_of_postgresql() {
+    let postgres = Postgres::start().await;
+    // The tables stay the superuser's.
+    Store::sql("postgres", &postgres.uri()).host().start().await;
+    postgres.sql("CREATE ROLE guest LOGIN").await;
+    postgres.sql("GRANT CREATE ON SCHEMA public TO guest").await;
+    postgres.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO guest").await;
+    let store = Store::sql("postgres", &postgres.uri().replace("sukkal@", "guest@"));
+    needs_each_table(
+        store,
+        async |statement: &str| postgres.sql(statement).await,
+        &[
+            ("ALTER TABLE sukkal_record RENAME TO gone", "ALTER TABLE gone RENAME TO sukkal_record", MISSING),
+            ("ALTER TABLE sukkal_tally RENAME TO gone", "ALTER TABLE gone RENAME TO sukkal_tally", MISSING),
+            ("ALTER TABLE sukkal_stripe RENAME TO gone", "ALTER TABLE gone RENAME TO sukkal_stripe", MISSING),
+            ("REVOKE SELECT ON sukkal_record FROM guest", "GRANT SELECT ON sukkal_record TO guest", NOT_ALLOWED),
+            ("REVOKE INSERT ON sukkal_record FROM guest", "GRANT INSERT ON sukkal_record TO guest", NOT_ALLOWED),
+            ("REVOKE DELETE ON sukkal_record FROM guest", "GRANT DELETE ON sukkal_record TO guest", NOT_ALLOWED),
+            ("REVOKE INSERT ON sukkal_tally FROM guest", "GRANT INSERT ON sukkal_tally TO guest", NOT_ALLOWED),
+            ("REVOKE UPDATE ON sukkal_tally FROM guest", "GRANT UPDATE ON sukkal_tally TO guest", NOT_ALLOWED),
+            ("REVOKE DELETE ON sukkal_tally FROM guest", "GRANT DELETE ON sukkal_tally TO guest", NOT_ALLOWED),
+            ("REVOKE UPDATE ON sukkal_stripe FROM guest", "GRANT UPDATE ON sukkal_stripe TO guest", NOT_ALLOWED),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_is_ready_and_starts_only_while_it_may_use_each_table_of_mariadb() {
+    let mariadb = MariaDb::start().await;
+    // Whoever wants a key named in each deletion gets one.
+    mariadb.sql("SET GLOBAL sql_safe_updates = ON").await;
+    let store = Store::sql("mysql", &mariadb.uri());
+    needs_each_table(
+        store,
+        async |statement: &str| mariadb.sql(statement).await,
+        &[
+            ("RENAME TABLE sukkal_record TO gone", "RENAME TABLE gone TO sukkal_record", MISSING),
+            ("RENAME TABLE sukkal_tally TO gone", "RENAME TABLE gone TO sukkal_tally", MISSING),
+            ("RENAME TABLE sukkal_stripe TO gone", "RENAME TABLE gone TO sukkal_stripe", MISSING),
+        ],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_database_without_a_connection_to_spare_is_waited_for_at_the_start() {
     let postgres = Postgres::start().await;

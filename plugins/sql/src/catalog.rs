@@ -16,7 +16,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Opens a database of PostgreSQL, making its tables if there are none.
+    /// Opens a database of PostgreSQL, making its tables if there are none; one of which requests cannot use a
+    /// table is refused.
     ///
     /// # Errors
     /// `Invalid`: the URI or the settings are wrong. Else the database's.
@@ -24,7 +25,7 @@ impl Catalog {
         Catalog::open(Engine::Postgres, open).await
     }
 
-    /// Opens a database of MySQL or MariaDB, making its tables if there are none.
+    /// Opens a database of MySQL or MariaDB, in the same way.
     ///
     /// # Errors
     /// As [`Catalog::postgres`].
@@ -36,6 +37,7 @@ impl Catalog {
         let server = Server::new(engine, &open.uri, &open.settings, open.host)?;
         server.reach().await?;
         server.own_work(&Migration).await?;
+        server.own_work(&Probe).await?;
         for warning in server.own_work(&Warnings).await? {
             tracing::warn!("{warning}");
         }

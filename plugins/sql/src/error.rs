@@ -99,6 +99,7 @@ fn of_database(refusal: &dyn DatabaseError) -> Error {
         What::ReadOnly => away("the catalog's database takes no writes; name the primary"),
         What::Denied => Error::unavailable("the catalog's database refuses the user; check name, password and rights"),
         What::NoDatabase => Error::unavailable("there is no such database; create it, or correct the uri"),
+        What::NoTable => away("a table of the catalog is missing in its database; restore it from a backup"),
         What::Clash => away("too many changes of the same records at once"),
         What::TooLarge => Error::new(ErrorKind::TooLarge, "the record is larger than the database takes"),
         What::Other => away("the catalog's database refuses; see the log"),
@@ -114,6 +115,7 @@ enum What {
     ReadOnly,
     Denied,
     NoDatabase,
+    NoTable,
     TooLarge,
     Other,
 }
@@ -137,6 +139,7 @@ fn of_postgres(code: &str) -> What {
         "53100" => What::Full,
         "25006" => What::ReadOnly,
         "3D000" => What::NoDatabase,
+        "42P01" => What::NoTable,
         "54000" => What::TooLarge,
         code if code.starts_with("28") || code == "42501" => What::Denied,
         // Insufficient resources, operator intervention, connections.
@@ -152,8 +155,9 @@ fn of_mysql(number: u16) -> What {
         1205 | 1213 | 1062 => What::Clash,
         1021 | 1114 => What::Full,
         1290 | 1792 | 1836 => What::ReadOnly,
-        1044 | 1045 | 1142 | 1698 => What::Denied,
+        1044 | 1045 | 1142 | 1143 | 1698 => What::Denied,
         1049 => What::NoDatabase,
+        1146 => What::NoTable,
         1153 | 1406 => What::TooLarge,
         // Too many connections, shutdown, aborted, interrupted.
         1040 | 1053 | 1079 | 1203 | 1226 | 1317 | 1927 => What::Busy,

@@ -1,9 +1,11 @@
 //! MariaDB.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Server, as_user, finish, installed};
+use crate::eventually;
+use crate::eventually::SOON;
 
 /// Makes the database and the user who may use it; harmless if they are there.
 const BEGINNING: &str = "CREATE DATABASE IF NOT EXISTS sukkal;
@@ -62,7 +64,7 @@ impl MariaDb {
         command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync"]);
         command.args(&self.settings).arg(format!("--tmpdir={}", folder.display()));
         command.arg(self.data_dir()).arg(format!("--port={}", self.server.port()));
-        command.arg(format!("--socket={}", folder.join("socket").display()));
+        command.arg(format!("--socket={}", self.socket().display()));
         command.arg(format!("--pid-file={}", folder.join("pid").display()));
         command.arg(format!("--init-file={}", folder.join("beginning.sql").display()));
         self.server.run(command).await;
@@ -71,6 +73,29 @@ impl MariaDb {
     /// `mysql://…`
     pub fn uri(&self) -> String {
         format!("mysql://sukkal:very-secret@127.0.0.1:{}/sukkal", self.server.port())
+    }
+
+    /// Has it do a statement, as its superuser, once it has started.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn sql(&self, statement: &str) {
+        let client = || {
+            let mut command = as_user("mysql", &installed("/usr/bin/mariadb"));
+            command.args(["--no-defaults", "--user=root", "--database=sukkal"]);
+            command.arg(format!("--socket={}", self.socket().display()));
+            command
+        };
+        eventually("MariaDB has started", SOON, async || {
+            let tried = client().arg("--execute=SELECT 1").output().expect("the program can be started");
+            tried.status.success().then_some(())
+        })
+        .await;
+        finish(client().arg(format!("--execute={statement}")));
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.server.folder().join("socket")
     }
 
     fn data_dir(&self) -> String {
