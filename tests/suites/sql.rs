@@ -262,7 +262,8 @@ async fn needs_each_table(store: Store, sql: impl AsyncFn(&str), without: &[(&st
     let host = store.host().start().await;
     let pages = host.pages();
     let ready = async |status: u16| {
-        eventually("the health is seen", SOON, async || (pages.get("/ready").await.status == status).then_some(())).await;
+        eventually("the health is seen", SOON, async || (pages.get("/ready").await.status == status).then_some(()))
+            .await;
         let ping = if status == 200 { 204 } else { status };
         eventually("clients see it too", SOON, async || {
             (host.client().get("/v2/ping").await.status == ping).then_some(())

@@ -85,6 +85,18 @@ async fn mariadb_is_believed_with_a_certificate_that_is_trusted_and_its_own() {
 }
 
 #[tokio::test]
+async fn mariadb_that_speaks_tls_is_used_over_its_socket_without_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    certificates(folder.path());
+    let server = MariaDb::with_tls(folder.path(), "server").await;
+    serves(Store::sql("mysql", &server.socket_uri())).await;
+    let uri = server.socket_uri() + "&ssl-mode=REQUIRED";
+    let output = Store::sql("mysql", &uri).host().prepare().serve().output().expect("the host can be started");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("TLS over a socket"), "{told}");
+}
+
+#[tokio::test]
 async fn a_server_without_tls_is_not_spoken_to_where_it_is_asked_for() {
     let postgres = Postgres::start().await;
     let host = Host::with().top(&format!("catalog = {:?}", postgres.uri() + "?sslmode=require")).prepare();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
 
-use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::PgConnectOptions;
 use sukkal_plugin_sdk::store::tellable;
 use sukkal_plugin_sdk::{Error, Result};
@@ -67,14 +67,24 @@ pub fn postgres(uri: &str) -> Result<PgConnectOptions> {
     read(uri, POSTGRES)
 }
 
-/// A URI of MySQL or MariaDB.
+/// A URI of MySQL or MariaDB. Over a socket there is no TLS.
 ///
 /// # Errors
-/// `Invalid`: it cannot be read.
+/// `Invalid`: it cannot be read, or asks for TLS over a socket.
 pub fn mysql(uri: &str) -> Result<MySqlConnectOptions> {
     // The driver knows one of the two names.
     let uri = uri.strip_prefix("mariadb:").map_or_else(|| uri.to_owned(), |rest| format!("mysql:{rest}"));
-    read(&uri, MYSQL)
+    let options: MySqlConnectOptions = read(&uri, MYSQL)?;
+    if options.get_socket().is_none() {
+        return Ok(options);
+    }
+    // The driver speaks TLS over TCP alone: over a socket the server would wait for it in vain.
+    match options.get_ssl_mode() {
+        MySqlSslMode::Disabled | MySqlSslMode::Preferred => Ok(options.ssl_mode(MySqlSslMode::Disabled)),
+        MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => Err(Error::invalid(
+            "the uri asks for TLS over a socket, which never leaves the machine and goes without it; leave ssl-mode out",
+        )),
+    }
 }
 
 /// Where a database is: a socket, or host and port.
@@ -150,8 +160,13 @@ mod tests {
             "postgresql://h",
             "mysql://me:p@h/d?ssl-mode=REQUIRED",
             "mariadb://h/d?socket=/run/mysqld.sock",
+            "mysql://h/d?socket=/run/mysqld.sock&ssl-mode=PREFERRED",
         ] {
             assert_eq!(refused(uri), None, "{uri}");
+        }
+        for mode in ["REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"] {
+            let uri = format!("mysql://h/d?socket=/run/mysqld.sock&ssl-mode={mode}");
+            assert!(refused(&uri).is_some_and(|told| told.contains("TLS over a socket")), "{uri}");
         }
     }
 }

@@ -75,6 +75,11 @@ impl MariaDb {
         format!("mysql://sukkal:very-secret@127.0.0.1:{}/sukkal", self.server.port())
     }
 
+    /// `mysql://…` over its socket.
+    pub fn socket_uri(&self) -> String {
+        format!("mysql://sukkal:very-secret@localhost/sukkal?socket={}", self.socket().display())
+    }
+
     /// Has it do a statement, as its superuser, once it has started.
     ///
     /// # Panics
