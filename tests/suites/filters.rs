@@ -50,6 +50,7 @@ async fn the_audit_has_a_line_for_each_request_whatever_came_of_it() {
     client.get("/v2/nothing").await.expect(404);
     client.request("GET", "/v2/queues").without("X-Project-ID").send().await.expect(400);
     client.get("/v2/queues/q/messages/none").await.expect(404);
+    client.put("/v2/topics/q", json!({})).await.expect(201);
     assert!(host.stop().await.success());
     let lines = audit(host.folder());
     let seen: Vec<_> = lines.iter().map(|line| (text(&line["action"]), line["status"].as_u64().unwrap())).collect();
@@ -60,10 +61,15 @@ async fn the_audit_has_a_line_for_each_request_whatever_came_of_it() {
         ("unknown", 404),
         ("queue_list", 400),
         ("message_get", 404),
+        ("topic_create", 201),
     ];
     assert_eq!(seen, due.map(|(action, status)| (action.to_owned(), status)));
     assert_eq!((text(&lines[0]["project"]), text(&lines[0]["queue"])), ("p1".to_owned(), "q".to_owned()));
     assert_eq!(text(&lines[5]["item"]), "none");
+    // A queue and a topic may have one name.
+    assert_eq!((text(&lines[5]["kind"]), text(&lines[6]["kind"])), ("queue".to_owned(), "topic".to_owned()));
+    assert_eq!(lines[6]["queue"], lines[5]["queue"]);
+    assert!(lines[4].get("kind").is_none(), "it names neither");
     assert!(lines.iter().all(|line| line["time"].as_i64().unwrap() > 0 && line["duration"].is_u64()));
     assert!(!lines.iter().any(|line| line.to_string().contains("secret")), "bodies are not written");
 }

@@ -184,7 +184,9 @@ pub struct FilterConfig {
     pub isolate: bool,
     /// The projects that it is for; none named: all.
     pub projects: Vec<String>,
-    /// The queues that it is for, as patterns (`*`, `?`); none named: all.
+    /// The queues and topics that it is for, as patterns (`*`, `?`) of their names; a queue and a topic of one name
+    /// are both meant. A request that names neither is meant where a pattern fits no letters, as `*` does. None
+    /// named: all.
     #[serde(serialize_with = "patterns")]
     #[schemars(with = "Vec<String>")]
     pub queues: Vec<glob::Pattern>,

@@ -18,6 +18,9 @@ pub struct Entry<'a> {
     client: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     queue: &'a str,
+    /// What `queue` names: the two may have one name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     item: &'a str,
     status: u16,
@@ -38,6 +41,7 @@ impl<'a> Entry<'a> {
             user: request.identity().map(|identity| identity.user),
             client: request.client(),
             queue: request.queue(),
+            kind: (!request.queue().is_empty()).then(|| if request.is_topic() { "topic" } else { "queue" }),
             item: request.item(),
             status: response.status(),
             duration: u64::try_from(duration).unwrap_or(u64::MAX),

@@ -3,18 +3,23 @@
 
 mod entry;
 mod lines;
+mod losses;
 mod trail;
 
+use sukkal_plugin_sdk::store::within;
 use sukkal_plugin_sdk::{
-    Call, Deserialize, Filter, Host, Interest, JsonSchema, Moment, Open, Request, Response, Result, Timestamp, Verdict,
+    Action, Call, Deserialize, Filter, Host, Interest, JsonSchema, Moment, Open, Request, Response, Result, Timestamp,
+    Verdict,
 };
 
 use crate::entry::Entry;
-use crate::trail::{Trail, Written};
+use crate::losses::Written;
+use crate::trail::Trail;
 
 sukkal_plugin_sdk::export_plugin! {
     settings: Settings,
     filters: { "audit" => Audit::open },
+    check: |_: &str, settings| check(&settings),
     runtime: none,
 }
 
@@ -27,14 +32,19 @@ pub struct Settings {
     /// It is opened anew after it was moved away, so it can be rotated.
     pub path: String,
     /// How many lines may wait for the disk; a request that finds no room waits for it.
-    /// Default 10,000.
-    pub backlog: usize,
+    /// 1 to 10,000,000, default 10,000.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub backlog: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings { path: "audit.jsonl".to_owned(), backlog: 10_000 }
     }
+}
+
+fn check(settings: &Settings) -> Result<()> {
+    within("backlog", settings.backlog, 1..=10_000_000)
 }
 
 /// Writes a line for each request that entered, refusals and failures too.
@@ -51,15 +61,16 @@ impl Audit {
     /// Opens the file.
     ///
     /// # Errors
-    /// `Unavailable`: it cannot be written.
+    /// `Unavailable`: it cannot be written. `Invalid`: settings out of their range.
     pub async fn open(open: Open<Settings>) -> Result<Self> {
+        check(&open.settings)?;
         let path = open.host.data_dir().join(&open.settings.path);
         let host = open.host.clone();
         let counted = move |written, n_lines| match written {
             Written::Whole => host.count("audit_lines_written_total", &[], n_lines),
             Written::Lost => host.count("audit_lines_lost_total", &[], n_lines),
         };
-        Ok(Audit { trail: Trail::open(path, open.settings.backlog, counted).await?, host: open.host })
+        Ok(Audit { trail: Trail::open(path, open.settings.backlog as usize, counted).await?, host: open.host })
     }
 }
 
@@ -84,7 +95,9 @@ impl Filter for Audit {
     ) -> Result<()> {
         let now = self.host.now();
         let entry = Entry::of(request, response, began.0, now);
-        self.trail.write(entry.line()?).await
+        let line = entry.line()?;
+        // A balancer that hears nothing takes the host out, which serves all the same.
+        if request.action() == Action::Ping { self.trail.offer(line) } else { self.trail.write(line).await }
     }
 
     async fn shutdown(&self) {

@@ -1,9 +1,9 @@
 //! The end of the file: whole lines alone, whatever the disk takes.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file that lines are appended to. It is opened anew after it was moved away.
 pub struct Lines {
@@ -20,13 +20,15 @@ impl Lines {
     /// The system's.
     pub fn open(path: PathBuf) -> io::Result<Lines> {
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        Ok(Lines { path, file, is_torn: false })
+        let there = file.metadata()?;
+        // Who writes may not be allowed to read: then an empty line is better than a spoilt one.
+        let is_torn = there.is_file() && there.len() > 0 && last_byte(&path).unwrap_or(0) != b'\n';
+        Ok(Lines { path, file, is_torn })
     }
 
     /// Appends lines, each of which has its end. Gives how many are in the file, and why no more are: what
     /// the disk took of a further one is taken back.
     pub fn append(&mut self, lines: &[Vec<u8>]) -> (usize, io::Result<()>) {
-        self.find_again();
         let mut bytes = if self.is_torn { vec![b'\n'] } else { Vec::new() };
         let head = bytes.len();
         lines.iter().for_each(|line| bytes.extend_from_slice(line));
@@ -49,14 +51,31 @@ impl Lines {
     }
 
     /// Opens what is under the path now, where that is no more the file that is open.
-    fn find_again(&mut self) {
-        let Ok(open) = self.file.metadata() else { return };
+    ///
+    /// # Errors
+    /// The system's: the file that was moved away stays open.
+    pub fn find_again(&mut self) -> io::Result<()> {
+        let open = self.file.metadata()?;
         let there = std::fs::metadata(&self.path).ok();
         let same = there.is_some_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino()));
-        if !same && let Ok(anew) = Lines::open(self.path.clone()) {
-            *self = anew;
+        if !same {
+            *self = Lines::open(self.path.clone())?;
         }
+        Ok(())
     }
+
+    /// Whether the file that is open has no name any more: what is written to it, nobody will read.
+    pub fn is_removed(&self) -> bool {
+        self.file.metadata().is_ok_and(|open| open.nlink() == 0)
+    }
+}
+
+fn last_byte(path: &Path) -> io::Result<u8> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last[0])
 }
 
 /// Writes as much as it can: how many bytes, and why no more.
