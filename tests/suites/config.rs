@@ -181,13 +181,17 @@ fn the_uris_of_stores_are_checked_and_nothing_is_opened() {
         ("catalog = \"postgres://h/d?ssl_mode=require\"", "catalog", "no parameter ssl_mode"),
         ("catalog = \"mysql://h/d?sslmode=maybe\"", "catalog", "cannot be read"),
         ("[plugins.sqlite]\nreaders = 0", "plugins.sqlite", "readers must be from 1 to 64"),
-        ("pipeline = [\"rate-limit\"]\n[filters.rate-limit]\nstatus = 9", "filters.rate-limit", "400 to 599"),
+        ("plugins.sqlite = { readers = 4294967296 }", "plugins.sqlite", "integer `4294967296`, expected u32"),
+        ("pipeline = [\"rate-limit\"]\n[filters.rate-limit]\nstatus = 9", "filters.rate-limit.status", "400 to 599"),
+        ("pipeline = [\"audit\"]\n[filters.audit]\nbacklog = 0", "filters.audit.backlog", "from 1 to 10000000"),
+        ("[filters.audit]\nbacklog = 2305843009213693952", "filters.audit.backlog", "from 1 to 10000000"),
     ] {
         let output = check(setting);
         let told = told(&output);
         assert_eq!(output.status.code(), Some(2), "{setting}: {told}");
         assert!(told.contains(&format!("sukkal.toml:{}: `{key}`", setting.lines().count())), "{setting}: {told}");
         assert!(told.contains(reason) && told.lines().count() == 1, "{setting}: {told}");
+        assert!(!told.contains("column"), "it is a place in another text: {told}");
     }
     let output = check("catalog = \"postgres://127.0.0.1:1/d\"\ndefault_pool = \"sqlite:/no/such/folder/x.db\"\n");
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
@@ -197,14 +201,28 @@ fn the_uris_of_stores_are_checked_and_nothing_is_opened() {
 #[test]
 fn what_a_filter_takes_is_told_whatever_is_wrong_with_it() {
     for (setting, key, mend) in [
-        ("post = 5", "filters.rate-limit.post", "it takes: a table with per_second (integer, needed), burst (integer)"),
+        (
+            "post = 5",
+            "filters.rate-limit.post",
+            "it takes: a table with per_second (integer from 1 to 4294967295, needed), burst (integer from 1 to 4294967295)",
+        ),
         ("post = {}", "filters.rate-limit.post", "lacks the key \"per_second\""),
-        ("post = { per_second = \"many\" }", "filters.rate-limit.post.per_second", "it takes: integer"),
+        ("post = { per_second = \"many\" }", "filters.rate-limit.post.per_second", "it takes: integer from 1 to"),
+        (
+            "post = { per_second = 4294967296 }",
+            "filters.rate-limit.post.per_second",
+            "it takes: integer from 1 to 4294967295",
+        ),
+        (
+            "post = { per_second = 1, burst = 0 }",
+            "filters.rate-limit.post.burst",
+            "it takes: integer from 1 to 4294967295",
+        ),
         ("post = { per_second = 1, bursts = 2 }", "filters.rate-limit.post.bursts", "did you mean `burst`?"),
         ("post = { per_second = 1, else = 2 }", "filters.rate-limit.post.else", "known here: per_second, burst"),
         ("time_out = 5", "filters.rate-limit.time_out", "did you mean `timeout`?"),
         ("on_eror = \"pass\"", "filters.rate-limit.on_eror", "did you mean `on_error`?"),
-        ("status = \"low\"", "filters.rate-limit.status", "it takes: integer from 0 to 65535"),
+        ("status = \"low\"", "filters.rate-limit.status", "it takes: integer from 400 to 599"),
     ] {
         let output = check(&format!("[filters.rate-limit]\n{setting}\n"));
         let told = told(&output);

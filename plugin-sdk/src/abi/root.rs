@@ -243,6 +243,12 @@ impl<P: Plugin> Library<P> {
     }
 
     fn settings(json: &str) -> Result<P::Settings> {
-        serde_json::from_str(json).map_err(|error| Error::invalid(format!("the settings are not valid: {error}")))
+        serde_json::from_str(json).map_err(|error| {
+            let text = error.to_string();
+            // Where in the host's own JSON: the operator wrote another text.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let told = text.strip_suffix(&place).unwrap_or(&text);
+            Error::invalid(format!("the settings are not valid: {told}"))
+        })
     }
 }

@@ -23,6 +23,7 @@ pub struct Settings {
     /// Making, changing, listing and counting queues, topics and subscriptions.
     pub manage: Option<Limit>,
     /// The status of a refusal, 400 to 599. Default 503: clients in the field take 429 for success.
+    #[schemars(range(min = 400, max = 599))]
     pub status: u16,
     /// How many projects have buckets of their own, for each family; those beyond share one.
     /// Default 100,000.
@@ -34,10 +35,12 @@ pub struct Settings {
 #[serde(crate = "sukkal_plugin_sdk::serde", deny_unknown_fields)]
 #[schemars(crate = "sukkal_plugin_sdk::schemars")]
 pub struct Limit {
-    /// Requests a second, in the long run; at least 1.
+    /// Requests a second, in the long run; 1 to 4,294,967,295.
+    #[schemars(range(min = 1, max = u32::MAX))]
     pub per_second: u32,
-    /// Requests at once, after a pause; at least 1. None: as many as `per_second`.
+    /// Requests at once, after a pause; 1 to 4,294,967,295. None: as many as `per_second`.
     #[serde(default)]
+    #[schemars(range(min = 1, max = u32::MAX))]
     pub burst: Option<u32>,
 }
 
