@@ -36,6 +36,7 @@ mod leaving;
 mod library_copies;
 mod loading;
 mod long_runs;
+mod looking;
 mod many_hosts;
 mod metrics;
 mod misbehaving;

@@ -124,3 +124,20 @@ fn settings_that_are_no_object_are_a_mistake_on_the_command_line() {
         assert_eq!(text(&output.stdout), "", "no case is tried");
     }
 }
+
+#[test]
+fn settings_that_a_store_does_not_take_break_no_promise() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let path = programs::library("sukkal-sqlite");
+    for (settings, reason) in
+        [(r#"{"readers":0}"#, "readers must be from 1 to 64"), (r#"{"x":1}"#, "unknown field `x`")]
+    {
+        let arguments = ["plugin", "verify", &path.to_string_lossy(), "--settings", settings, "--case", "pool.order.*"];
+        let output = sukkal(&host, &arguments);
+        assert_eq!(output.status.code(), Some(1), "{settings}");
+        let told = text(&output.stderr);
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(told.contains("pool sqlite:verify.db: it cannot be opened") && told.contains(reason), "{told}");
+        assert_eq!(text(&output.stdout), "", "no case is tried");
+    }
+}

@@ -41,7 +41,7 @@ pub fn run(command: Command) -> Result<(), Failed> {
         }
         Command::Inspect { file } => {
             let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;
-            Ok(tell(format_args!("{}\n{description}", file.display()))?)
+            Ok(tell(format_args!("{}\n{description}", plain(&file.to_string_lossy())))?)
         }
         Command::Verify(options) => match verify::verify(&options) {
             Ok(true) => Ok(()),

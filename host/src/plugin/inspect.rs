@@ -15,6 +15,7 @@ use super::registry::{Kind, provides};
 use super::services::Services;
 use super::shape::Shape;
 use crate::config::Config;
+use crate::terminal::plain;
 
 /// How long libraries may take to be loaded and to describe themselves.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,7 +64,8 @@ pub fn inspect_all(paths: &[PathBuf]) -> Vec<Result<Description, LoadError>> {
     let mut answers = Vec::with_capacity(paths.len());
     while let Some(left @ [_, ..]) = paths.get(answers.len()..) {
         let files = left.iter().map(|path| path.as_os_str());
-        let arguments: Vec<&OsStr> = [OsStr::new("plugin"), OsStr::new(LOOK)].into_iter().chain(files).collect();
+        // A name may begin as an option does.
+        let arguments: Vec<&OsStr> = ["plugin", LOOK, "--"].map(OsStr::new).into_iter().chain(files).collect();
         // What a library prints as it ends that process is repeated by the one line.
         let (looks, lost) = child::ask_each::<Look>(&arguments, Stdio::null(), PATIENCE);
         answers.extend(left.iter().zip(looks).map(|(path, look)| look.told(path)));
@@ -135,8 +137,8 @@ impl Description {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {}: {}", self.name, self.version, self.about)?;
-        writeln!(f, "  SDK        {}", self.sdk)?;
+        writeln!(f, "{} {}: {}", plain(&self.name), plain(&self.version), plain(&self.about))?;
+        writeln!(f, "  SDK        {}", plain(&self.sdk))?;
         for (kind, names) in [
             ("catalogs", &self.catalogs),
             ("pools", &self.pools),
@@ -145,7 +147,7 @@ impl fmt::Display for Description {
             ("services", &self.services),
         ] {
             if !names.is_empty() {
-                writeln!(f, "  {kind:<10} {}", names.join(", "))?;
+                writeln!(f, "  {kind:<10} {}", plain(&names.join(", ")))?;
             }
         }
         let settings = Shape::new(&self.settings).page(4);

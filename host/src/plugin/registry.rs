@@ -49,7 +49,7 @@ impl Registry {
     /// Looks into every candidate, in a process of its own. One that is refused is passed over.
     ///
     /// # Errors
-    /// Two plugins provide the same: nothing decides which is meant.
+    /// Two plugins provide the same, or have one name: nothing decides which is meant.
     pub fn find_all(candidates: &[PathBuf], services: &'static Services) -> Result<Self, Vec<Mistake>> {
         let mut registry = Registry::default();
         let mut mistakes = Vec::new();
@@ -63,11 +63,16 @@ impl Registry {
     }
 
     fn add(&mut self, plugin: Plugin, mistakes: &mut Vec<Mistake>) {
+        let before = mistakes.len();
         for (kind, name) in plugin.description().provides() {
             let entry = self.provided.entry((kind, name.to_owned())).or_insert(self.plugins.len());
             if let Some(earlier) = self.plugins.get(*entry) {
                 mistakes.push(twice(kind, name, earlier.path(), plugin.path()));
             }
+        }
+        let namesake = self.plugins.iter().find(|earlier| earlier.name() == plugin.name());
+        if let Some(earlier) = namesake.filter(|_| mistakes.len() == before) {
+            mistakes.push(namesakes(plugin.name(), earlier.path(), plugin.path()));
         }
         self.plugins.push(Arc::new(plugin));
     }
@@ -141,4 +146,11 @@ pub fn provides<'a>(
 pub fn twice(kind: Kind, name: &str, first: &Path, second: &Path) -> Mistake {
     let problem = format!("{} and {} both provide the {} `{name}`", first.display(), second.display(), kind.name());
     Mistake::new(&Origin::Default, "", problem, "take one of them out of the plugin directories")
+}
+
+/// Tells that two plugins have one name: nothing decides whose settings and log it stands for.
+pub fn namesakes(name: &str, first: &Path, second: &Path) -> Mistake {
+    let problem = format!("{} and {} are both called `{name}`", first.display(), second.display());
+    let mend = "take one of them out of the plugin directories, or rename its crate";
+    Mistake::new(&Origin::Default, "", problem, mend)
 }

@@ -120,7 +120,6 @@ impl OneCase {
     /// See [`Lost`].
     pub fn ask_once(&self, after_kill: bool) -> Result<Outcome, Lost> {
         let mut arguments: Vec<OsString> = ["plugin", NAME].map(OsString::from).into();
-        arguments.push(self.file.clone().into());
         for (option, value) in [("--uri", &*self.uri), ("--kind", self.kind.name()), ("--case", &*self.case)] {
             arguments.push(format!("{option}={value}").into());
         }
@@ -128,6 +127,8 @@ impl OneCase {
         arguments.extend(self.opening.arguments());
         arguments.extend(self.effort.arguments());
         arguments.extend(after_kill.then(|| OsString::from("--after-kill")));
+        // Its name may begin as an option does.
+        arguments.extend([OsString::from("--"), self.file.clone().into()]);
         child::ask(&arguments, Stdio::inherit(), STARTING + self.effort.of_the_kit().patience())
     }
 

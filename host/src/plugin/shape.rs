@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::terminal::plain;
+
 /// How deep references and tables are followed: a schema may name itself.
 const DEEPEST: usize = 8;
 
@@ -80,10 +82,11 @@ impl<'a> Shape<'a> {
             };
             let shape = self.to(schema);
             // Writing to a text cannot fail.
-            let _ = writeln!(text, "{:indent$}{name} ({}{default})", "", shape.kind());
+            let head = format!("{name} ({}{default})", shape.kind());
+            let _ = writeln!(text, "{:indent$}{}", "", plain(&head));
             let about = schema["description"].as_str().or(shape.of["description"].as_str()).unwrap_or_default();
             for line in about.lines() {
-                let _ = writeln!(text, "{:indent$}  {line}", "");
+                let _ = writeln!(text, "{:indent$}  {}", "", plain(line));
             }
             text.push_str(&shape.below(indent + 4));
         }
@@ -98,7 +101,7 @@ impl<'a> Shape<'a> {
         let mut text = self.page(indent);
         if let Some(other) = self.of.get("additionalProperties").filter(|other| other.is_object()) {
             let other = self.to(other);
-            let _ = writeln!(text, "{:indent$}NAME ({})", "", other.kind());
+            let _ = writeln!(text, "{:indent$}NAME ({})", "", plain(&other.kind()));
             text.push_str(&other.below(indent + 4));
         }
         if let Some(items) = self.of.get("items") {

@@ -60,7 +60,7 @@ struct Store {
 pub fn verify(options: &Options) -> Result<bool, String> {
     let stores = match &options.uri {
         Some(uri) => options.opened(uri, stores(options)?)?,
-        None => stores(options)?,
+        None => options.fit(stores(options)?)?,
     };
     let mut tally = Tally::default();
     for store in &stores {
@@ -142,6 +142,16 @@ impl Options {
             tell(format_args!("{} {uri}: not verified: {reason}", kind.name()))?;
         }
         Ok(opened)
+    }
+
+    /// Stores in files of their own, if they accept the settings: a mistake there breaks no promise.
+    fn fit(&self, stores: Vec<Store>) -> Result<Vec<Store>, String> {
+        for store in &stores {
+            if let (Verdict::NotOffered(reason), _) = self.ask(store, OPENING)? {
+                return Err(format!("{} {}: it cannot be opened: {reason}", store.kind.name(), store.uri));
+            }
+        }
+        Ok(stores)
     }
 
     fn run(&self, store: &Store, name: &'static str, promise: &'static str) -> Result<Report, String> {
