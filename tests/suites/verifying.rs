@@ -1,5 +1,11 @@
 //! `sukkal plugin verify` holds the stores of a library to their promises, whatever it does meanwhile.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sukkal_tests::eventually::{SOON, eventually};
+use sukkal_tests::host::alone;
 use sukkal_tests::{Host, programs};
 
 use crate::loading::{line_of, sukkal, text};
@@ -139,5 +145,40 @@ fn settings_that_a_store_does_not_take_break_no_promise() {
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(told.contains("pool sqlite:verify.db: it cannot be opened") && told.contains(reason), "{told}");
         assert_eq!(text(&output.stdout), "", "no case is tried");
+    }
+}
+
+/// The processes that run a case in a folder.
+fn at_work(folder: &Path) -> usize {
+    let folder = folder.to_string_lossy();
+    let processes = std::fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
+    let commands = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    commands.map(|command| text(&command)).filter(|told| told.contains("run-case") && told.contains(&*folder)).count()
+}
+
+#[tokio::test]
+async fn verify_that_is_interrupted_leaves_neither_a_folder_nor_a_process() {
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).prepare();
+    let scratch = host.folder().join("scratch");
+    std::fs::create_dir(&scratch).expect("a folder can be made");
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let mut verify = Command::new(programs::sukkal());
+        verify.args(["plugin", "verify"]).arg(programs::bad_library("misbehaves"));
+        verify.args(["--case", "pool.claim.exclusive", "--settings", r#"{"does":"never","at":"claim"}"#]);
+        // The process of the case writes there too.
+        let told = host.folder().join("told");
+        let stderr = std::fs::File::create(&told).expect("a file can be made");
+        alone(verify.env("TMPDIR", &scratch).stdout(Stdio::null()).stderr(stderr));
+        let mut verify = verify.spawn().expect("the program can be started");
+        eventually("the case runs", SOON, async || (at_work(&scratch) > 0).then_some(())).await;
+        let id = i32::try_from(verify.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
+        kill_process(id, signal).expect("a process of ours can be signalled");
+        let status = verify.wait().expect("a process of ours can be waited for");
+        eventually("the case ends", SOON, async || (at_work(&scratch) == 0).then_some(())).await;
+        if signal != Signal::KILL {
+            let told = std::fs::read_to_string(&told).expect("a file can be read");
+            assert_eq!((status.code(), told.as_str()), (Some(1), "sukkal: interrupted\n"), "{signal:?}");
+            assert_eq!(std::fs::read_dir(&scratch).expect("a folder can be read").count(), 0, "{signal:?}");
+        }
     }
 }

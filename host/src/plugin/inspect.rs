@@ -17,7 +17,7 @@ use super::shape::Shape;
 use crate::config::Config;
 use crate::terminal::plain;
 
-/// How long libraries may take to be loaded and to describe themselves.
+/// How long each library may take to be loaded and to describe itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The sub-command of `plugin` that [`inspect`] asks.
@@ -66,15 +66,14 @@ pub fn inspect_all(paths: &[PathBuf]) -> Vec<Result<Description, LoadError>> {
         let files = left.iter().map(|path| path.as_os_str());
         // A name may begin as an option does.
         let arguments: Vec<&OsStr> = ["plugin", LOOK, "--"].map(OsStr::new).into_iter().chain(files).collect();
-        // What a library prints as it ends that process is repeated by the one line.
-        let (looks, lost) = child::ask_each::<Look>(&arguments, Stdio::null(), PATIENCE);
+        let (looks, lost) = child::ask_each::<Look>(&arguments, Stdio::piped(), PATIENCE);
         answers.extend(left.iter().zip(looks).map(|(path, look)| look.told(path)));
         let Some(path) = paths.get(answers.len()) else { continue };
         let mend = match lost {
             Lost::System(_) => {
                 "see which programs this user may start, and the limits of processes and memory (`ulimit -a`)"
             }
-            Lost::Ended(_) | Lost::Late(_) => "take it out of the plugin directory and ask its author",
+            Lost::Ended(..) | Lost::Late(_) => "take it out of the plugin directory and ask its author",
         };
         answers.push(Err(LoadError { path: path.clone(), fault: lost.to_string(), mend: mend.to_owned() }));
     }
@@ -95,6 +94,7 @@ pub fn look(paths: &[PathBuf]) {
     let services = Services::start(&Config::default(), None);
     child::begin();
     for path in paths {
+        child::turn();
         child::answer(&match Library::load(path, &std::env::temp_dir(), services) {
             Ok(library) => Look::Loaded(Box::new(Description::of(&library))),
             Err(LoadError { fault, mend, .. }) => Look::Refused { fault, mend },

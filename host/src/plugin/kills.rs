@@ -48,7 +48,7 @@ pub fn ask(case: &OneCase) -> Result<Outcome, Lost> {
         match outcome {
             // That is how a process ends that has noted down what the next is to find. One that leaves the notes
             // as it found them has died before it began.
-            Err(Lost::Ended(_)) if notes.is_some() && notes != found => found = notes,
+            Err(Lost::Ended(..)) if notes.is_some() && notes != found => found = notes,
             outcome => return outcome,
         }
     }

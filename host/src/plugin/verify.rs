@@ -2,12 +2,14 @@
 //! case in a process of its own.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 use sukkal_plugin_sdk::conformance::{self, Report, Verdict};
 
+use super::child;
 use super::inspect::inspect;
 use super::kills;
 use super::options::{Effort, Opening};
@@ -56,8 +58,9 @@ struct Store {
 /// Runs the cases and prints how each went. `false`: the store breaks a promise.
 ///
 /// # Errors
-/// Nothing could be run; in one line.
+/// Nothing could be run, or a signal ended it; in one line.
 pub fn verify(options: &Options) -> Result<bool, String> {
+    child::heed_signals().map_err(|error| format!("signals cannot be handled: {error}"))?;
     let stores = match &options.uri {
         Some(uri) => options.opened(uri, stores(options)?)?,
         None => options.fit(stores(options)?)?,
@@ -173,7 +176,10 @@ impl Options {
             effort: self.effort,
             after_kill: false,
         };
-        case.ask().map_err(|error| format!("no process can be started: {error}"))
+        case.ask().map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => "interrupted".to_owned(),
+            _ => format!("no process can be started: {error}"),
+        })
     }
 }
 
