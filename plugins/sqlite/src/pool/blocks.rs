@@ -8,13 +8,14 @@ use sukkal_plugin_sdk::{Lane, Timestamp};
 use super::block::{Block, Entry, State, Summary};
 use super::bodies::Bodies;
 use super::id::{LaneKey, lane_of, slot_of};
-use super::open;
+use super::{front, open};
 use crate::error::Outcome;
 
 /// Blocks kept in memory beyond a transaction: some 3 KiB each.
 const KEPT: usize = 1024;
 
-pub const GET: &str = "SELECT ready, wakes, avail, data FROM block WHERE key = ?1";
+pub const GET: &str = "SELECT ready, wakes, avail, coalesce(front.data, block.data), front.data IS NOT NULL \
+    FROM block LEFT JOIN front USING (key) WHERE block.key = ?1";
 pub const INSERT: &str = "INSERT INTO block (key, ready, wakes, avail, data) VALUES (?1, ?2, ?3, ?4, ?5)";
 pub const UPDATE: &str = "UPDATE block SET ready = ?2, wakes = ?3, avail = ?4, data = ?5 WHERE key = ?1";
 // Touches no index, which is all that most changes need.
@@ -48,6 +49,10 @@ struct Known {
     open: bool,
     /// Settled: what the table says of its next wake is to be made exact.
     settled: bool,
+    /// It is at the front of its queue: its row stays as it is.
+    front: bool,
+    /// The table of those says so, too.
+    in_front: bool,
 }
 
 /// A closed block, and when the first thing in it falls due as the table has it: their order is that of the index.
@@ -111,7 +116,7 @@ impl Blocks {
 
     /// Takes in the open block of a queue that was just read with it.
     pub fn adopt(&mut self, key: i64, block: Block) {
-        self.known.entry(key).or_insert(Known { block, row: None, open: true, settled: false });
+        self.known.entry(key).or_insert_with(|| Known { block, open: true, ..Known::default() });
     }
 
     /// Says that a block, which may be empty, is the open one of its queue from now on.
@@ -133,6 +138,29 @@ impl Blocks {
         self.load(connection, key)?;
         if let Some(known) = self.known.get_mut(&key).filter(|known| known.open) {
             known.open = false;
+            self.changed.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Brings a block of a main lane, which is in memory, to the front, if its row can stand for it there. True: it was
+    /// not there before.
+    pub fn to_front(&mut self, key: i64) -> bool {
+        let has_ready = |row: Summary| row.ready == 1;
+        let Some(known) = self.known.get_mut(&key) else { return false };
+        let comes = !known.open && !known.front && known.row.is_some_and(has_ready);
+        known.front |= comes;
+        comes
+    }
+
+    /// Takes a block away from the front, if it is still there.
+    ///
+    /// # Errors
+    /// The driver's; `Corrupt`.
+    pub fn from_front(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
+        self.load(connection, key)?;
+        if let Some(known) = self.known.get_mut(&key).filter(|known| known.front) {
+            known.front = false;
             self.changed.insert(key);
         }
         Ok(())
@@ -247,7 +275,18 @@ impl Blocks {
         for key in std::mem::take(&mut self.changed) {
             let Some(known) = self.known.get_mut(&key) else { continue };
             known.block.take_gone().into_iter().for_each(|body| self.bodies.gone(body));
-            if known.open || known.block.entries().is_empty() {
+            let is_empty = known.block.entries().is_empty();
+            if known.front && !is_empty && !known.has_settled(self.now) {
+                known.in_front = true;
+                known.block.encode(&mut self.buffer);
+                front::put(connection, key, &self.buffer)?;
+                continue;
+            }
+            known.front = false;
+            if std::mem::take(&mut known.in_front) {
+                front::delete(connection, key)?;
+            }
+            if known.open || is_empty {
                 if known.row.take().is_some() {
                     connection.prepare_cached(DELETE)?.execute([key])?;
                 }
@@ -339,10 +378,16 @@ fn read(connection: &Connection, key: i64) -> Outcome<Option<Known>> {
     let avail = row.get::<_, Option<i64>>(2)?.map(Timestamp);
     let summary = Summary { ready: row.get(0)?, wakes: Timestamp(row.get(1)?), avail };
     let block = Block::decode(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
-    Ok(Some(Known { block, row: Some(summary), open: false, settled: false }))
+    let front = row.get(4)?;
+    Ok(Some(Known { block, row: Some(summary), front, in_front: front, ..Known::default() }))
 }
 
 impl Known {
+    /// Whether what its row says is due was settled, so that the row must say something else.
+    fn has_settled(&self, now: Timestamp) -> bool {
+        self.settled && self.row.is_none_or(|row| row.wakes <= now)
+    }
+
     /// What the table must say of it, which is closed and holds messages.
     fn to_store(&self, key: i64) -> Summary {
         let mut summary = self.block.summary(lane_of(key));

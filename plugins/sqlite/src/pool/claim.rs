@@ -8,11 +8,11 @@ use sukkal_plugin_sdk::{
 use super::block::{Entry, State, View};
 use super::body::Pick;
 use super::claim_row::{self, Kept};
-use super::count;
 use super::id::{LaneKey, block_of, id_in, offset_of, offsets_of, place_of};
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::settle::{self, Step};
+use super::{count, front};
 use crate::error::{Fail, Outcome};
 
 /// Claims the oldest available messages.
@@ -63,6 +63,9 @@ pub fn pop(ledger: &mut Ledger, queue: &QueueRef, limit: u32) -> Outcome<Step<Ba
             for entry in removed {
                 count::removed(ledger, queue, Lane::Main, entry.state);
             }
+        }
+        if let Some(last) = ids.last() {
+            front::claimed_from(ledger, queue, block_of(*last))?;
         }
         let messages = ledger.blocks.bodies.read(&ledger.connection, picks, ledger.now)?;
         Ok(Step::Done(Batch { now: ledger.now, messages, ..Batch::default() }))
@@ -195,6 +198,9 @@ fn hold(ledger: &mut Ledger, queue: &mut Queue, new: &NewClaim, ids: &[i64]) -> 
         }
     }
     queue.wake_by(until);
+    if let Some(last) = ids.last() {
+        front::claimed_from(ledger, queue, block_of(*last))?;
+    }
     Ok(picks)
 }
 
@@ -271,7 +277,8 @@ fn next_due(ledger: &mut Ledger, queue: &Queue) -> Outcome<Option<Timestamp>> {
     let lane = LaneKey::new(queue.slot, Lane::Main);
     let mut next = Timestamp::MAX;
     let due = ledger.blocks.waking(&ledger.connection, lane, queue.passed, Timestamp::MAX, LOOKED_INTO)?;
-    for key in due.into_iter().map(|wake| wake.key).chain([queue.open_block()]) {
+    let others = queue.front.iter().copied().chain([queue.open_block()]);
+    for key in due.into_iter().map(|wake| wake.key).chain(others) {
         let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { continue };
         let hidden = |entry: &&Entry| matches!(entry.state, State::Claimed | State::Delayed);
         let due = block.entries().iter().filter(hidden).map(|entry| entry.until).min();

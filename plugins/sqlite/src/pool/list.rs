@@ -22,7 +22,8 @@ pub const READY: &str = "SELECT key FROM block WHERE ready = 1 AND key >= ?1 AND
 pub const EXHAUSTED: &str = "SELECT key FROM block WHERE ready = 2 AND key >= ?1 AND key <= ?2 ORDER BY key";
 // What is not settled yet: few, as a rule.
 pub const DUE: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2 AND key >= ?3 ORDER BY key";
-pub const GET: &str = "SELECT data FROM block WHERE key = ?1";
+pub const GET: &str =
+    "SELECT coalesce(front.data, block.data) FROM block LEFT JOIN front USING (key) WHERE block.key = ?1";
 pub const GENERATION: &str = "SELECT generation FROM tally WHERE slot = ?1";
 
 /// Reads on from a place. `Again`, if `crowded` allows it: much is to be settled in the lane first.

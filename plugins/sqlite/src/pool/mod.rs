@@ -24,6 +24,7 @@ mod dead_letter;
 mod delete;
 mod due;
 mod export;
+mod front;
 mod garbage;
 mod id;
 mod key;

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sukkal_plugin_sdk::store::refusal;
 use sukkal_plugin_sdk::{
-    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, QueueId, QueueRef, Timestamp, millis,
+    Bytes, DeadLetterRule, Error, ErrorKind, Extensions, Header, KnownQueue, Lane, QueueId, QueueRef, Timestamp, millis,
 };
 
 use super::block::Block;
 use super::blocks::{Blocks, Wake};
-use super::id::{END_OF_SLOTS, queue_id, queue_key};
+use super::id::{END_OF_SLOTS, LaneKey, queue_id, queue_key};
 use super::ledger::Ledger;
-use super::open;
+use super::{front, open};
 use crate::error::{Fail, Outcome};
 use crate::reserve::Leaves;
 
@@ -44,6 +44,8 @@ pub struct Queue {
     pub known_wakes: Timestamp,
     /// No message of the main lane that can be claimed lies in a block before this one.
     pub head: i64,
+    /// The blocks at its front, the last claimed from last; some may have gone from there.
+    pub front: Vec<i64>,
     /// Nothing falls due before that a claim must know of: all but what has been passed over.
     pub stirs: Timestamp,
     /// Up to where the blocks of the main lane, in the order in which they fall due, hold nothing but
@@ -118,6 +120,7 @@ impl Queue {
         blocks.adopt(queue.open_block(), Block::decode(open)?);
         queue.known_wakes = queue.tally.wakes;
         queue.stirs = queue.tally.wakes;
+        queue.front = front::keys(connection, LaneKey::new(queue.slot, Lane::Main))?;
         Ok(Some(queue))
     }
 }
@@ -159,6 +162,7 @@ fn of_row(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Queue> {
         tally: Tally::NEW,
         known_wakes: Timestamp::MAX,
         head: 0,
+        front: Vec::new(),
         stirs: Timestamp::MAX,
         passed: Wake::BEFORE_ALL,
         changed: false,

@@ -111,6 +111,12 @@ fn step(
     if ledger.blocks.wakes(&ledger.connection, open)? <= ledger.now {
         settle_block(ledger, queue, Lane::Main, open, swept)?;
     }
+    for key in queue.front.clone() {
+        let is_due = ledger.blocks.wakes(&ledger.connection, key)? <= ledger.now;
+        if is_due && !(expired == Expired::Pass && is_gone(ledger, queue, key)?) {
+            settle_block(ledger, queue, Lane::Main, key, swept)?;
+        }
+    }
     for lane in Lane::ALL {
         if !closed(ledger, queue, lane, expired, left, swept)? {
             return Ok(false);
@@ -124,6 +130,11 @@ fn step(
         queue.passed = Wake::BEFORE_ALL;
     }
     let mut next = ledger.blocks.wakes(&ledger.connection, open)?.min(ledger.rechecks.falls_due(queue.id));
+    for key in &queue.front {
+        // One that is due by now is passed over.
+        let wakes = ledger.blocks.wakes(&ledger.connection, *key)?;
+        next = if wakes > ledger.now { next.min(wakes) } else { next };
+    }
     for lane in Lane::ALL {
         let after = if lane == Lane::Main { queue.passed } else { Wake::BEFORE_ALL };
         next = next.min(ledger.blocks.first_wake(&ledger.connection, LaneKey::new(queue.slot, lane), after)?);

@@ -9,14 +9,16 @@ use super::id::{LaneKey, id_in, place_of};
 use super::list::{self, block};
 use super::settle::{self, Crowded, Step};
 use super::snapshot::Snapshot;
-use super::{body, queue};
+use super::{body, front, queue};
 use crate::error::Outcome;
 use crate::settings::Settings;
 use crate::store;
 
 pub const DUE: &str = "SELECT key FROM block WHERE key >> 34 = ?1 AND wakes <= ?2";
-pub const FORWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key";
-pub const BACKWARD: &str = "SELECT key, data FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key DESC";
+pub const FORWARD: &str = "SELECT block.key, coalesce(front.data, block.data) FROM block LEFT JOIN front USING (key) \
+    WHERE block.key >= ?1 AND block.key <= ?2 ORDER BY block.key";
+pub const BACKWARD: &str = "SELECT block.key, coalesce(front.data, block.data) FROM block LEFT JOIN front USING (key) \
+    WHERE block.key >= ?1 AND block.key <= ?2 ORDER BY block.key DESC";
 pub const PROBE: &str = "SELECT written FROM probe WHERE one = 0";
 
 /// Counts a queue's main lane. `Again`, if `crowded` allows it: much is to be settled in it first.
@@ -42,7 +44,11 @@ pub fn stats(snapshot: &Snapshot<'_>, queue: &QueueRef, crowded: Crowded) -> Out
     };
     let open = list::open_block(connection, lane, lane.first_block())?;
     open.iter().for_each(|(_, block)| settle(block));
-    for key in due(connection, lane, now)? {
+    let mut keys = due(connection, lane, now)?;
+    keys.extend(front::keys(connection, lane)?);
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
         block(connection, key)?.iter().for_each(&mut settle);
     }
     let count = |number: i64| u64::try_from(number).unwrap_or(0);

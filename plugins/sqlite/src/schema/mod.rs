@@ -19,8 +19,12 @@ pub struct Schema {
 }
 
 /// A pool's file.
-pub const POOL: Schema =
-    Schema { role: "pool", application: i32::from_be_bytes(*b"SukP"), first: 4, steps: &[include_str!("pool.sql")] };
+pub const POOL: Schema = Schema {
+    role: "pool",
+    application: i32::from_be_bytes(*b"SukP"),
+    first: 4,
+    steps: &[include_str!("pool.sql"), include_str!("pool_5.sql")],
+};
 
 /// A catalog's file.
 pub const CATALOG: Schema = Schema {
@@ -109,7 +113,7 @@ mod tests {
         assert_eq!(refused.message, "the file is no catalog but pool; name another file");
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let refused = POOL.apply(&connection).unwrap_err();
-        assert!(refused.message.contains("layout 99, this one knows 4"), "{}", refused.message);
+        assert!(refused.message.contains("layout 99, this one knows 5"), "{}", refused.message);
         connection.execute_batch("PRAGMA user_version = 1").unwrap();
         let refused = POOL.apply(&connection).unwrap_err();
         assert!(refused.message.contains("layout 1, from before the first release"), "{}", refused.message);

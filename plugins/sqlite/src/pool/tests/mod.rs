@@ -4,6 +4,7 @@ mod claims;
 mod dead_letters;
 mod depth;
 mod expiry;
+mod front;
 mod garbage;
 mod keys;
 mod lanes;
@@ -83,12 +84,20 @@ impl Rig {
         self.runtime.block_on(Pool::open(Open { uri, settings: self.settings.clone(), host: self.host.clone() }))
     }
 
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub fn file(&self, name: &str) -> std::fs::Metadata {
-        std::fs::metadata(self.dir.path().join(name)).unwrap()
+        std::fs::metadata(self.path(name)).unwrap()
+    }
+
+    pub fn close(&mut self) {
+        self.pool = None;
     }
 
     pub fn restart(&mut self) {
-        self.pool = None;
+        self.close();
         self.pool = Some(self.open().unwrap());
     }
 

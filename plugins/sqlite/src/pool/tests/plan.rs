@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use super::super::{
-    blocks, claim_row, delete, export, garbage, key, lane, ledger, list, open, queue, recheck, run, settle, stats,
+    blocks, claim_row, delete, export, front, garbage, key, lane, ledger, list, open, queue, recheck, run, settle,
+    stats,
 };
 use crate::catalog::statements as catalog_statements;
 use crate::schema::{CATALOG, POOL, Schema};
@@ -61,6 +62,9 @@ fn the_pools_statements_use_their_indexes() {
             delete::DROP_LEASES,
             delete::GIVE_SLOT,
             export::BLOCKS,
+            front::PUT,
+            front::DELETE,
+            front::KEYS,
             garbage::GET,
             garbage::PUT,
             garbage::DELETE,

@@ -1,0 +1,110 @@
+//! The blocks of a queue that are claimed from.
+
+use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Release};
+
+use super::super::snapshot::Snapshot;
+use super::{QUEUE, Rig, call, message, secs};
+
+/// How many blocks the tables have: all that are closed, and those of them that are at the front.
+fn blocks(rig: &Rig) -> (u32, u32) {
+    let count = |sql: &'static str| {
+        let read = move |snapshot: &Snapshot<'_>| Ok(snapshot.connection.query_row(sql, [], |row| row.get(0))?);
+        rig.run(rig.pool().read(&call(), read)).unwrap()
+    };
+    (count("SELECT count(*) FROM block"), count("SELECT count(*) FROM front"))
+}
+
+/// Posts so many messages that are alike but for their numbers.
+fn post(rig: &Rig, like: &NewMessage, numbers: std::ops::Range<usize>) -> Vec<Place> {
+    let messages = numbers.map(|number| NewMessage { body: number.to_string().into(), ..like.clone() }).collect();
+    rig.post_all(sukkal_plugin_sdk::Post { client: "c".to_owned(), messages, ..Default::default() }).unwrap().places
+}
+
+fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| number.to_string()).collect()
+}
+
+#[test]
+fn two_blocks_of_a_queue_are_there_at_the_most_and_none_once_it_is_empty() {
+    let mut rig = Rig::new();
+    let places = post(&rig, &message(""), 0..640);
+    // The first place of all is the second of its block.
+    let n_closed = blocks(&rig).0;
+    assert_eq!(blocks(&rig), (10, 0));
+    for claim in 0..16 {
+        assert_eq!(rig.claim(claim, 30, 300).len(), 30);
+        assert!((1..=2).contains(&blocks(&rig).1), "{:?}", blocks(&rig));
+    }
+    assert_eq!(blocks(&rig), (n_closed, 2), "the others lie where they lay");
+    rig.restart();
+    assert_eq!(rig.claim(20, 30, 300), numbers(480..510));
+    assert_eq!(blocks(&rig).1, 2);
+    rig.delete(&places, Guard::Any);
+    assert_eq!(blocks(&rig), (0, 0));
+    post(&rig, &message(""), 0..200);
+    assert_eq!(rig.pop(10), numbers(0..10));
+    rig.run(rig.pool().purge(&call(), &super::queue(QUEUE, 1), super::ALL)).unwrap();
+    assert_eq!(blocks(&rig), (0, 0));
+}
+
+#[test]
+fn what_lies_there_falls_due_as_elsewhere() {
+    let mut rig = Rig::new();
+    post(&rig, &NewMessage { ttl: secs(100), ..message("") }, 0..10);
+    post(&rig, &message(""), 10..200);
+    assert_eq!(rig.claim(1, 20, 60), numbers(0..20));
+    assert_eq!(rig.claim(2, 20, 90), numbers(20..40));
+    rig.release(2, Release { delay: secs(120), ..Release::default() });
+    assert_eq!(blocks(&rig).1, 1);
+    rig.restart();
+    let stats = rig.stats(QUEUE);
+    assert_eq!((stats.free, stats.claimed), (180, 20), "what is delayed counts as free");
+    assert_eq!(rig.listed(), numbers(40..140));
+    // The first claim ends: seen at once, whether or not anything was settled.
+    rig.clock.advance(secs(61));
+    assert_eq!(rig.stats(QUEUE).claimed, 0);
+    assert_eq!(rig.listed()[..21], [numbers(0..20), numbers(40..41)].concat());
+    assert_eq!(rig.sweep().freed, 20);
+    // The short ones end, and nobody has taken them.
+    rig.clock.advance(secs(40));
+    assert_eq!(rig.listed()[..11], [numbers(10..20), numbers(40..41)].concat());
+    assert_eq!(rig.stats(QUEUE).free, 190);
+    assert_eq!(rig.sweep().expired, 10);
+    rig.restart();
+    assert_eq!(rig.claim(3, 15, 60), [numbers(10..20), numbers(40..45)].concat());
+    // The delay has passed.
+    rig.clock.advance(secs(50));
+    assert_eq!(rig.claim(4, 30, 60), [numbers(20..40), numbers(45..55)].concat());
+    // All ends.
+    rig.clock.advance(secs(4000));
+    assert_eq!(rig.stats(QUEUE).free, 0);
+    rig.settle();
+    assert_eq!((blocks(&rig), rig.run(rig.pool().usage(&call())).unwrap().messages), ((0, 0), 0));
+}
+
+#[test]
+fn a_claim_that_finds_nothing_tells_when_what_lies_there_falls_due() {
+    let rig = Rig::new();
+    let due_in = |claim| rig.claim_in(QUEUE, claim, 1, 60).next_due.unwrap().0 - rig.now().0;
+    post(&rig, &message(""), 0..100);
+    assert_eq!(rig.claim(1, 50, 60).len(), 50);
+    assert_eq!(rig.claim(2, 50, 90).len(), 50);
+    assert!((50_000..=60_000).contains(&due_in(3)));
+    rig.clock.advance(secs(61));
+    assert_eq!(rig.claim(4, 60, 300), numbers(0..50));
+    assert!((19_000..=29_000).contains(&due_in(5)));
+}
+
+#[test]
+fn a_file_of_a_release_that_knew_of_no_front_goes_on() {
+    let mut rig = Rig::new();
+    let places = post(&rig, &message(""), 0..200);
+    let older = "DROP TABLE front; PRAGMA user_version = 4";
+    rig.close();
+    rusqlite::Connection::open(rig.path("pool.db")).unwrap().execute_batch(older).unwrap();
+    rig.restart();
+    assert_eq!(rig.claim(1, 20, 60), numbers(0..20));
+    assert_eq!(blocks(&rig), (3, 1));
+    rig.delete(&places[..64], Guard::Any);
+    assert_eq!(rig.listed()[..2], numbers(64..66));
+}
