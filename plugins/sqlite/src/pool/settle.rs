@@ -93,7 +93,7 @@ enum Expired {
     Pass,
 }
 
-/// Settles what is due in a queue, in its open block and in as many others as are left at the most; false if
+/// Settles what is due in a queue, in its open block, at its front and in as many others as are left at the most; false if
 /// there is more.
 fn step(
     ledger: &mut Ledger,
@@ -106,15 +106,12 @@ fn step(
     if falls_due > ledger.now {
         return Ok(true);
     }
-    // First the open block: whatever comes into it later falls due behind what is passed over now.
-    let open = queue.open_block();
-    if ledger.blocks.wakes(&ledger.connection, open)? <= ledger.now {
-        settle_block(ledger, queue, Lane::Main, open, swept)?;
-    }
-    for key in queue.front.clone() {
-        let is_due = ledger.blocks.wakes(&ledger.connection, key)? <= ledger.now;
-        if is_due && !(expired == Expired::Pass && is_gone(ledger, queue, key)?) {
-            settle_block(ledger, queue, Lane::Main, key, swept)?;
+    // First the open block: whatever comes into it later falls due behind what is passed over now. And the front, of
+    // which the table may say too late an instant.
+    let beside: Vec<i64> = queue.front.iter().copied().chain([queue.open_block()]).collect();
+    for key in &beside {
+        if ledger.blocks.wakes(&ledger.connection, *key)? <= ledger.now {
+            settle_block(ledger, queue, Lane::Main, *key, swept)?;
         }
     }
     for lane in Lane::ALL {
@@ -129,11 +126,9 @@ fn step(
     if expired == Expired::Remove {
         queue.passed = Wake::BEFORE_ALL;
     }
-    let mut next = ledger.blocks.wakes(&ledger.connection, open)?.min(ledger.rechecks.falls_due(queue.id));
-    for key in &queue.front {
-        // One that is due by now is passed over.
-        let wakes = ledger.blocks.wakes(&ledger.connection, *key)?;
-        next = if wakes > ledger.now { next.min(wakes) } else { next };
+    let mut next = ledger.rechecks.falls_due(queue.id);
+    for key in beside {
+        next = next.min(ledger.blocks.wakes(&ledger.connection, key)?);
     }
     for lane in Lane::ALL {
         let after = if lane == Lane::Main { queue.passed } else { Wake::BEFORE_ALL };

@@ -5,13 +5,19 @@ use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Release};
 use super::super::snapshot::Snapshot;
 use super::{QUEUE, Rig, call, message, secs};
 
+fn number(rig: &Rig, sql: &'static str) -> i64 {
+    let read = move |snapshot: &Snapshot<'_>| Ok(snapshot.connection.query_row(sql, [], |row| row.get(0))?);
+    rig.run(rig.pool().read(&call(), read)).unwrap()
+}
+
 /// How many blocks the tables have: all that are closed, and those of them that are at the front.
-fn blocks(rig: &Rig) -> (u32, u32) {
-    let count = |sql: &'static str| {
-        let read = move |snapshot: &Snapshot<'_>| Ok(snapshot.connection.query_row(sql, [], |row| row.get(0))?);
-        rig.run(rig.pool().read(&call(), read)).unwrap()
-    };
-    (count("SELECT count(*) FROM block"), count("SELECT count(*) FROM front"))
+fn blocks(rig: &Rig) -> (i64, i64) {
+    (number(rig, "SELECT count(*) FROM block"), number(rig, "SELECT count(*) FROM front"))
+}
+
+/// When the sweep looks into the queue.
+fn falls_due(rig: &Rig) -> i64 {
+    number(rig, "SELECT wakes FROM tally")
 }
 
 /// Posts so many messages that are alike but for their numbers.
@@ -70,6 +76,7 @@ fn what_lies_there_falls_due_as_elsewhere() {
     assert_eq!(rig.listed()[..11], [numbers(10..20), numbers(40..41)].concat());
     assert_eq!(rig.stats(QUEUE).free, 190);
     assert_eq!(rig.sweep().expired, 10);
+    assert!(falls_due(&rig) > rig.now().0, "what is settled is not looked at again");
     rig.restart();
     assert_eq!(rig.claim(3, 15, 60), [numbers(10..20), numbers(40..45)].concat());
     // The delay has passed.
@@ -83,16 +90,35 @@ fn what_lies_there_falls_due_as_elsewhere() {
 }
 
 #[test]
-fn a_claim_that_finds_nothing_tells_when_what_lies_there_falls_due() {
+fn claims_that_end_there_one_after_the_other_are_found() {
     let rig = Rig::new();
     let due_in = |claim| rig.claim_in(QUEUE, claim, 1, 60).next_due.unwrap().0 - rig.now().0;
-    post(&rig, &message(""), 0..100);
-    assert_eq!(rig.claim(1, 50, 60).len(), 50);
-    assert_eq!(rig.claim(2, 50, 90).len(), 50);
-    assert!((50_000..=60_000).contains(&due_in(3)));
+    // More blocks than are looked into for the next end.
+    post(&rig, &message(""), 0..3000);
+    assert_eq!(rig.claim(1, 2900, 1000).len(), 2900);
+    // Those of the last block that is closed.
+    assert_eq!(rig.claim(2, 20, 90).len(), 20);
+    assert_eq!(rig.claim(3, 20, 60).len(), 20);
+    assert_eq!(rig.claim(8, 60, 1000).len(), 60);
+    assert!((50_000..=60_000).contains(&due_in(4)));
     rig.clock.advance(secs(61));
-    assert_eq!(rig.claim(4, 60, 300), numbers(0..50));
-    assert!((19_000..=29_000).contains(&due_in(5)));
+    assert_eq!(rig.claim(5, 60, 1000), numbers(2920..2940));
+    assert!((19_000..=29_000).contains(&due_in(6)));
+    rig.clock.advance(secs(30));
+    assert_eq!(rig.claim(7, 60, 1000), numbers(2900..2920));
+}
+
+#[test]
+fn what_is_gone_from_there_is_not_the_oldest_any_more() {
+    let rig = Rig::new();
+    let places = post(&rig, &message(""), 0..100);
+    let ends = || [rig.stats(QUEUE).oldest, rig.stats(QUEUE).newest].map(|spot| spot.unwrap().place);
+    rig.claim(1, 5, 60);
+    rig.delete(&places[..3], Guard::Any);
+    assert_eq!(ends(), [places[3], places[99]]);
+    rig.delete(&places[60..], Guard::Any);
+    rig.delete(&places[50..60], Guard::Any);
+    assert_eq!(ends(), [places[3], places[49]]);
 }
 
 #[test]
