@@ -2,7 +2,7 @@
 //!
 //! Each claim changes their states, and so does each deletion after it. Among the other blocks, every queue would have
 //! pages of its own to write for that. So while a block is at the front, its states lie in a table in which those of
-//! many queues share a page, and so does whatever changes next. Its row among the blocks stays as it was and stands for
+//! many queues share a page. Its row among the blocks stays as it was and stands for
 //! it in the indexes: it says that there are ready messages, though there may be none by now, and it may say of
 //! the next wake too late an instant. So whoever looks for what is due looks into the front, too.
 

@@ -3,7 +3,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `id` | how queues, lanes and places become integer keys |
-//! | `block`, `blocks`, `open` | the states of 64 neighbouring messages in one row; the writer's copy of such rows; the last of a queue |
+//! | `block`, `blocks` | the states of 64 neighbouring messages in one row; the writer's copy of such rows |
+//! | `open`, `front` | where the last of a queue lies, and those that are claimed from |
 //! | `body`, `run`, `runs`, `bodies` | what never changes of a message; in one row with others; in memory; the writer's side |
 //! | `varint` | numbers in few bytes |
 //! | `ledger`, `queue`, `count`, `due` | what the writing thread keeps in memory: headers and counts, when queues fall due |

@@ -1,4 +1,5 @@
--- A pool's file, version 4; what later ones add lies beside this. docs/architecture.md says what a pool promises; pool/mod.rs how it is kept.
+-- A pool's file, version 4; what later ones add lies beside this. docs/architecture.md says what a pool
+-- promises; pool/mod.rs how it is kept.
 
 -- What the service says of each queue. `id` is the queue's id with its top bit flipped, so that
 -- SQLite's signed order is the order of the ids.
