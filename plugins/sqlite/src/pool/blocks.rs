@@ -145,7 +145,7 @@ impl Blocks {
 
     /// Brings a block of a main lane, which is in memory, to the front, if its row can stand for it there. True: it was
     /// not there before.
-    pub fn to_front(&mut self, key: i64) -> bool {
+    pub fn bring_to_front(&mut self, key: i64) -> bool {
         let has_ready = |row: Summary| row.ready == 1;
         let Some(known) = self.known.get_mut(&key) else { return false };
         let comes = !known.open && !known.front && known.row.is_some_and(has_ready);
@@ -157,7 +157,7 @@ impl Blocks {
     ///
     /// # Errors
     /// The driver's; `Corrupt`.
-    pub fn from_front(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
+    pub fn take_from_front(&mut self, connection: &Connection, key: i64) -> Outcome<()> {
         self.load(connection, key)?;
         if let Some(known) = self.known.get_mut(&key).filter(|known| known.front) {
             known.front = false;

@@ -25,13 +25,13 @@ const MOST: usize = 2;
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn claimed_from(ledger: &mut Ledger, queue: &mut Queue, key: i64) -> Outcome<()> {
-    if !ledger.blocks.to_front(key) {
+    if !ledger.blocks.bring_to_front(key) {
         return Ok(());
     }
     queue.front.retain(|known| *known != key);
     queue.front.push(key);
     if queue.front.len() > MOST {
-        ledger.blocks.from_front(&ledger.connection, queue.front.remove(0))?;
+        ledger.blocks.take_from_front(&ledger.connection, queue.front.remove(0))?;
     }
     Ok(())
 }
