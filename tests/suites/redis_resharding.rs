@@ -98,6 +98,21 @@ async fn nothing_is_done_half_way_while_a_slot_is_moved() {
 }
 
 #[tokio::test]
+async fn queues_are_made_also_while_the_slot_is_moved_that_knows_of_all() {
+    let cluster = Cluster::in_memory(0);
+    let uri = format!("{}&timeout_ms=20000", cluster.uri());
+    let host = Host::with().top(&format!("default_pool = {uri:?}")).start().await;
+    // Nobody has used a placement yet, so that the key is not there, and is asked for where it is to go.
+    let moving = cluster.begin_move(cluster.slot("sukkal:tags"));
+    let (client, path) = (host.client().clone(), host.queue("q").path("/messages"));
+    let mut posting = tokio::spawn(async move { client.post(&path, json!({ "messages": [{ "body": 1 }] })).await });
+    let waits = tokio::time::timeout(Duration::from_secs(1), &mut posting).await;
+    assert!(waits.is_err(), "it is repeated until the slot is there: {waits:?}");
+    cluster.finish_move(&moving);
+    posting.await.expect("the post does not panic").expect(201);
+}
+
+#[tokio::test]
 async fn what_falls_due_while_its_slot_is_moved_does_so_afterwards() {
     let cluster = Cluster::in_memory(0);
     let host = host_over(&cluster).await;

@@ -4,19 +4,15 @@
 //! does not know is sent whole, which makes it known.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::vec::IntoIter;
 
 use redis::{Cmd, ToRedisArgs, Value};
 use sukkal_plugin_sdk::store::refusal;
-use sukkal_plugin_sdk::tokio::time::sleep;
 use sukkal_plugin_sdk::{Bytes, Call, Error, Place, Result};
 
 use crate::error;
 use crate::server::{Answer, Effect, Server};
-
-/// The pause before data are asked for again that were being moved.
-const MOVING: Duration = Duration::from_millis(50);
 
 /// A script.
 pub struct Script {
@@ -203,13 +199,7 @@ impl Server {
             match self.step(call, &request).await? {
                 Step::Done(reply) => return Ok(reply),
                 Step::Again => {}
-                Step::Moving(error) => {
-                    let left = self.timeout().saturating_sub(begun.elapsed());
-                    if left.min(call.remaining(self.host().now())) <= MOVING {
-                        return Err(error);
-                    }
-                    sleep(MOVING).await;
-                }
+                Step::Moving(error) => self.wait_for_move(call, begun, error).await?,
             }
         }
     }

@@ -26,6 +26,9 @@ use crate::uri::Servers;
 /// After so long without an answer it is seen whether another node of the cluster gives it.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// The pause before data are asked for again that were being moved.
+const MOVING: Duration = Duration::from_millis(50);
+
 /// The servers of one pool.
 pub struct Server {
     lines: Arc<Lines>,
@@ -185,16 +188,32 @@ impl Server {
         }
     }
 
-    /// The same, of a command that is no script.
+    /// The same, of a command that is no script, and again while the data are being moved.
     ///
     /// # Errors
-    /// As of [`Server::send`].
+    /// As of [`Server::send`]. `Unavailable`: moving the data takes longer than an answer may.
     pub async fn plain(&self, call: &Call, effect: Effect, command: &Cmd) -> Result<Value> {
-        match self.send(call, effect, command).await? {
-            Answer::Value(value) => Ok(value),
-            Answer::Moving(error) => Err(error),
-            Answer::NoScript => Err(error::unexpected("NOSCRIPT to a command that is none")),
+        let begun = Instant::now();
+        loop {
+            match self.send(call, effect, command).await? {
+                Answer::Value(value) => return Ok(value),
+                Answer::Moving(error) => self.wait_for_move(call, begun, error).await?,
+                Answer::NoScript => return Err(error::unexpected("NOSCRIPT to a command that is none")),
+            }
         }
+    }
+
+    /// Waits a moment for data that are being moved.
+    ///
+    /// # Errors
+    /// What was answered instead: since then as much time has passed as an answer may take.
+    pub async fn wait_for_move(&self, call: &Call, since: Instant, answer: Error) -> Result<()> {
+        let left = self.timeout.saturating_sub(since.elapsed());
+        if left.min(call.remaining(self.host.now())) <= MOVING {
+            return Err(answer);
+        }
+        tokio::time::sleep(MOVING).await;
+        Ok(())
     }
 }
 
