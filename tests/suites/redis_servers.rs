@@ -132,6 +132,23 @@ async fn a_pool_states_what_its_server_keeps_and_warns_of_the_rest() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_one_node_can_take_along_is_warned_of() {
+    let cluster = Cluster::in_memory(0);
+    let warns = async || {
+        let (_, health) = open(&cluster.uri()).await.unwrap();
+        health.warnings.iter().any(|told| told.contains("cluster-require-full-coverage no"))
+    };
+    let set = |node: &Redis, value: &str| {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", value]).expect("the node answers");
+    };
+    assert!(warns().await);
+    cluster.nodes.iter().for_each(|node| set(node, "no"));
+    assert!(!warns().await);
+    set(&cluster.nodes[1], "yes");
+    assert!(warns().await, "also where it is one node alone");
+}
+
+#[tokio::test]
 async fn a_pool_that_may_not_ask_says_so() {
     let redis = Redis::with("user sukkal on >secret ~* &* +@all -config\n");
     let uri = redis.uri().replace("//", "//sukkal:secret@");

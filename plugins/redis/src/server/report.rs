@@ -38,6 +38,8 @@ pub struct Report {
     pub fails_over: bool,
     /// Slots of a cluster that one node takes in, and no other gives away.
     pub half_moved: Vec<u16>,
+    /// Whether a cluster serves nothing at all while one of its slots has no master.
+    pub all_or_nothing: bool,
 }
 
 impl Report {
@@ -80,6 +82,13 @@ impl Report {
             ),
         }
         warnings.extend(slots::warning(&self.half_moved));
+        if self.all_or_nothing {
+            warnings.push(
+                "a node that is away, and has no replica to take over, takes all queues along; set \
+                 cluster-require-full-coverage no"
+                    .to_owned(),
+            );
+        }
         warnings
     }
 }
@@ -158,7 +167,8 @@ pub async fn read(server: &Server, call: &Call) -> Result<Report> {
     let synced = synced.map(|all| logged == Some(true) && all.iter().all(|synced| synced == "always"));
     let fails_over = server.replicas == 0 && (server.connector().fails_over() || replicas(server, call).await?);
     let half_moved = half_moved(server, call).await?;
-    Ok(Report { eviction, synced, logged, fails_over, half_moved })
+    let all_or_nothing = all_or_nothing(server, call).await?;
+    Ok(Report { eviction, synced, logged, fails_over, half_moved, all_or_nothing })
 }
 
 /// A setting of each server; none, if we may not ask.
@@ -199,6 +209,15 @@ async fn half_moved(server: &Server, call: &Call) -> Result<Vec<u16>> {
         Err(error) if is_forbidden(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether one master of a cluster, at least, answers nothing while a slot has none; no, if we may not ask.
+async fn all_or_nothing(server: &Server, call: &Call) -> Result<bool> {
+    if !server.connector().is_cluster() {
+        return Ok(false);
+    }
+    let covered = setting(server, call, "cluster-require-full-coverage").await?;
+    Ok(covered.is_some_and(|all| all.iter().any(|covered| covered == "yes")))
 }
 
 /// Refused by the server's access rules, or a command that its operator has renamed.
