@@ -53,6 +53,7 @@ mod queues;
 mod redis_failures;
 mod redis_foreign;
 mod redis_nodes;
+mod redis_refusals;
 mod redis_replicas;
 mod redis_resharding;
 mod redis_rights;

@@ -127,10 +127,38 @@ fn of_code(error: &RedisError) -> Failure {
         // It waited for replicas when the master was made one: what it had done may be undone.
         return unavailable("the store of this pool has no master now", error).retry_after(SOON).unknown();
     }
+    if is(PROTECTED) || text.contains(CROWDED) {
+        return turned_away(&text);
+    }
     if is("BUSY") || is("UNKILLABLE") {
         return unavailable("the store of this pool is busy", error).retry_after(SOON);
     }
     Failure::of(Error::internal("the store of this pool refused a command; see the log").detail(error).unknown())
+}
+
+/// The server takes no connection; what it says to whoever comes.
+pub fn turned_away(words: &str) -> Failure {
+    // The rest of a long refusal is advice for who sits at the server.
+    let first = words.split(". ").next().unwrap_or(words);
+    let error = Error::unavailable("the store of this pool turns connections away").detail(first).retry_after(SOON);
+    Failure::of(error).mend(if words.contains(PROTECTED) {
+        "give its default user a password, or set protected-mode no where its network is safe"
+    } else if words.contains(CROWDED) {
+        "raise its maxclients, or end what else is connected"
+    } else {
+        "see the log"
+    })
+}
+
+/// How Redis begins to tell whoever comes from elsewhere that it serves its own machine alone.
+const PROTECTED: &str = "DENIED";
+/// What it says where there are too many connections.
+const CROWDED: &str = "max number of clients reached";
+
+/// What answers is a replica: nothing can be written there.
+pub fn is_replica() -> Failure {
+    let error = Error::unavailable("the store of this pool has no master now").detail("it is a replica");
+    Failure::of(error.retry_after(SOON)).mend("name the master")
 }
 
 fn refused_user(error: &RedisError) -> Failure {

@@ -16,9 +16,9 @@ use redis::{
 use sukkal_plugin_sdk::tokio::time::timeout;
 use sukkal_plugin_sdk::{Error, Result, tracing};
 
-use super::lines::Link;
-use super::report;
+use super::lines::{self, Link};
 use super::slots::Owners;
+use super::{refusal, report};
 use crate::error::{self, Failure};
 use crate::settings::Settings;
 use crate::uri::{Address, Kind, Servers, User};
@@ -63,10 +63,10 @@ impl Connector {
         matches!(self.servers.kind, Kind::Sentinel { .. })
     }
 
-    /// Looks at what answers: a single server may be a node of a cluster, or too old.
+    /// Looks at what answers: a single server may be a node of a cluster, or too old, or a replica.
     ///
     /// # Errors
-    /// `Invalid`: it cannot be a pool. `Unavailable`: nothing answers.
+    /// `Invalid`: it cannot be a pool. `Unavailable`: nothing answers, or no master.
     pub async fn recognise(&mut self) -> Result<()> {
         let link = self.connect().await.map_err(|failure| failure.at(&self.servers))?;
         let said = report::identity(link, self.patience).await?;
@@ -74,6 +74,10 @@ impl Connector {
             let ((major, minor), (least, least_minor)) = (version, report::OLDEST);
             let text = format!("the server is Redis {major}.{minor}; {least}.{least_minor} or newer is needed");
             return Err(Error::invalid(text));
+        }
+        let is_cluster = said.mode.as_deref() == Some("cluster");
+        if said.is_replica && !is_cluster {
+            return Err(error::is_replica().at(&self.servers));
         }
         match (said.mode.as_deref(), &self.servers.kind) {
             (Some("sentinel"), _) => Err(Error::invalid("the uri names a Sentinel; add master=NAME")),
@@ -102,7 +106,12 @@ impl Connector {
             }
         };
         match timeout(self.patience, connecting).await {
-            Ok(connected) => connected.map_err(|error| error::not_connected(&error)),
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) if lines::is_lost(&error) => {
+                let heard = refusal::heard(&self.servers).await;
+                Err(heard.map_or_else(|| error::not_connected(&error), |words| error::turned_away(&words)))
+            }
+            Ok(Err(error)) => Err(error::not_connected(&error)),
             Err(_) => {
                 let text = format!("no connection within {} ms", self.patience.as_millis());
                 Err(Failure::of(error::unreachable(text)))

@@ -1,13 +1,13 @@
 //! Connections that are made again when they are needed and gone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, join3};
 use redis::aio::MultiplexedConnection;
 use redis::cluster_async::ClusterConnection;
-use redis::{RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use sukkal_plugin_sdk::tokio::sync::{Mutex, OwnedMutexGuard};
 use sukkal_plugin_sdk::{Error, Result, tokio, tracing};
 
@@ -47,6 +47,16 @@ pub struct Lines {
     attempts: Arc<Mutex<Attempts>>,
     /// Held by the one who seeks the server of a key.
     pace: Mutex<Pace>,
+    given_up: GivenUp,
+}
+
+/// Why a connection was given up last. Where nothing can be written, each that is made anew is given up in turn, for
+/// the same reason, which is told once.
+#[derive(Default)]
+struct GivenUp {
+    /// Whether one was, since something was written.
+    any: AtomicBool,
+    told: std::sync::Mutex<String>,
 }
 
 /// How often the server of a silent key is sought, over all who seek one.
@@ -77,7 +87,15 @@ impl Lines {
     /// Places for so many connections.
     pub fn new(connector: Connector, count: usize, waits: bool) -> Lines {
         let lines = std::iter::repeat_with(Line::default).take(count).collect();
-        Lines { connector, lines, waits, next: AtomicUsize::new(0), attempts: Arc::default(), pace: Mutex::default() }
+        Lines {
+            connector,
+            lines,
+            waits,
+            next: AtomicUsize::new(0),
+            attempts: Arc::default(),
+            pace: Mutex::default(),
+            given_up: GivenUp::default(),
+        }
     }
 
     /// How they are made.
@@ -120,15 +138,24 @@ impl Lines {
         Ok(live)
     }
 
-    /// Gives a connection up that broke or fell silent, unless it has been replaced already. Those
-    /// who wait for an answer on it may still get theirs.
-    pub fn drop_link(&self, number: u64) {
+    /// Gives a connection up that broke, fell silent or leads to a server that takes no writes, unless it has been
+    /// replaced already. Those who wait for an answer on it may still get theirs.
+    pub fn drop_link(&self, number: u64, reason: &Error) {
         for line in &self.lines {
             let mut live = line.0.write().unwrap_or_else(PoisonError::into_inner);
             if live.as_ref().is_some_and(|(_, there)| *there == number) {
-                tracing::warn!("the connection to the server is given up, to be made again");
                 *live = None;
+                if self.given_up.is_news(reason) {
+                    tracing::warn!(error = %reason, "the connection to the server is given up, to be made again");
+                }
             }
+        }
+    }
+
+    /// Something was written: a connection that is given up after that is one of a new story.
+    pub fn wrote(&self) {
+        if self.given_up.any.load(Ordering::Relaxed) {
+            self.given_up.any.store(false, Ordering::Relaxed);
         }
     }
 
@@ -201,6 +228,16 @@ impl Lines {
     }
 }
 
+impl GivenUp {
+    /// Whether this reason has not been told yet.
+    fn is_news(&self, reason: &Error) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = self.any.swap(true, Ordering::Relaxed) && *told == reason.message;
+        told.clone_from(&reason.message);
+        !is_same
+    }
+}
+
 impl Pace {
     /// Waits until it is time for another attempt. Where none was made for long, that is at once.
     async fn turn(&mut self) {
@@ -252,10 +289,13 @@ impl Attempts {
 /// Whether an error means that the connection is of no use any more, or leads to a server that is
 /// no longer the right one.
 pub fn breaks(error: &RedisError) -> bool {
-    use redis::ErrorKind;
     match error.kind() {
         ErrorKind::Server(kind) => matches!(kind, ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown),
-        ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => true,
-        _ => error.is_unrecoverable_error(),
+        _ => is_lost(error) || error.is_unrecoverable_error(),
     }
+}
+
+/// Whether an error means that nothing leads to a server, or no more.
+pub fn is_lost(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::ClusterConnectionNotFound)
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod lines;
+mod refusal;
 mod report;
 mod slots;
 
@@ -121,7 +122,12 @@ impl Server {
         let replicas = if effect == Effect::Reads { 0 } else { self.replicas };
         let is_cluster = matches!(link, Link::Cluster(..));
         match self.answer(&mut link, number, command, replicas, left).await {
-            Some(Ok((value, had))) if had >= replicas => Ok(Answer::Value(value)),
+            Some(Ok((value, had))) if had >= replicas => {
+                if effect == Effect::Writes {
+                    self.lines.wrote();
+                }
+                Ok(Answer::Value(value))
+            }
             Some(Ok((_, had))) => Err(error::too_few_replicas(had, replicas).into()),
             // Of a cluster's nodes one has not answered: the driver has a time-out, too.
             Some(Err(error)) if !(is_cluster && error.is_timeout()) => {
@@ -133,20 +139,21 @@ impl Server {
                     }
                     _ => {}
                 }
-                let is_broken = lines::breaks(&error);
+                let (is_broken, error) = (lines::breaks(&error), error::of_driver(&error));
                 if is_broken {
-                    self.lines.drop_link(number);
+                    self.lines.drop_link(number, &error);
                 }
-                Err(Failed { error: error::of_driver(&error), is_broken })
+                Err(Failed { error, is_broken })
             }
             Some(Err(_)) | None => {
                 // A cluster's connection leads to all nodes: those that answer are not given up with the one that does
                 // not.
                 let is_broken = is_cluster && !self.lines.has(number);
+                let error = error::silent(left);
                 if !is_cluster {
-                    self.lines.drop_link(number);
+                    self.lines.drop_link(number, &error);
                 }
-                Err(Failed { error: error::silent(left), is_broken })
+                Err(Failed { error, is_broken })
             }
         }
     }

@@ -22,6 +22,8 @@ pub struct Identity {
     pub version: Option<(u32, u32)>,
     /// `standalone`, `sentinel` or `cluster`.
     pub mode: Option<String>,
+    /// Whether it takes what a master tells it, and nothing from us.
+    pub is_replica: bool,
 }
 
 /// How the servers of a pool keep what they are given: of each thing, the least that any of them says.
@@ -95,7 +97,7 @@ impl Report {
 
 /// Asks who answers. What is not told is left out.
 pub async fn identity(mut link: Link, patience: Duration) -> Result<Identity> {
-    let asked = tokio_timeout(patience, ask_one(&mut link, "INFO", &["server"])).await?;
+    let asked = tokio_timeout(patience, ask_one(&mut link, "INFO", &[])).await?;
     let text = match asked {
         Ok(value) => text(&value),
         // Users can be kept from asking.
@@ -107,7 +109,8 @@ pub async fn identity(mut link: Link, patience: Duration) -> Result<Identity> {
         let mut parts = version.split('.').map(str::parse);
         Some((parts.next()?.ok()?, parts.next()?.ok()?))
     });
-    Ok(Identity { version, mode: field("redis_mode").map(|mode| mode.trim().to_owned()) })
+    let word = |name: &str| field(name).map(|word| word.trim().to_owned());
+    Ok(Identity { version, mode: word("redis_mode"), is_replica: word("role").as_deref() == Some("slave") })
 }
 
 async fn tokio_timeout<T>(patience: Duration, asking: impl Future<Output = T>) -> Result<T> {
