@@ -14,7 +14,7 @@ cases! { CatalogBench:
     "catalog.commit.revisions" revisions "revisions rise, and those of a record made anew are new"
     "catalog.commit.race" race "of commits that expect the same revision one is made"
     "catalog.commit.bounds" bounds "100 changes are taken; more, or two of one record, are refused"
-    "catalog.commit.any_bytes" any_bytes "values and names of any characters are kept to the byte"
+    "catalog.commit.any_bytes" any_bytes "values, names and projects of any characters are kept to the byte"
 }
 
 async fn put(bench: CatalogBench) -> Result<(), Failure> {
@@ -136,5 +136,13 @@ async fn any_bytes(bench: CatalogBench) -> Result<(), Failure> {
         ensure_eq!(project.value(name).await?, Some("\0\u{1}é\u{10ffff}".into()), "the value under {name:?}");
     }
     ensure_eq!(project.count().await?, 9, "the names that are told apart");
+    let projects = ["\0", "\0\0", "\u{1}", "\u{1}0", "é", "e\u{301}", " ", "😀"].map(|end| project.beside(end));
+    for project in &projects {
+        project.put("a", "1").await?;
+        project.put("a\0b", "1").await?;
+    }
+    for project in &projects {
+        ensure_eq!(project.names(None, 9).await?, ["a", "a\0b"], "the names in {:?}", project.name);
+    }
     Ok(())
 }

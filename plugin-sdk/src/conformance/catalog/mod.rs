@@ -25,6 +25,11 @@ impl Project {
         Project { bench, name: format!("project {:x}", unique()) }
     }
 
+    /// Another, whose name goes on.
+    fn beside(&self, end: &str) -> Self {
+        Project { bench: self.bench.clone(), name: format!("{}{end}", self.name) }
+    }
+
     fn key(&self, name: &str) -> RecordKey {
         RecordKey::new("thing", self.name.clone(), name)
     }

@@ -8,7 +8,7 @@ const LONGEST: usize = 1024;
 /// The name of a record's document.
 ///
 /// # Errors
-/// `Invalid`: a part that is too long, or a zero byte where parts are told apart by one.
+/// `Invalid`: a part that is too long, or a zero byte in the kind.
 pub fn id(key: &RecordKey) -> Result<String> {
     let RecordKey { kind, project, name } = key;
     if [kind, project, name].iter().any(|part| part.len() > LONGEST) {
@@ -17,15 +17,19 @@ pub fn id(key: &RecordKey) -> Result<String> {
     Ok(prefix(kind, project)? + name)
 }
 
-/// What the names of all records of a kind and project begin with.
+/// What the names of all records of a kind and project begin with, and no others. A project with a zero byte, which
+/// parts are told apart by, is written without, and apart from all others by a zero byte at the very beginning.
 ///
 /// # Errors
-/// `Invalid`: a zero byte in one of them.
+/// `Invalid`: a zero byte in the kind, or no kind.
 pub fn prefix(kind: &str, project: &str) -> Result<String> {
-    if kind.contains('\0') || project.contains('\0') {
-        return Err(Error::invalid("a kind or project has no zero byte"));
+    if kind.is_empty() || kind.contains('\0') {
+        return Err(Error::invalid("a kind has a name, without a zero byte"));
     }
-    Ok(format!("{kind}\0{project}\0"))
+    Ok(match project.contains('\0') {
+        false => format!("{kind}\0{project}\0"),
+        true => format!("\0{kind}\0{}\0", project.replace('\u{1}', "\u{1}1").replace('\0', "\u{1}0")),
+    })
 }
 
 /// What comes after all names of a kind and project.
@@ -51,6 +55,15 @@ mod tests {
         assert!(names.iter().all(|name| *name >= prefix("queue", "p").unwrap()));
         assert!(names.iter().all(|name| *name < beyond("queue", "p").unwrap()));
         assert!(of("p\u{1}", "") >= beyond("queue", "p").unwrap());
-        assert!(prefix("queue", "p\0").is_err());
+        assert!(prefix("queue\0", "p").is_err());
+    }
+
+    #[test]
+    fn projects_of_any_characters_are_told_apart() {
+        let projects = ["", "p", "p\0", "p\0q", "\0", "\u{1}", "\0\u{1}", "p\u{1}0", "p\0\u{1}0", "p\u{1}0\0"];
+        let all = projects.map(|project| prefix("queue", project).unwrap());
+        for (at, one) in all.iter().enumerate() {
+            assert!(all.iter().enumerate().all(|(other, prefix)| other == at || !prefix.starts_with(one)), "{one:?}");
+        }
     }
 }

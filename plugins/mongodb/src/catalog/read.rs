@@ -93,7 +93,7 @@ fn all(kind: &str, project: &str) -> Result<Document> {
 
 fn record(mut found: Document, kind: String, project: String) -> Result<Record> {
     let id = found.get_str("_id").map_err(error::unexpected)?;
-    let name = id.splitn(3, '\0').nth(2).unwrap_or_default().to_owned();
+    let name = id.get(name::prefix(&kind, &project)?.len()..).unwrap_or_default().to_owned();
     let expires = match found.get("x") {
         Some(Bson::DateTime(expires)) => Some(Timestamp(expires.timestamp_millis())),
         _ => None,
