@@ -12,6 +12,7 @@ use super::id::LaneKey;
 use super::ledger::Ledger;
 use super::queue::Queue;
 use crate::error::Outcome;
+use crate::reserve::Leaves;
 
 pub const PUT: &str = "INSERT OR REPLACE INTO front (key, data) VALUES (?1, ?2)";
 pub const DELETE: &str = "DELETE FROM front WHERE key = ?1";
@@ -25,9 +26,11 @@ const MOST: usize = 2;
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn claimed_from(ledger: &mut Ledger, queue: &mut Queue, key: i64) -> Outcome<()> {
-    if !ledger.blocks.bring_to_front(key) {
+    // It has its row: a second place for it can be put off until the file has room.
+    if ledger.sparing || !ledger.blocks.bring_to_front(key) {
         return Ok(());
     }
+    ledger.leave(Leaves::Half);
     queue.front.retain(|known| *known != key);
     queue.front.push(key);
     if queue.front.len() > MOST {

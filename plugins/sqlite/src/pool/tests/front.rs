@@ -1,9 +1,10 @@
 //! The blocks of a queue that are claimed from.
 
-use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Release};
+use sukkal_plugin_sdk::{Guard, NewMessage, Place, Pool as _, Post, QueueId, Release};
 
 use super::super::snapshot::Snapshot;
-use super::{QUEUE, Rig, call, message, secs};
+use super::{QUEUE, Rig, call, message, queue, secs};
+use crate::settings::{Settings, Synchronous};
 
 fn number(rig: &Rig, sql: &'static str) -> i64 {
     let read = move |snapshot: &Snapshot<'_>| Ok(snapshot.connection.query_row(sql, [], |row| row.get(0))?);
@@ -23,7 +24,7 @@ fn falls_due(rig: &Rig) -> i64 {
 /// Posts so many messages that are alike but for their numbers.
 fn post(rig: &Rig, like: &NewMessage, numbers: std::ops::Range<usize>) -> Vec<Place> {
     let messages = numbers.map(|number| NewMessage { body: number.to_string().into(), ..like.clone() }).collect();
-    rig.post_all(sukkal_plugin_sdk::Post { client: "c".to_owned(), messages, ..Default::default() }).unwrap().places
+    rig.post_all(Post { client: "c".to_owned(), messages, ..Post::default() }).unwrap().places
 }
 
 fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
@@ -49,7 +50,7 @@ fn two_blocks_of_a_queue_are_there_at_the_most_and_none_once_it_is_empty() {
     assert_eq!(blocks(&rig), (0, 0));
     post(&rig, &message(""), 0..200);
     assert_eq!(rig.pop(10), numbers(0..10));
-    rig.run(rig.pool().purge(&call(), &super::queue(QUEUE, 1), super::ALL)).unwrap();
+    rig.run(rig.pool().purge(&call(), &queue(QUEUE, 1), super::ALL)).unwrap();
     assert_eq!(blocks(&rig), (0, 0));
 }
 
@@ -119,6 +120,22 @@ fn what_is_gone_from_there_is_not_the_oldest_any_more() {
     rig.delete(&places[60..], Guard::Any);
     rig.delete(&places[50..60], Guard::Any);
     assert_eq!(ends(), [places[3], places[49]]);
+}
+
+#[test]
+fn claims_go_on_in_many_queues_of_a_full_file() {
+    let rig = Rig::with(Settings { max_mib: 4, synchronous: Synchronous::Normal, ..Settings::default() });
+    let post = || Post { client: "c".to_owned(), messages: vec![message("m"); 70], ..Post::default() };
+    let stored = |id: &QueueId| {
+        let id = *id;
+        rig.configure(id, 1, None).is_ok() && rig.run(rig.pool().post(&call(), &queue(id, 1), post())).is_ok()
+    };
+    let queues: Vec<_> = (1..5000).map(QueueId).take_while(stored).collect();
+    assert!((1000..4000).contains(&queues.len()), "{}", queues.len());
+    // So many claims have room in what is held back; the front of so many queues would not.
+    for id in queues.into_iter().take(1000) {
+        assert_eq!(rig.claim_in(id, id.0.into(), 10, 60).batch.messages.len(), 10, "{id:?}");
+    }
 }
 
 #[test]
