@@ -27,10 +27,11 @@ async fn bodies(service: &Service, queue: &str) -> String {
     service.ask(Action::MessageList).queue(queue).param("echo", "true").send().await
 }
 
-/// Asks until the answer is as it is due; the last one, if it never is.
+/// Asks until the answer is as it is due; the last one, if it never is. What another host is to remove is left to it for up
+/// to four seconds, so that takes up to six and a half with the rounds around them.
 async fn until(due: &str, ask: impl AsyncFn() -> String) -> String {
     let mut answer = ask().await;
-    for _ in 0..200 {
+    for _ in 0..500 {
         if answer == due {
             break;
         }
