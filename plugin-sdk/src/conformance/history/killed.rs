@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::failed;
 use super::model::Model;
 use super::play::{Scene, Stop};
 use super::step::{Event, Step};
@@ -40,10 +41,7 @@ pub async fn live(
     kill: impl FnOnce(&Saved),
 ) -> Result<(), Failure> {
     bench.must_be_kept()?;
-    match play(bench, steps, saved, kill).await {
-        Ok(()) | Err(Stop::Undecided) => Ok(()),
-        Err(Stop::Failed(failure)) => Err(failure),
-    }
+    failed(play(bench, steps, saved, kill).await)
 }
 
 async fn play(bench: PoolBench, steps: &[Step], saved: Option<Saved>, kill: impl FnOnce(&Saved)) -> Result<(), Stop> {

@@ -75,8 +75,9 @@ struct Tries {
     many: u32,
 }
 
-/// How long one history may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one step of a history may take, or one round of several clients. A whole history takes longer where the store
+/// is slow.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn one_by_one(bench: PoolBench) -> Result<(), Failure> {
     let restarts = bench.reopen.is_some() && bench.capabilities()?.is_kept();
@@ -87,14 +88,14 @@ async fn one_by_one(bench: PoolBench) -> Result<(), Failure> {
         && let Some(steps) = search.history()
     {
         let mut scene = None;
-        let outcome = bounded(async {
-            scene = Some(Scene::begin(&open).await?);
+        let outcome = async {
+            scene = Some(answered(Scene::begin(&open)).await??);
             drop(open);
             live(&mut scene, &steps, restarts).await
-        });
+        };
         let outcome = outcome.await;
         bench = scene.map(|scene| scene.queue.bench);
-        search.told(steps, outcome);
+        search.told(steps, failed(outcome));
     }
     search.verdict()
 }
@@ -105,10 +106,10 @@ async fn live(scene: &mut Option<Scene>, steps: &[Step], restarts: bool) -> Resu
             && step.event == Event::Restart
             && let Some(open) = scene.take()
         {
-            *scene = Some(open.restart().await?);
+            *scene = Some(answered(open.restart()).await??);
         }
         if let Some(scene) = scene {
-            scene.step(step, true).await?;
+            answered(scene.step(step, true)).await??;
         }
     }
     Ok(())
@@ -117,17 +118,22 @@ async fn live(scene: &mut Option<Scene>, steps: &[Step], restarts: bool) -> Resu
 async fn at_once(bench: PoolBench) -> Result<(), Failure> {
     let mut search = Search::new(Kind::AtOnce, &bench.effort);
     while let Some(steps) = search.history() {
-        let outcome = bounded(together::live(&bench, &steps)).await;
-        search.told(steps, outcome);
+        let outcome = together::live(&bench, &steps).await;
+        search.told(steps, failed(outcome));
     }
     search.verdict()
 }
 
-/// Awaits a history's end. A store that does not answer fails it.
-async fn bounded(history: impl Future<Output = Result<(), Stop>>) -> Result<(), Failure> {
-    match tokio::time::timeout(PATIENCE, history).await {
-        Ok(Ok(()) | Err(Stop::Undecided)) => Ok(()),
-        Ok(Err(Stop::Failed(failure))) => Err(failure),
-        Err(_) => Err(Failure::Broken(format!("no answer within {} s", PATIENCE.as_secs()))),
+/// Awaits what comes of a step. A store that does not answer fails it.
+async fn answered<T>(step: impl Future<Output = T>) -> Result<T, Failure> {
+    let silent = |_| Failure::Broken(format!("no answer within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, step).await.map_err(silent)
+}
+
+/// What a history comes to that ended so.
+fn failed(outcome: Result<(), Stop>) -> Result<(), Failure> {
+    match outcome {
+        Ok(()) | Err(Stop::Undecided) => Ok(()),
+        Err(Stop::Failed(failure)) => Err(failure),
     }
 }

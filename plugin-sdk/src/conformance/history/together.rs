@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::answered;
 use super::model::{ClaimName, Known, Model, numbers, plain};
 use super::play::{Scene, Stop, delete, new_claim, post, release};
 use super::step::{Event, Step, secs};
@@ -42,22 +43,22 @@ fn lock(board: &Shared) -> MutexGuard<'_, Board> {
 /// # Errors
 /// Something does not hold.
 pub async fn live(bench: &PoolBench, steps: &[Step]) -> Result<(), Stop> {
-    let mut scene = Scene::begin(bench).await?;
+    let mut scene = answered(Scene::begin(bench)).await??;
     let mut board = Board::default();
     for round in steps.split_inclusive(|step| step.event.to_all()) {
         scene.settle(MARGIN);
         let next = scene.model.next_instant(scene.now());
         board.model = std::mem::take(&mut scene.model);
         let shared = Shared::new(Mutex::new(board));
-        let outcome = at_once(&scene.queue, &shared, round).await;
+        let outcome = answered(at_once(&scene.queue, &shared, round)).await?;
         board = std::mem::take(&mut *lock(&shared));
         scene.decided(outcome.and_then(|()| board.all_posted()), next)?;
         scene.model = std::mem::take(&mut board.model);
         scene.model.messages.sort_unstable_by_key(|message| message.place);
-        let outcome = scene.model.compare(&scene.queue).await;
+        let outcome = answered(scene.model.compare(&scene.queue)).await?;
         scene.decided(outcome, next)?;
         if let Some(Step { event: pass @ Event::Pass { .. }, .. }) = round.last() {
-            scene.step(&Step { client: 0, event: *pass }, true).await?;
+            answered(scene.step(&Step { client: 0, event: *pass }, true)).await??;
         }
     }
     Ok(())
