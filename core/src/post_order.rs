@@ -20,7 +20,15 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// The posts of one connection.
 #[derive(Clone, Debug, Default)]
-pub struct PostOrder(Arc<Mutex<HashMap<Arc<str>, Line>>>);
+pub struct PostOrder(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    by_queue: HashMap<Arc<str>, Line>,
+    /// How many places were given. No line begins with a ticket that one before it has given: who waits no more may
+    /// leave when that is gone.
+    n_given: u64,
+}
 
 /// A post's place among those of its connection to its queue. It is given up when dropped.
 #[derive(Debug)]
@@ -81,14 +89,16 @@ impl PostOrder {
     /// The next place among the posts to a queue.
     pub fn turn(&self, queue: &str) -> Turn {
         let mut lines = self.lock();
-        let queue = lines.get_key_value(queue).map_or_else(|| Arc::from(queue), |(known, _)| known.clone());
-        let line = lines.entry(queue.clone()).or_default();
+        let Lines { by_queue, n_given } = &mut *lines;
+        let queue = by_queue.get_key_value(queue).map_or_else(|| Arc::from(queue), |(known, _)| known.clone());
+        let line = by_queue.entry(queue.clone()).or_insert_with(|| Line { first: *n_given, ..Line::default() });
         let ticket = line.first + line.slots.len() as u64;
         line.slots.push_back(Slot::Coming);
+        *n_given += 1;
         Turn { order: self.clone(), queue, ticket, is_left: AtomicBool::new(false) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Line>> {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,10 +144,10 @@ impl Turn {
 
     fn with_line<T>(&self, change: impl FnOnce(&mut Line, u64) -> T) -> Option<T> {
         let mut lines = self.order.lock();
-        let line = lines.get_mut(&*self.queue)?;
+        let line = lines.by_queue.get_mut(&*self.queue)?;
         let changed = change(line, self.ticket);
         if line.slots.is_empty() {
-            lines.remove(&*self.queue);
+            lines.by_queue.remove(&*self.queue);
         }
         Some(changed)
     }
@@ -317,7 +327,10 @@ mod tests {
         turns[2].leave();
         assert_eq!(led(told.remove(0)).await.0.client, "other");
         drop(turns);
-        assert!(led(told.remove(0)).await.0.client == "c" && order.lock().is_empty(), "nothing is left behind");
+        assert!(
+            led(told.remove(0)).await.0.client == "c" && order.lock().by_queue.is_empty(),
+            "nothing is left behind"
+        );
     }
 
     #[tokio::test]
@@ -351,6 +364,23 @@ mod tests {
         turns[0].put_back(followers);
         turns[0].leave();
         assert!(led(told.next().expect("two are told")).await.1, "the one behind it leads");
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_no_more_and_leaves_late_takes_nobodys_place() {
+        let order = PostOrder::default();
+        let [first, late] = [(); 2].map(|()| Arc::new(order.turn("q")));
+        let told = ready(&late, "p", post("c", 1));
+        tokio::task::yield_now().await;
+        told.abort();
+        assert!(told.await.is_err(), "it is over");
+        first.leave();
+        let [next, behind] = [(); 2].map(|()| Arc::new(order.turn("q")));
+        let told = ready(&behind, "p", post("c", 1));
+        tokio::task::yield_now().await;
+        drop(late);
+        next.leave();
+        led(told).await;
     }
 
     #[tokio::test]
