@@ -75,14 +75,15 @@ pub(crate) async fn egress(
     outcome
 }
 
-/// Gives back what nobody gets. Where it fails the messages are free when the claim expires.
-pub(crate) async fn release(service: &Service, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
+/// Gives back what nobody gets. Where the store does not take it that goes on, while the client is answered.
+pub(crate) async fn release(service: &Arc<Service>, call: &Call, queue: &Arc<Queue>, id: ClaimId) {
     if let Err(error) = try_release(service, call, queue, id).await {
-        not_released(queue, &error);
+        tracing::debug!(%error, queue = queue.name, project = queue.project, "a claim is to be released again");
+        service.waits.give_back(service.clone(), queue.clone(), id, false);
     }
 }
 
-/// The same.
+/// Gives it back once.
 ///
 /// # Errors
 /// The store's.

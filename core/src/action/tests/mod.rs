@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sukkal_plugin_sdk::Action;
 use sukkal_plugin_sdk::load::{CallObserver, CallOutcome};
+use sukkal_plugin_sdk::Action;
 use tokio::sync::Notify;
 
 use self::service::Service;
@@ -117,6 +117,18 @@ async fn a_claim_that_fails_on_its_way_out_does_not_count() {
     service.post(&["1"]).await;
     let broken = service.ask(Action::ClaimCreate).header("break", "").send().await;
     assert!(broken.starts_with("Unavailable"), "{broken}");
+    let claimed = service.ask(Action::ClaimCreate).send().await;
+    assert!(claimed.ends_with(" count 1 1"), "{claimed}");
+}
+
+#[tokio::test]
+async fn a_claim_that_fails_on_its_way_out_is_given_back_though_its_pool_does_not_answer_at_first() {
+    let service = Service::filtered();
+    service.post(&["1"]).await;
+    service.headers.fail_release();
+    let broken = service.ask(Action::ClaimCreate).header("break", "").send().await;
+    assert!(broken.starts_with("Unavailable"), "{broken}");
+    eventually("it is tried again", || service.headers.releases() > 0).await;
     let claimed = service.ask(Action::ClaimCreate).send().await;
     assert!(claimed.ends_with(" count 1 1"), "{claimed}");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sukkal_plugin_sdk::load::{CallObserver, LoadedFilter, OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{
-    Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response, Target,
-    Transport, Verdict,
+    self as sdk, Action, Call, Filter, Interest, Message, Moment, NewMessage, Reader, Request, RequestId, Response,
+    Target, Transport, Verdict,
 };
 
 use super::opener::Stores;
@@ -48,7 +48,7 @@ impl Filter for Breaking {
         _state: &mut (),
         request: &Request,
         _messages: &mut Vec<NewMessage>,
-    ) -> sukkal_plugin_sdk::Result<Verdict> {
+    ) -> sdk::Result<Verdict> {
         broken(request)
     }
 
@@ -58,14 +58,14 @@ impl Filter for Breaking {
         _state: &mut (),
         reader: &Reader<'_>,
         _messages: &mut Vec<Message>,
-    ) -> sukkal_plugin_sdk::Result<Verdict> {
+    ) -> sdk::Result<Verdict> {
         broken(reader.request())
     }
 }
 
-fn broken(request: &Request) -> sukkal_plugin_sdk::Result<Verdict> {
+fn broken(request: &Request) -> sdk::Result<Verdict> {
     match request.headers().get("break") {
-        Some(_) => Err(sukkal_plugin_sdk::Error::unavailable("the filter is broken")),
+        Some(_) => Err(sdk::Error::unavailable("the filter is broken")),
         None => Ok(Verdict::Continue),
     }
 }
@@ -120,8 +120,9 @@ impl Service {
             actions: Vec::new(),
             observer: None,
         };
-        let pool = Some(OpenPool::new(Messages::default()));
-        Service::with(Records::default(), pool, Stores::default(), vec![filter])
+        let headers = Headers::default();
+        let pool = Some(OpenPool::new(Messages::with(headers.clone())));
+        Service { headers, ..Service::with(Records::default(), pool, Stores::default(), vec![filter]) }
     }
 
     fn with(records: Records, pool: Option<OpenPool>, stores: Stores, filters: Vec<FilterSpec>) -> Self {

@@ -35,6 +35,7 @@ struct HeadersState {
     claims_lost: u32,
     claims: usize,
     release_hangs: bool,
+    release_fails: bool,
     releases: usize,
     /// How many queues were to be dropped since that fails; none: it does not.
     failed_drops: Option<usize>,
@@ -81,6 +82,11 @@ impl Headers {
     /// The pool takes the next release, and never says so.
     pub(super) fn hang_release(&self) {
         lock(&self.0).release_hangs = true;
+    }
+
+    /// The pool does not answer the next release.
+    pub(super) fn fail_release(&self) {
+        lock(&self.0).release_fails = true;
     }
 
     /// The pool drops no queue any more.
@@ -305,6 +311,9 @@ impl Pool for Messages {
     async fn claim_release(&self, _call: &Call, queue: &QueueRef, id: ClaimId, release: Release) -> Result<()> {
         if std::mem::take(&mut lock(&self.headers.0).release_hangs) {
             std::future::pending::<()>().await;
+        }
+        if std::mem::take(&mut lock(&self.headers.0).release_fails) {
+            return Err(Error::unavailable("the pool does not answer"));
         }
         lock(&self.headers.0).releases += 1;
         self.on(queue, |queue| {
