@@ -88,7 +88,8 @@ impl Directory {
                 outcome => return outcome.map(Some),
             }
         }
-        Err(sdk::Error::unavailable("The queue is being changed by others.").retry_after(Duration::from_secs(1)))
+        let others = sdk::Error::unavailable("The queue is being changed by others.");
+        Err(sdk::Error { applied, ..others }.retry_after(Duration::from_secs(1)))
     }
 
     async fn refreshed(&self, call: &Call, queue: &Queue, error: sdk::Error) -> sdk::Result<Option<Arc<Queue>>> {

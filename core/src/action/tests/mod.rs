@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sukkal_plugin_sdk::load::{CallObserver, CallOutcome};
-use sukkal_plugin_sdk::Action;
+use sukkal_plugin_sdk::{Action, Applied, ErrorKind};
 use tokio::sync::Notify;
 
 use self::service::Service;
@@ -131,6 +131,15 @@ async fn a_claim_that_fails_on_its_way_out_is_given_back_though_its_pool_does_no
     eventually("it is tried again", || service.headers.releases() > 0).await;
     let claimed = service.ask(Action::ClaimCreate).send().await;
     assert!(claimed.ends_with(" count 1 1"), "{claimed}");
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_told_as_such_though_the_queue_was_another_one_to_the_end() {
+    let service = Service::start();
+    service.post(&["1"]).await;
+    let queue = service.ask(Action::MessagePost).found().await;
+    let outcome = service.always_stale(queue).await;
+    assert_eq!(outcome.map_err(|error| (error.kind, error.applied)), Err((ErrorKind::Unavailable, Applied::Unknown)));
 }
 
 #[tokio::test]

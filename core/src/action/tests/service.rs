@@ -145,6 +145,15 @@ impl Service {
         self.engine.service().waits.watched_with(queue)
     }
 
+    /// What comes of an operation of which the pool says each time that the queue's record is old, and that nobody knows
+    /// what came of it; there is no time left.
+    pub(super) async fn always_stale(&self, queue: Arc<Queue>) -> sdk::Result<Option<()>> {
+        let service = self.engine.service();
+        let call = Call::new(RequestId(1), queue.project.as_str(), service.now());
+        let stale = async |_| Err(sdk::Error::new(sdk::ErrorKind::Stale, "an old record").unknown());
+        service.directory.on(&call, queue.clone(), stale).await
+    }
+
     /// Lets the clock of host and stores go on.
     pub(super) fn advance(&self, seconds: u64) {
         self.records.time.advance(Duration::from_secs(seconds));
