@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sukkal_tests::eventually::SOON;
 use sukkal_tests::queue::Queue;
 use sukkal_tests::rest::{Answer, CLIENT, OTHER};
 use sukkal_tests::stores::STORES;
+use sukkal_tests::{Host, Scrape, eventually, programs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -241,4 +243,24 @@ async fn a_wait_outlives_the_time_of_other_requests() {
     let waiting = claim_many(&orders, 5, 20);
     orders.post(["a", "b"]).await;
     assert_eq!(bodies(waiting, 201).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_pool_that_does_not_say_what_becomes_available_is_told_of_once() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let section = "[plugins.misbehaves]\ndoes = \"fail\"\nat = \"hints\"";
+    let host = Host::with().plugins(libraries).top("default_pool = \"misbehaves:\"").section(section).start().await;
+    let orders = host.queue("orders");
+    orders.create(json!({})).await;
+    assert_eq!(bodies(claim(&orders, 1), 204).await, Vec::<Value>::new());
+    let pages = host.pages();
+    let asked_again = async || {
+        let asked = Scrape::of(&pages, "/metrics").await.sum("sukkal_store_calls_total", &[("method", "hints")]);
+        (asked >= 3.0).then_some(())
+    };
+    eventually("it is asked again and again", 3 * SOON, asked_again).await;
+    assert_eq!(host.log().matches("does not say what becomes available").count(), 1, "{}", host.log());
+    let waiting = claim(&orders, 20);
+    orders.post(["posted"]).await;
+    assert_eq!(bodies(waiting, 201).await, ["posted"], "whoever waits looks now and then");
 }

@@ -161,10 +161,11 @@ impl Waits {
             return watcher.clone();
         }
         while watching.try_join_next().is_some() {}
-        // The watcher of a pool that was closed for good ends by itself.
         let watcher = Arc::new(Watcher::new(queue.member.clone(), self.clock.clone()));
         watching.spawn(watcher.clone().run(self.ending.subscribe()));
         let mut watchers = Watchers::clone(&known);
+        // The watcher of a pool that was closed for good ends by itself.
+        watchers.retain(|_, watcher| !watcher.is_over());
         watchers.insert(name.to_owned(), watcher.clone());
         self.watchers.store(Arc::new(watchers));
         watcher

@@ -95,6 +95,7 @@ impl Watcher {
     }
 
     async fn hear(&self, mut ending: watch::Receiver<bool>) {
+        let mut told = false;
         while !*ending.borrow_and_update() {
             let Some(pool) = self.pool(&mut ending).await else { return };
             let call = self.call();
@@ -105,9 +106,16 @@ impl Watcher {
                 () = self.member.retired() => return self.tell(&Hints { lost: true, ..Hints::default() }),
             };
             match heard {
-                Ok(hints) => self.tell(&hints),
+                Ok(hints) => {
+                    told = false;
+                    self.tell(&hints);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "a pool does not say what becomes available; asked again soon");
+                    // Once for as long as it lasts.
+                    if !std::mem::replace(&mut told, true) {
+                        let pool = self.member.title();
+                        tracing::warn!(%error, pool, "a pool does not say what becomes available; asked every second");
+                    }
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => self.again().await,
                         _ = ending.changed() => return,
@@ -134,6 +142,11 @@ impl Watcher {
     /// Whether it watches a pool.
     pub(super) fn is_of(&self, member: &Arc<Member>) -> bool {
         Arc::ptr_eq(&self.member, member)
+    }
+
+    /// Whether its pool is closed for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.member.is_retired()
     }
 
     /// Has one of those look who wait to claim from a queue.

@@ -137,6 +137,11 @@ async fn a_pool_that_is_gone_is_watched_no_more() {
     assert_eq!(bodies(&service, "q").await, "");
     let now = service.ask(Action::QueueGet).queue("q").found().await;
     assert_eq!([service.watched_with(&now), service.watched_with(&before)], [1, 1]);
+    assert_eq!(delete(&service, "p", "true").await, "PoolDeleted");
+    register(&service, "other", "{\"uri\":\"b:\",\"weight\":1}").await;
+    create(&service, "r", "").await;
+    let elsewhere = service.ask(Action::QueueGet).queue("r").found().await;
+    assert_eq!(service.watched_with(&elsewhere), 1, "that of the pool that is there");
 }
 
 #[tokio::test]
