@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use sukkal_plugin_sdk::load::{OpenCatalog, OpenPool};
 use sukkal_plugin_sdk::{Call, Message, Moment, NewMessage, Request, Response, Timestamp};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::action;
 use crate::admission::{self, Arrival, Terms};
@@ -61,6 +62,8 @@ pub struct Engine {
     janitor: Janitor,
     observer: Arc<dyn Observer>,
     filters: Mutex<Chain>,
+    /// Requests that go on though their clients have left.
+    left: TaskTracker,
 }
 
 /// The filters in use, and those that end as soon as no request sees them any more.
@@ -124,7 +127,7 @@ impl Engine {
         let janitor = Janitor::start(service.clone(), wake);
         tracing::debug!(host = parts.host_id, "the service runs");
         let filters = Mutex::new(Chain { current: Some(filters), ending: JoinSet::new() });
-        Arc::new(Engine { service, janitor, observer: parts.observer, filters })
+        Arc::new(Engine { service, janitor, observer: parts.observer, filters, left: TaskTracker::new() })
     }
 
     /// Warns where the default pool has another store than at the last start (which may be
@@ -194,7 +197,8 @@ impl Engine {
     ) -> (Response, Delivery) {
         let (id, action, transport) = (request.id(), request.action(), request.transport());
         let (delivery, presence) = Presence::new(&self.service, wait::may_wait(&request));
-        match ToItsEnd::new(self.clone().run(snapshot, request, arrival, presence, encode)).await {
+        let run = self.clone().run(snapshot, request, arrival, presence, encode);
+        match ToItsEnd::new(run, &self.left).await {
             Ok(response) => (response, delivery.of_a_claim()),
             Err(panic) => {
                 let error = panic_text(panic.as_ref());
@@ -290,9 +294,19 @@ impl Engine {
         self.janitor.end();
     }
 
-    /// Ends the service: no more work of its own, then the plugins, each for a bounded time.
+    /// Ends the service: requests whose clients have left come to their ends, and its own work does; then the plugins,
+    /// each for a bounded time.
     pub async fn shutdown(&self) {
-        tokio::join!(self.janitor.stop(), self.service.waits.stop());
+        self.prepare_shutdown();
+        let requests = async {
+            self.left.close();
+            if tokio::time::timeout(ENDING, self.left.wait()).await.is_err() {
+                tracing::warn!("requests go on whose clients have left; they are not waited for any more");
+            }
+            // What they have claimed is given back.
+            self.service.waits.stop().await;
+        };
+        tokio::join!(self.janitor.stop(), requests);
         let call = self.service.last_call(ENDING);
         self.end_filters(&call).await;
         self.service.pools.close().await;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::host::Setup;
 use sukkal_tests::long_run::scaled;
-use sukkal_tests::{Host, eventually, programs};
+use sukkal_tests::wire::{Wire, request};
+use sukkal_tests::{Host, Scrape, eventually, programs};
 
 /// Everything that is built, and a filter and a pool that misbehave as told.
 fn everything(does: &str, at: &str) -> Setup {
@@ -61,6 +62,23 @@ async fn a_sweep_that_never_ends_holds_up_nobody_for_long() {
     let begun = Instant::now();
     assert_eq!(host.stop().await.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn filters_see_the_end_of_a_request_that_was_cut() {
+    let mut host = everything("slow", "post").top("shutdown_grace = 1").start().await;
+    let mut wire = Wire::connect(host.address()).await;
+    assert!(wire.send(request("POST", "/v2/queues/orders/messages", "", "{\"messages\":[{\"body\":1}]}")).await);
+    let pages = host.pages();
+    eventually("the post is under way", SOON, async || {
+        let in_flight = Scrape::of(&pages, "/metrics").await.sum("sukkal_requests_in_flight", &[]);
+        (in_flight == 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(host.stop().await.code(), Some(0));
+    let told = std::fs::read_to_string(host.folder().join("data/audit.jsonl")).expect("the audit has a file");
+    let posts: Vec<&str> = told.lines().filter(|line| line.contains("\"message_post\"")).collect();
+    assert!(matches!(posts[..], [post] if post.contains("\"status\":201")), "{told}\n{}", host.log());
 }
 
 #[tokio::test]
