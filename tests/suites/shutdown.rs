@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use serde_json::json;
 use sukkal_tests::eventually::SOON;
 use sukkal_tests::stores::MEMORY;
 use sukkal_tests::wire::{Wire, head, request};
-use sukkal_tests::{Host, Scrape, eventually};
+use sukkal_tests::{Host, Scrape, eventually, programs, ws};
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -123,4 +125,32 @@ async fn everything_that_is_open_ends_as_it_should() {
     assert!(upload.send(rest).await);
     assert_eq!(upload.reply().await.map(|reply| reply.status), Some(201), "what was under way is answered");
     assert_eq!(host.wait().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_claim_is_given_back_whose_client_leaves_while_the_host_ends() {
+    let libraries = [programs::library("sukkal-sqlite"), programs::bad_library("misbehaves")];
+    let slow = "[filters.misbehaves]\ndoes = \"slow\"\nat = \"egress\"";
+    let mut host = Host::with().plugins(libraries).top("pipeline = [\"misbehaves\"]").section(slow).start().await;
+    host.queue("orders").post(["a"]).await;
+    let mut socket = host.websocket().await;
+    socket.text(ws::request("claim_create", &json!({ "queue_name": "orders" })).to_string()).await;
+    let pages = host.pages();
+    eventually("the claim is under way", SOON, async || {
+        let in_flight = Scrape::of(&pages, "/metrics").await.sum("sukkal_requests_in_flight", &[]);
+        (in_flight == 1.0).then_some(())
+    })
+    .await;
+    host.terminate();
+    eventually("new connections are refused", SOON, async || {
+        TcpStream::connect(host.address()).await.is_err().then_some(())
+    })
+    .await;
+    let is_answered = tokio::time::timeout(Duration::ZERO, socket.next()).await.is_ok();
+    drop(socket);
+    assert_eq!(host.wait().await.code(), Some(0));
+    host.start_again().await;
+    let claimed = host.queue("orders").try_claim(1).await;
+    // On a machine that is slower than the filter the client has it.
+    assert_eq!(claimed.is_some(), !is_answered, "{}", host.log());
 }

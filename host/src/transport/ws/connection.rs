@@ -130,10 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     pub async fn serve(mut self, mut stop: Stop) {
         let ending = self.exchange(&mut stop).await;
         match ending {
-            Ending::Gone => {
-                self.let_go();
-                let _ = tokio::time::timeout(PARTING, self.socket.flush()).await;
-            }
+            Ending::Gone => self.lose().await,
             Ending::Stop => tokio::select! {
                 () = stop.cut() => {}
                 () = self.leave() => {}
@@ -156,10 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
                 biased;
                 () = stop.wait() => return Ending::Stop,
                 () = end(&mut self.identity_end) => return Ending::Expired,
-                // A client that has left must take nothing, also where its last words are not read yet.
-                Some(done) = self.running.next() => match done.delivery.matters() && self.socket.has_left() {
-                    true => return Ending::Gone,
-                    false => self.answered(done),
+                Some(done) = self.running.next() => if let Some(ending) = self.settle(done) {
+                    return ending;
                 },
                 event = self.socket.next(reading) => match event {
                     Event::Message(message) => self.take(message),
@@ -239,6 +234,15 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
         }
     }
 
+    /// Takes in an answer, unless its client has left: that must take nothing, also where its last words are not read yet.
+    fn settle(&mut self, done: Done) -> Option<Ending> {
+        if done.delivery.matters() && self.socket.has_left() {
+            return Some(Ending::Gone);
+        }
+        self.answered(done);
+        None
+    }
+
     fn answered(&mut self, done: Done) {
         let Done { ticket, size, action, echo, token, response, delivery } = done;
         self.asked -= size;
@@ -293,18 +297,27 @@ impl<S: AsyncRead + AsyncWrite + Leaving + Unpin + Send> Connection<S> {
     /// The host stops.
     async fn leave(&mut self) {
         match self.finish().await {
+            None => self.part(CloseCode::Away, "the host stops").await,
             Some(Ending::Told(code, reason)) => self.close(code, reason).await,
-            _ => self.part(CloseCode::Away, "the host stops").await,
+            Some(_) => self.lose().await,
         }
     }
 
-    /// Answers what is under way, and waits until the client has taken that, or breaks a bound. What
+    /// The client has left, and may still read what it was given.
+    async fn lose(&mut self) {
+        self.let_go();
+        let _ = tokio::time::timeout(PARTING, self.socket.flush()).await;
+    }
+
+    /// Answers what is under way, and waits until the client has taken that, breaks a bound or leaves. What
     /// it has sent and was not read is lost with the connection.
     async fn finish(&mut self) -> Option<Ending> {
         let mut ticks = tokio::time::interval(self.limits.tick());
         while !self.running.is_empty() || self.socket.unread() > 0 {
             tokio::select! {
-                Some(done) = self.running.next() => self.answered(done),
+                Some(done) = self.running.next() => if let Some(ending) = self.settle(done) {
+                    return Some(ending);
+                },
                 event = self.socket.next(false) => if let Event::Broken(error) = event {
                     return Some(ending(&error));
                 },
