@@ -14,8 +14,9 @@ use super::queue::Queue;
 use super::{claim, dead_letter, settle};
 use crate::error::Outcome;
 
-// A queue that is being rechecked is due all the while.
-pub const OVERDUE: &str = "SELECT id FROM queue JOIN tally USING (slot) WHERE dead_queue IS NOT NULL AND wakes <= ?1";
+// A queue that is being rechecked is due all the while. One whose rule was taken away still has what that had hidden.
+pub const OVERDUE: &str = "SELECT id FROM queue JOIN tally USING (slot) \
+    WHERE dead_queue IS NOT NULL AND wakes <= ?1 OR dead_queue IS NULL AND exhausted > 0";
 pub const STUCK: &str = "SELECT id FROM queue JOIN tally USING (slot) WHERE dead_queue IS NOT NULL AND exhausted > 0";
 pub const BLOCKS: &str = "SELECT key FROM block WHERE key >= ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
 

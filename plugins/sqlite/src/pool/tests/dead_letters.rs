@@ -196,6 +196,20 @@ fn a_rule_that_is_lowered_just_before_a_restart_holds_after_it() {
 }
 
 #[test]
+fn a_rule_that_is_taken_away_just_before_a_restart_frees_what_was_stuck() {
+    let mut rig = Rig::new();
+    rig.configure(QUEUE, 1, Some(rule(1))).unwrap();
+    rig.post(&["m"]);
+    rig.claim(1, 1, 60);
+    rig.release(1, Release::default());
+    assert!(rig.claim(2, 1, 60).is_empty());
+    rig.configure(QUEUE, 1, None).unwrap();
+    rig.restart();
+    assert_eq!(rig.claim(3, 1, 60), ["m"]);
+    assert_eq!(rig.stats(QUEUE).exhausted, 0);
+}
+
+#[test]
 fn a_message_that_ends_with_its_last_claim_moves() {
     let rig = rig(1);
     for life in [60_000, 60_999] {
