@@ -52,6 +52,7 @@ mod posting;
 mod queues;
 mod redis_failures;
 mod redis_foreign;
+mod redis_memory;
 mod redis_nodes;
 mod redis_refusals;
 mod redis_replicas;

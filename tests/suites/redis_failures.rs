@@ -380,39 +380,6 @@ async fn who_passes_over_its_own_messages_misses_none_of_others_after_a_failover
     assert_eq!(mine.list("?echo=true").await.bodies(), ["kept", "theirs"]);
 }
 
-#[tokio::test]
-async fn a_server_without_memory_goes_on_with_all_but_posts() {
-    let redis = Redis::with("maxmemory 8mb\nmaxmemory-policy noeviction\n");
-    let host = over(&redis.uri()).start().await;
-    let queue = host.queue("q");
-    let body = "x".repeat(16_000);
-    let mut stored = 0;
-    let refusal = loop {
-        let messages = json!({ "messages": [{ "ttl": 3600, "body": body }] });
-        let answer = queue.client().post(&queue.path("/messages"), messages).await;
-        if answer.status != 201 {
-            break answer.expect(503);
-        }
-        stored += 1;
-        assert!(stored < 2_000, "it never fills up");
-    };
-    assert!(refusal.text().contains("space"), "{}", refusal.text());
-    // From here on nothing at all may take more of it. The header changes with the metadata.
-    redis.ask(&["CONFIG", "SET", "maxmemory", "1mb"]).expect("the server answers");
-    let rule = json!([{ "op": "add", "path": "/metadata/_max_claim_count", "value": 5 }]);
-    queue.client().patch(&queue.path(""), rule).await.expect(200);
-    let claim = queue.claim(10).await;
-    redis.ask(&["CONFIG", "SET", "maxmemory", "8mb"]).expect("the server answers");
-    claim.renew(400).await.expect(204);
-    for place in 0..10 {
-        claim.delete(place).await.expect(204);
-    }
-    claim.release().await;
-    while !queue.pop(20).await.is_empty() {}
-    assert_eq!(queue.counts().await, [0, 0, 0]);
-    is_back(&queue, "again").await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kills_of_the_host_under_load() {
     let summary = crash::run(REDIS.host(), End::Kill, 3, 20_261_125).await;

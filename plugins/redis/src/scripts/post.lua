@@ -24,7 +24,9 @@ local function take_out_settled()
   for i = 10, at - 1, 2 do take_out(q, ARGV[i], { ARGV[i + 1] }, SETS) end
 end
 local name, window = key ~= '' and q.key .. ':k' .. key, tonumber(ARGV[7])
-local known = name and not call('SET', name, '', 'NX', 'PX', window) and call('GET', name)
+local made = name and redis.pcall('SET', name, '', 'NX', 'PX', window)
+-- One that is there is answered also where memory is short.
+local known = name and not (made and made.ok) and call('GET', name)
 if known and known ~= '' then
   local ends, first, places, rest = read('>I8I8I4', known)
   if ends > now then
@@ -33,6 +35,7 @@ if known and known ~= '' then
     return { OK, first, places, 1 }
   end
 end
+if made and made.err then return made end
 
 -- What replaces what is there takes no more than that.
 if settled > 0 then write_whatever_memory(q) end
