@@ -23,7 +23,7 @@ pub type FutureForm<'a, T> = BorrowingFfiFuture<'a, RResult<T, ErrorForm>>;
 /// Runs a function of the author's; a panic is logged by the hook that the runtime has set.
 pub fn catch<T>(run: impl FnOnce() -> T) -> Option<T> {
     let _entered = runtime::enter();
-    catch_unwind(AssertUnwindSafe(run)).ok()
+    catch_unwind(AssertUnwindSafe(run)).map_err(dispose).ok()
 }
 
 /// Makes an author's future fit to cross: every poll and the drop are guarded.
@@ -72,7 +72,11 @@ impl<T: Ffi, F: Future<Output = Result<T>>> Future for Guarded<F> {
                 Ok(value) => RResult::ROk(value.into_form()),
                 Err(error) => RResult::RErr(error.into_form()),
             }),
-            Err(panic) => Poll::Ready(RResult::RErr(from_panic(panic.as_ref()).into_form())),
+            Err(panic) => {
+                let error = from_panic(panic.as_ref());
+                dispose(panic);
+                Poll::Ready(RResult::RErr(error.into_form()))
+            }
         }
     }
 }
@@ -85,8 +89,7 @@ impl<F> Drop for Guarded<F> {
         // future is dropped in place by assigning over it.
         let inner = &mut self.inner;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| *inner = None)) {
-            // A payload whose own drop panics would do it all over again.
-            std::mem::forget(panic);
+            dispose(panic);
         }
     }
 }
@@ -96,4 +99,37 @@ pub fn from_panic(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Error::of_panic(text.unwrap_or("a panic without text"))
+}
+
+/// Drops what a panic has left. Where that panics as well, it must not cross the boundary either.
+fn dispose(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        // Its drop may do the same all over again.
+        std::mem::forget(again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct PanicsAgain;
+
+    impl Drop for PanicsAgain {
+        fn drop(&mut self) {
+            panic!("and again");
+        }
+    }
+
+    async fn fails() -> Result<()> {
+        std::panic::panic_any(PanicsAgain)
+    }
+
+    #[test]
+    fn a_panic_that_panics_when_it_is_dropped_goes_no_further() {
+        assert!(catch(|| std::panic::panic_any::<PanicsAgain>(PanicsAgain)).is_none());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let outcome = runtime.block_on(future::<(), _>(RequestId(1), fails));
+        assert!(outcome.is_err());
+    }
 }
