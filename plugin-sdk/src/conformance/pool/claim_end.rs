@@ -17,6 +17,7 @@ cases! { PoolBench:
     "pool.claim.renew_some" renew_some "single messages of a claim can be renewed"
     "pool.claim.renew_missing" renew_missing "an expired claim is neither renewed nor read"
     "pool.claim.emptied" emptied "a claim whose messages are all deleted lives on until it ends"
+    "pool.claim.queues_apart" queues_apart "a claim is neither read, renewed nor released in another queue than its own"
 }
 
 async fn claimed(queue: &Queue, ttl: Duration, limit: u32) -> Result<(ClaimId, Vec<Message>), Failure> {
@@ -168,5 +169,19 @@ async fn emptied(bench: PoolBench) -> Result<(), Failure> {
     queue.advance(6 * MINUTE);
     let read = queue.pool().claim_get(&queue.call(), &queue.reference, id).await?;
     ensure!(read.is_none(), "an emptied claim never ends");
+    Ok(())
+}
+
+async fn queues_apart(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, other) = (bench.queue().await?, bench.queue().await?);
+    queue.post(&["a"]).await?;
+    let (id, _) = claimed(&queue, 5 * MINUTE, 1).await?;
+    let read = other.pool().claim_get(&other.call(), &other.reference, id).await?;
+    ensure!(read.is_none(), "it is read in another queue");
+    ensure!(!renew(&other, id, renewal(HOUR)).await?, "it is renewed in another queue");
+    release(&other, id, Release::default()).await?;
+    let read = queue.pool().claim_get(&queue.call(), &queue.reference, id).await?;
+    let held = read.map(|claim| (claim.ttl, texts(&claim.messages)));
+    ensure_eq!(held, Some((5 * MINUTE, vec!["a".to_owned()])), "its ttl and what it holds after that");
     Ok(())
 }

@@ -21,6 +21,7 @@ cases! { PoolBench:
     "pool.dead_letter.gone" gone "without its dead letter queue a message stays, hidden and counted, and moves when that is there"
     "pool.dead_letter.later_rule" later_rule "a rule that comes later holds for messages that have been claimed before"
     "pool.dead_letter.rule_lowered" rule_lowered "what a changed rule makes used up is moved by the next claim, or by a sweep when nobody claims"
+    "pool.dead_letter.rule_raised" rule_raised "what waits for a dead letter queue that is gone can be claimed again when a changed rule allows it"
 }
 
 /// A queue whose messages may be claimed `max_claims` times, and its dead letter queue.
@@ -187,10 +188,7 @@ async fn last_claim(bench: PoolBench) -> Result<(), Failure> {
 async fn gone(bench: PoolBench) -> Result<(), Failure> {
     let (queue, target) = pair(&bench, 1, None).await?;
     queue.post(&["bad"]).await?;
-    let dropped = target.at_epoch(2);
-    dropped.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
-    let budget = Budget { items: 1_000, time: MINUTE };
-    while !dropped.pool().drop_queue(&dropped.call(), &dropped.reference, budget).await?.done {}
+    drop_queue(&target).await?;
     use_up(&queue).await?;
     queue.sweep().await?;
     ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed without its dead letter queue");
@@ -236,6 +234,33 @@ async fn rule_lowered(bench: PoolBench) -> Result<(), Failure> {
         let stats = queue.pool().stats(&queue.call(), &queue.reference).await?;
         ensure_eq!((stats.free + stats.claimed, stats.exhausted), (100, 0), "what is left, and of that exhausted");
     }
+    Ok(())
+}
+
+async fn rule_raised(bench: PoolBench) -> Result<(), Failure> {
+    for max_claims in [Some(2), None] {
+        let (queue, target) = pair(&bench, 1, None).await?;
+        queue.post(&["a"]).await?;
+        drop_queue(&target).await?;
+        use_up(&queue).await?;
+        ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed though it has used up its claims");
+        let queue = queue.at_epoch(2);
+        let rule = |max_claims| DeadLetterRule { queue: target.reference.clone(), max_claims, ttl: None };
+        let dead_letter = max_claims.map(rule);
+        queue.configure(Header { epoch: 2, label: "conformance".into(), dead_letter, ..Header::default() }).await?;
+        ensure_eq!(texts(&queue.claim(1).await?.batch.messages), ["a"], "the claim, with {max_claims:?} allowed");
+        let stats = queue.pool().stats(&queue.call(), &queue.reference).await?;
+        ensure_eq!((stats.free, stats.claimed, stats.exhausted), (0, 1, 0), "free, claimed and exhausted");
+    }
+    Ok(())
+}
+
+/// Drops a queue of epoch 1.
+pub(super) async fn drop_queue(queue: &Queue) -> Result<(), Failure> {
+    let dropped = queue.at_epoch(2);
+    dropped.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
+    let budget = Budget { items: 1_000, time: MINUTE };
+    while !dropped.pool().drop_queue(&dropped.call(), &dropped.reference, budget).await?.done {}
     Ok(())
 }
 

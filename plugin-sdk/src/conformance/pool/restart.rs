@@ -1,9 +1,10 @@
 //! Promise 1 over a restart, for pools whose messages outlive it. Kills are the crash tests' matter.
 
+use super::dead_letter::{drop_queue, pair, use_up};
 use crate::conformance::bench::{HOUR, MINUTE, Queue, kind, messages, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{Delete, ErrorKind, Key, Lane, Lease, NewClaim, Post};
+use crate::{Delete, ErrorKind, Header, Key, Lane, Lease, NewClaim, Post};
 use std::time::Duration;
 
 cases! { PoolBench:
@@ -12,6 +13,7 @@ cases! { PoolBench:
     "pool.restart.claims" claims "claims and delays go on after a restart as they were"
     "pool.restart.keys" keys "keys are remembered over a restart"
     "pool.restart.leases" leases "leases and epochs hold over a restart"
+    "pool.restart.rule" rule "what a rule had hidden can be claimed when that is taken away just before a restart"
 }
 
 async fn kept(bench: &PoolBench) -> Result<Queue, Failure> {
@@ -75,7 +77,7 @@ async fn keys(bench: PoolBench) -> Result<(), Failure> {
 async fn leases(bench: PoolBench) -> Result<(), Failure> {
     let queue = kept(&bench).await?.at_epoch(2);
     drop(bench);
-    queue.configure(crate::Header { epoch: 2, ..Default::default() }).await?;
+    queue.configure(Header { epoch: 2, ..Header::default() }).await?;
     let lease = |holder: &str| Lease {
         lane: Lane::Outbox,
         holder: holder.to_owned(),
@@ -87,5 +89,22 @@ async fn leases(bench: PoolBench) -> Result<(), Failure> {
     let other = queue.pool().lane_lease(&queue.call(), &queue.reference, lease("you")).await?;
     ensure!(other.is_none(), "a lease is lost");
     ensure_eq!(kind(queue.at_epoch(1).bodies().await), Some(ErrorKind::Stale), "the older epoch");
+    Ok(())
+}
+
+async fn rule(bench: PoolBench) -> Result<(), Failure> {
+    bench.must_be_kept()?;
+    let (queue, target) = pair(&bench, 1, None).await?;
+    drop(bench);
+    queue.post(&["a"]).await?;
+    drop_queue(&target).await?;
+    drop(target);
+    use_up(&queue).await?;
+    ensure!(queue.claim(1).await?.batch.messages.is_empty(), "it can be claimed though it has used up its claims");
+    let later = queue.at_epoch(2);
+    drop(queue);
+    later.configure(Header { epoch: 2, label: "conformance".into(), ..Header::default() }).await?;
+    let later = later.restart().await?;
+    ensure_eq!(texts(&later.claim(1).await?.batch.messages), ["a"], "the claim");
     Ok(())
 }

@@ -12,6 +12,7 @@ cases! { PoolBench:
     "pool.step.drop" drop_queue "a dropped queue is gone with all its lanes, in steps within the budget"
     "pool.step.drop_missing" drop_missing "dropping what is not there is done at once"
     "pool.step.drop_newer" drop_newer "dropping does not touch a queue that is not being dropped"
+    "pool.step.made_anew" made_anew "a queue that is made anew while its dropping ends is there, and keeps what is posted then"
     "pool.step.queues" queues "the queues with a header are listed by id, with epoch and label"
     "pool.step.health" health "a pool that answers is healthy and counts what it holds"
 }
@@ -112,6 +113,27 @@ async fn drop_newer(bench: PoolBench) -> Result<(), Failure> {
     queue.post(&["a"]).await?;
     ensure!(queue.pool().drop_queue(&queue.call(), &queue.reference, BUDGET).await?.done, "it is not done");
     ensure_eq!(queue.bodies().await?, ["a"], "the queue that is not being dropped");
+    Ok(())
+}
+
+async fn made_anew(bench: PoolBench) -> Result<(), Failure> {
+    for _ in 0..20 {
+        let queue = bench.queue().await?;
+        queue.post(&["old"]).await?;
+        let (dropped, anew) = (queue.at_epoch(2), queue.at_epoch(3));
+        dropped.configure(Header { epoch: 2, dropping: true, ..Header::default() }).await?;
+        let call = dropped.call();
+        // The first is for a pool that serves those together who come while it is at work.
+        let (_, progress, configured) = tokio::join!(
+            dropped.pool().drop_queue(&call, &dropped.reference, Budget { items: 1, ..BUDGET }),
+            dropped.pool().drop_queue(&call, &dropped.reference, BUDGET),
+            anew.configure(Header { epoch: 3, ..Header::default() }),
+        );
+        progress?;
+        configured?;
+        anew.post(&["new"]).await?;
+        ensure!(anew.bodies().await?.contains(&"new".to_owned()), "what was posted is not there");
+    }
     Ok(())
 }
 

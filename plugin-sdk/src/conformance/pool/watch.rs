@@ -1,5 +1,6 @@
 //! Promise 7: hints are never silently missing.
 
+use super::dead_letter::{pair, use_up};
 use crate::conformance::bench::{HOUR, MINUTE, Queue, new_claim};
 use crate::conformance::case::{cases, ensure};
 use crate::conformance::{Failure, PoolBench};
@@ -12,6 +13,7 @@ cases! { PoolBench:
     "pool.watch.new" new "a post to a queue that was made after it was watched gives a hint"
     "pool.watch.dropping" dropping "a watched queue that is to be dropped gives a hint"
     "pool.watch.due" due "a delay and a claim that end give a hint"
+    "pool.watch.dead_letter" dead_letter "a dead letter gives a hint in its dead letter queue"
 }
 
 /// How long a hint may take. The pool's clock may be ahead of its timers by what was advanced.
@@ -92,4 +94,14 @@ async fn due(bench: PoolBench) -> Result<(), Failure> {
     let free = claimed.claim(1).await?.batch.messages;
     ensure!(free.len() == 1, "the claim has not ended");
     Ok(())
+}
+
+async fn dead_letter(bench: PoolBench) -> Result<(), Failure> {
+    let (queue, target) = pair(&bench, 1, None).await?;
+    queue.post(&["bad"]).await?;
+    watch(&target).await?;
+    settled(&target).await;
+    use_up(&queue).await?;
+    queue.sweep().await?;
+    hinted(&target, "a move to it").await
 }

@@ -21,6 +21,8 @@ impl Visit<'_> {
         let comes_back = self.head.header.dropping && !header.dropping;
         let rule_changes = header.dead_letter != self.head.header.dead_letter;
         self.head.header = header.clone();
+        // Somebody who is served together with this one may have taken the last step of dropping it.
+        self.gone &= header.dropping;
         if header.dropping {
             self.head.due = NEVER;
             // Who waits looks, and finds that it is gone.

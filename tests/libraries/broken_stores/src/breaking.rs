@@ -17,8 +17,13 @@ pub struct Breaking {
 }
 
 /// Cases in which a store forgets all that it held when it is closed.
-const FORGETS: [&str; 4] =
-    ["pool.restart.messages", "pool.restart.claims", "catalog.restart.records", "catalog.restart.revisions"];
+const FORGETS: [&str; 5] = [
+    "pool.restart.messages",
+    "pool.restart.claims",
+    "pool.restart.rule",
+    "catalog.restart.records",
+    "catalog.restart.revisions",
+];
 
 /// What SQLite's store is opened with. One that forgets has another file each time.
 pub fn sound(open: &Open<Breaking>) -> Open<Settings> {

@@ -70,6 +70,9 @@ pub async fn configure(pool: &BrokenPool, call: &Call, queue: &QueueRef, mut hea
         "pool.dead_letter.later_rule" | "pool.dead_letter.rule_lowered" if header.epoch > 1 => {
             header.dead_letter = None
         }
+        "pool.dead_letter.rule_raised" => rule.into_iter().for_each(|rule| rule.max_claims = 1),
+        // Its last step takes out what was made meanwhile.
+        "pool.step.made_anew" if header.epoch > 2 => return Ok(()),
         "pool.epoch.dropping" => header.dropping = false,
         _ => {}
     }
