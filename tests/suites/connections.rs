@@ -1,14 +1,19 @@
 //! Many connections at once, `SUKKAL_LONG=1` makes it ten thousand: each holds little, and leaves
-//! nothing behind; of many who wait in one queue as many are woken as there is something for.
+//! nothing behind; of many who wait in one queue as many are woken as there is something for. Those for whom there is no
+//! file wait.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use sukkal_tests::connections::{polls, sockets};
+use sukkal_tests::eventually;
+use sukkal_tests::eventually::SOON;
 use sukkal_tests::holdings::ROOM;
 use sukkal_tests::long_run::scaled;
-use sukkal_tests::stores::{STORES, Store};
+use sukkal_tests::stores::{MEMORY, STORES, Store};
+use sukkal_tests::wire::{Wire, head};
 
 const KIB: u64 = 1024;
 
@@ -46,4 +51,24 @@ async fn of_many_long_polls_as_many_are_woken_as_there_are_messages() {
         assert!(polls.bytes_each < 64 * KIB, "{} bytes each", polls.bytes_each);
     };
     join_all(STORES.map(over)).await;
+}
+
+#[tokio::test]
+async fn connections_wait_for_a_free_file_and_the_log_is_not_flooded_meanwhile() {
+    let host = MEMORY.host().start().await;
+    let process = Pid::from_raw(host.id().cast_signed());
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = |current| prlimit(process, Resource::Nofile, Rlimit { current, maximum }).expect("a limit can be set");
+    limit(Some(3));
+    let mut wire = Wire::connect(host.address()).await;
+    assert!(wire.send(head("GET", "/v2/ping", "")).await);
+    let attempts = || {
+        let log = host.log();
+        let told = log.lines().filter(|line| line.contains("connections could not be accepted"));
+        let attempts = told.filter_map(|line| line.split("attempts=").nth(1)?.parse::<u32>().ok());
+        attempts.max()
+    };
+    eventually("several attempts are told of together", SOON, async || attempts().filter(|most| *most > 1)).await;
+    limit(maximum);
+    assert_eq!(wire.reply().await.map(|reply| reply.status), Some(204));
 }

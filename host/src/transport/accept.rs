@@ -65,7 +65,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(connections.max as usize));
-    let mut refusals = Refusals::default();
+    let (mut refusals, mut failures) = (Untold::default(), Untold::default());
     loop {
         let stream = tokio::select! {
             biased;
@@ -73,7 +73,7 @@ where
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    not_accepted(&error).await;
+                    not_accepted(&error, &mut failures).await;
                     continue;
                 }
             },
@@ -109,8 +109,10 @@ where
 }
 
 /// Mostly the process has too many open files; some get free as connections end.
-async fn not_accepted(error: &std::io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
+async fn not_accepted(error: &std::io::Error, failures: &mut Untold) {
+    if let Some(attempts) = failures.one_more(Instant::now()) {
+        tracing::warn!(%error, attempts, "connections could not be accepted");
+    }
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
@@ -129,14 +131,14 @@ async fn shaken(tls: &Tls, stream: TcpStream, mut stop: Stop, meter: &Meter) -> 
         .ok()
 }
 
-/// Connections that were refused and not told of yet.
+/// How often something has happened that was not told of yet.
 #[derive(Default)]
-struct Refusals {
+struct Untold {
     n_untold: u64,
     told: Option<Instant>,
 }
 
-impl Refusals {
+impl Untold {
     /// How many to tell of now, with this one: a flood of them gives a line a second.
     fn one_more(&mut self, now: Instant) -> Option<u64> {
         self.n_untold += 1;
@@ -149,7 +151,7 @@ impl Refusals {
 }
 
 /// Over TLS it would take a handshake to say why.
-fn refuse(stream: &TcpStream, connections: &Connections, refusals: &mut Refusals) {
+fn refuse(stream: &TcpStream, connections: &Connections, refusals: &mut Untold) {
     if let Some(refused) = refusals.one_more(Instant::now()) {
         tracing::warn!(
             refused,
@@ -173,7 +175,7 @@ mod tests {
 
     #[test]
     fn refused_connections_are_told_of_once_a_second_with_their_number() {
-        let (mut refusals, begin) = (Refusals::default(), Instant::now());
+        let (mut refusals, begin) = (Untold::default(), Instant::now());
         let told: Vec<_> = (0..25).map(|tenth| refusals.one_more(begin + Duration::from_millis(100) * tenth)).collect();
         let told: Vec<_> = told.into_iter().enumerate().filter_map(|(index, told)| Some((index, told?))).collect();
         assert_eq!(told, [(0, 1), (10, 10), (20, 10)]);
