@@ -48,10 +48,10 @@ pub struct Limits {
     /// are up to six times as long in JSON, which is how they are stored and how others read them.
     #[schemars(range(min = 1, max = LARGEST))]
     pub max_messages_post_size: u64,
-    /// Longest life of a message, in seconds.
+    /// Longest life of a message, in seconds; also where its queue says a longer one.
     #[schemars(range(min = MIN_TTL, max = LONGEST))]
     pub max_message_ttl: u64,
-    /// Longest delay of a message, in seconds.
+    /// Longest delay of a message, in seconds; also where its queue says a longer one.
     #[schemars(range(min = 0, max = LONGEST))]
     pub max_message_delay: u64,
     /// Longest life of a claim, in seconds.

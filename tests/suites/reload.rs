@@ -51,6 +51,20 @@ async fn limits_switches_and_filters_are_those_of_the_file_after_a_reload() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_lowered_binds_queues_that_say_more() {
+    let host = Host::with().section("[limits]\n").start().await;
+    let orders = host.queue("orders");
+    orders.create(json!({ "_default_message_ttl": 1_209_600, "_default_message_delay": 900 })).await;
+    let lowered = "[limits]\nmax_message_ttl = 600\ndefault_message_ttl = 600\nmax_message_delay = 0\n";
+    host.reload(|text| text.replace("[limits]\n", lowered)).await;
+    let ids = orders.post_messages(json!([{ "body": "ours" }])).await;
+    assert_eq!(orders.get(&ids[0]).await.expect(200).json()["ttl"], 600);
+    assert_eq!(orders.list("?echo=true").await.bodies(), ["ours"], "it is not delayed");
+    let message = json!({ "messages": [{ "body": 1, "ttl": 601 }] });
+    host.client().post("/v2/queues/orders/messages", message).await.expect(400);
+}
+
+#[tokio::test]
 async fn new_settings_of_a_filter_are_in_force_after_a_reload() {
     let section = "[filters.rate-limit]\npost = { per_second = 1, burst = 1 }\nstatus = 503\n";
     // A post that waits for the disk would leave room for the next one.

@@ -241,7 +241,8 @@ fn seconds(
     refusal: impl FnOnce() -> String,
 ) -> Result<Duration> {
     let seconds = match asked {
-        None => default,
+        // A queue's may be from before the limit was lowered.
+        None => default.min(*range.end()),
         Some(asked) => {
             let within = u64::try_from(asked).ok().filter(|asked| range.contains(asked));
             within.ok_or_else(|| Error::value(refusal()))?
@@ -294,6 +295,20 @@ mod tests {
         };
         assert_eq!(times(Some(&queue)), [(120, 10), (60, 0)]);
         assert_eq!(times(None), [(3600, 0), (60, 0)]);
+    }
+
+    #[test]
+    fn what_the_queue_says_is_bounded_by_the_limits_of_now() {
+        let queue = Metadata { default_ttl: Some(7200), default_delay: Some(900), ..Metadata::default() };
+        let limits = Limits { max_message_ttl: 100, max_message_delay: 10, ..Limits::default() };
+        let times = |text: &'static str| {
+            let messages = decode(&Bytes::from_static(text.as_bytes()), text.len(), Some(&queue), &limits);
+            messages.map(|messages| messages.iter().map(|one| (one.ttl.as_secs(), one.delay.as_secs())).collect())
+        };
+        let left_out = times(r#"{"messages":[{"body":1},{"body":2,"ttl":60,"delay":5}]}"#);
+        assert_eq!(left_out.unwrap_or_else(|_| Vec::new()), [(100, 10), (60, 5)]);
+        assert!(times(r#"{"messages":[{"body":1,"ttl":101}]}"#).is_err());
+        assert!(times(r#"{"messages":[{"body":1,"delay":11}]}"#).is_err());
     }
 
     #[test]
