@@ -65,7 +65,8 @@ async fn serve(stream: Stream, session: Session, engine: Arc<Engine>, terms: Arc
     }
 }
 
-/// The longest message: the largest body that REST takes, and what is around it in a frame.
+/// The longest message: the largest body that REST takes, and what is around it in a frame. A connection keeps it over
+/// a reload: what holds the stream has no way to change it.
 fn max_message(engine: &Engine) -> usize {
     const ENVELOPE: u64 = 16 * 1024;
     usize::try_from(engine.snapshot().limits.max_body().saturating_add(ENVELOPE)).unwrap_or(usize::MAX)
