@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::json;
@@ -12,6 +13,10 @@ use sukkal_tests::pools::{admin, register};
 use sukkal_tests::sqlite::reading;
 use sukkal_tests::stores::MEMORY;
 use sukkal_tests::{Host, eventually, programs};
+use tokio::task::JoinSet;
+
+/// For so long, what waits is seen to wait.
+const A_WHILE: Duration = Duration::from_millis(200);
 
 /// What a host says that does not start.
 fn refusal(host: &Host) -> String {
@@ -183,13 +188,8 @@ async fn what_is_no_regular_file_is_refused_at_once() {
 async fn a_store_that_is_slow_to_open_holds_nobody_up() {
     let host = admin(MEMORY.host()).start().await;
     let data = host.folder().join("data");
-    // Another program that holds a file makes SQLite wait for it.
     let names = ["one", "two", "three", "four"];
-    let held = names.map(|name| {
-        let file = File::create(data.join(name)).expect("a file can be made");
-        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("a file can be locked");
-        file
-    });
+    let held = names.map(|name| hold(&data.join(name)));
     let registered = names.map(|name| {
         let (client, body) = (host.client(), json!({ "uri": format!("sqlite:{name}"), "weight": 1 }));
         tokio::spawn(async move { client.put(&format!("/v2/pools/{name}"), body).await })
@@ -204,6 +204,59 @@ async fn a_store_that_is_slow_to_open_holds_nobody_up() {
     for registered in registered {
         registered.await.expect("a request ends").expect(201);
     }
+}
+
+/// Makes SQLite wait for a file, as another program that holds it does.
+fn hold(path: &Path) -> File {
+    let file = File::options().write(true).create(true).truncate(false).open(path).expect("a file can be made");
+    fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("a file can be locked");
+    file
+}
+
+#[tokio::test]
+async fn a_file_that_is_registered_twice_at_once_has_one_pool() {
+    let host = admin(MEMORY.host()).start().await;
+    let (file, lock) = (host.folder().join("data/one.db"), host.folder().join("data/one.db.lock"));
+    let held = hold(&file);
+    // Two spellings of one file.
+    let pools = [("a", "sqlite:one.db".to_owned()), ("b", format!("sqlite:{}?readers=2", file.display()))];
+    let mut registered = JoinSet::new();
+    for (name, uri) in pools {
+        let (client, body) = (host.client(), json!({ "uri": uri, "weight": 1 }));
+        registered.spawn(async move { (name, client.put(&format!("/v2/pools/{name}"), body).await) });
+    }
+    eventually("it is being opened", SOON, async || lock.exists().then_some(())).await;
+    let early = tokio::time::timeout(A_WHILE, registered.join_next()).await;
+    assert!(early.is_err(), "nobody knows yet whose it is: {early:?}");
+    drop(held);
+    let mut answers = registered.join_all().await;
+    answers.sort_by_key(|(_, answer)| answer.status);
+    let [(first, made), (_, refused)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((made.status, refused.status), (201, 409), "{answers:?}");
+    let text = format!("The database URI is in use by another pool. It is that of the pool {first}.");
+    assert_eq!(refused.json()["description"], text);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_being_opened_is_changed_and_deleted() {
+    let mut host = admin(Host::with()).start().await;
+    let (file, lock) = (host.folder().join("data/one.db"), host.folder().join("data/one.db.lock"));
+    register(&host, "p", json!({ "uri": "sqlite:one.db", "weight": 1 })).await.expect(201);
+    assert!(host.stop().await.success());
+    std::fs::remove_file(&lock).expect("it is there, and nobody's");
+    let held = hold(&file);
+    host.start_again().await;
+    eventually("it is being opened", SOON, async || lock.exists().then_some(())).await;
+    let client = host.client();
+    let change = json!({ "options": { "readers": 3 } }).to_string();
+    let mut changed = tokio::spawn(async move { client.request("PATCH", "/v2/pools/p").body(change).send().await });
+    let early = tokio::time::timeout(A_WHILE, &mut changed).await;
+    assert!(early.is_err(), "the file is not open yet: {early:?}");
+    drop(held);
+    changed.await.expect("a request ends").expect(200);
+    host.client().delete("/v2/pools/p").await.expect(204);
+    // Nobody has the file any more.
+    register(&host, "q", json!({ "uri": "sqlite:one.db", "weight": 1 })).await.expect(201);
 }
 
 #[tokio::test]

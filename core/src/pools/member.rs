@@ -10,12 +10,10 @@ use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{self as sdk, Bytes, Call, Capabilities, Health, NewMessage};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 
-use super::opener::{PoolOpener, PoolSpec};
+use super::opener::{OPENING, PoolOpener, PoolSpec, close, open};
 use crate::directory::StoredPool;
-use crate::snapshot::{ENDING, ended};
+use crate::snapshot::ENDING;
 
-/// How long one attempt at opening a store may take.
-pub(super) const OPENING: Duration = Duration::from_millis(4_500);
 /// How often a pool is asked how it is at least.
 const ASKED: Duration = Duration::from_secs(20);
 /// How long nothing may have been heard of messages that wait for their dead letter queue, and still be so: stores look
@@ -33,6 +31,8 @@ pub struct Member {
     /// What the catalog says of it beyond that.
     terms: ArcSwap<Terms>,
     open: ArcSwapOption<Opened>,
+    /// Held during an attempt at opening it.
+    attempt: tokio::sync::Mutex<()>,
     /// Told when nobody uses what was opened any more.
     unused: Mutex<Option<oneshot::Receiver<()>>>,
     state: watch::Sender<State>,
@@ -128,6 +128,7 @@ impl Member {
             spec,
             terms: ArcSwap::from_pointee(terms),
             open: ArcSwapOption::empty(),
+            attempt: tokio::sync::Mutex::default(),
             unused: Mutex::default(),
             state: watch::Sender::new(state),
             well: AtomicBool::new(true),
@@ -330,16 +331,26 @@ impl Member {
         let Some(spec) = self.spec.clone() else { return };
         let [mut pause, longest] = PAUSES;
         loop {
-            match open(&*opener, &self.name, &spec).await {
+            let attempt = self.attempt.lock().await;
+            let opened = tokio::select! {
+                biased;
+                opened = open(&*opener, &self.name, &spec, OPENING), if !self.is_retired() => opened,
+                () = self.retired() => return,
+            };
+            match opened {
                 Ok(pool) => {
                     match self.put(pool) {
-                        Ok(()) => self.is_open().await,
+                        Ok(()) => {
+                            drop(attempt);
+                            self.is_open().await;
+                        }
                         Err(pool) => close(&self.name, &pool).await,
                     }
                     return;
                 }
                 Err(error) => self.failed(&error),
             }
+            drop(attempt);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.retired() => return,
@@ -406,6 +417,9 @@ impl Member {
 
     /// Waits for whoever uses what was shut, for a bounded time, and closes it.
     pub(super) async fn end(&self, opened: Option<Arc<Opened>>) {
+        // An attempt at opening it sees that it was shut: after that nothing is opened, or left open, that another
+        // would find in its way.
+        let _ended = tokio::time::timeout(ENDING, self.attempt.lock()).await;
         let Some(opened) = opened else { return };
         let pool = opened.pool.clone();
         drop(opened);
@@ -417,18 +431,6 @@ impl Member {
         }
         close(self.title(), &pool).await;
     }
-}
-
-/// Opens a store, for a bounded time.
-pub(super) async fn open(opener: &dyn PoolOpener, name: &str, spec: &PoolSpec) -> sdk::Result<OpenPool> {
-    let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "the store does not answer"));
-    tokio::time::timeout(OPENING, opener.open(name, spec)).await.unwrap_or_else(late)
-}
-
-/// Lets a pool end.
-pub(super) async fn close(name: &str, pool: &OpenPool) {
-    let call = Call::new(sdk::RequestId(rand::random()), "", sdk::Timestamp::MAX);
-    ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ mod opener;
 mod register;
 mod remove;
 mod stores;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 pub use self::member::{Member, Opened, State, Terms};
 pub use self::opener::{Opening, PoolOpener, PoolSpec};
 pub use self::register::Wish;
+use self::turns::Turns;
 use crate::directory::{flavor_exists, stored_pools};
 use crate::error::{Error, ErrorKind, Result};
 use crate::placement;
@@ -49,7 +51,9 @@ pub struct Pools {
     /// Held by whoever changes `known`.
     turn: tokio::sync::Mutex<()>,
     /// Pools that are being registered here: what the catalog says of them counts afterwards.
-    registering: Mutex<BTreeSet<String>>,
+    registering: Turns,
+    /// Stores that pools are being registered with here, by identity: who comes second waits, and finds whose it is.
+    stores: Turns,
     /// Pools that are being closed.
     closing: Mutex<JoinSet<()>>,
 }
@@ -72,7 +76,8 @@ impl Pools {
             opener,
             known: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
-            registering: Mutex::default(),
+            registering: Turns::default(),
+            stores: Turns::default(),
             closing: Mutex::default(),
         }
     }
@@ -183,7 +188,7 @@ impl Pools {
         let read = Some(Instant::now());
         let late = |_| Err(Error::new(ErrorKind::TimedOut, "The catalog does not answer."));
         let listed = tokio::time::timeout(READING, stored_pools(&self.catalog, call)).await.unwrap_or_else(late)?;
-        let registering = lock(&self.registering).clone();
+        let registering = self.registering.all();
         let mut members = BTreeMap::new();
         for stored in listed.into_iter().filter(|stored| !registering.contains(&stored.name)) {
             let is_same = |member: &&Arc<Member>| member.spec() == Some(&stored.spec) && !member.is_retired();

@@ -2,11 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
-use sukkal_plugin_sdk as sdk;
 use sukkal_plugin_sdk::load::OpenPool;
+use sukkal_plugin_sdk::{self as sdk, Call};
 
 use crate::answer::Object;
+use crate::snapshot::{ENDING, ended};
+
+/// How long one attempt at opening a store may take.
+pub(super) const OPENING: Duration = Duration::from_millis(4_500);
 
 /// What a pool is opened by. It may hold secrets, and so it is nowhere printed.
 #[derive(Clone, PartialEq)]
@@ -51,6 +56,23 @@ pub trait PoolOpener: Send + Sync + 'static {
     /// # Errors
     /// None is stored that could be meant; in words for whoever sent it.
     fn meant(&self, sent: PoolSpec, stored: Option<&PoolSpec>) -> Result<PoolSpec, String>;
+}
+
+/// Opens a store, for a bounded time.
+pub(super) async fn open(
+    opener: &dyn PoolOpener,
+    name: &str,
+    spec: &PoolSpec,
+    time: Duration,
+) -> sdk::Result<OpenPool> {
+    let late = |_| Err(sdk::Error::new(sdk::ErrorKind::TimedOut, "the store does not answer"));
+    tokio::time::timeout(time, opener.open(name, spec)).await.unwrap_or_else(late)
+}
+
+/// Lets a pool end.
+pub(super) async fn close(name: &str, pool: &OpenPool) {
+    let call = Call::new(sdk::RequestId(rand::random()), "", sdk::Timestamp::MAX);
+    ended(name, tokio::time::timeout(ENDING, pool.shutdown(&call)).await);
 }
 
 /// Opens none: for a service that has its default pool alone.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sukkal_plugin_sdk::load::OpenPool;
 use sukkal_plugin_sdk::{self as sdk, Call, Health};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::member::{OPENING, close, open};
+use super::opener::{OPENING, close, open};
 use super::{DEFAULT, Member, PoolSpec, Pools, lock};
 use crate::directory::{
     StoredPool, holds_queues, pool_of_store, said_by, store_pool, stored_pool, stored_pools, to_hex,
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How often a change is tried when others are quicker.
 const TRIES: u32 = 10;
-/// What a store has left for saying how it is, however long it took to open.
+/// What a store has left for opening, however long another took that had it before, and for saying how it is.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// What a pool is to be.
@@ -52,15 +52,18 @@ impl Pools {
         name: &str,
         wish: impl Fn(Option<&StoredPool>) -> Result<Wish>,
     ) -> Result<StoredPool> {
-        let _here = self.registration(name)?;
+        let _here = self.registering.try_take(name).ok_or_else(|| Error::contended("pool"))?;
         for _ in 0..TRIES {
             let before = stored_pool(&self.catalog, call, name).await?;
             let Wish { spec, weight, flavor } = wish(before.as_ref())?;
             let spec = self.opener.meant(spec, before.as_ref().map(|before| &before.spec)).map_err(Error::body)?;
             let wish = Wish { spec, weight, flavor };
             let identity = self.opener.identity(&wish.spec.uri);
+            let begun = Instant::now();
+            let _store = timeout(OPENING, self.stores.take(&identity)).await.map_err(|_| Error::contended("store"))?;
+            let time = OPENING.saturating_sub(begun.elapsed()).max(LEAST);
             self.check(call, name, &wish, &identity).await?;
-            let candidate = self.candidate(call, name, &wish, before.as_ref(), &identity).await?;
+            let candidate = self.candidate(call, name, &wish, before.as_ref(), &identity, time).await?;
             let pool = StoredPool {
                 name: name.to_owned(),
                 spec: wish.spec,
@@ -99,14 +102,6 @@ impl Pools {
         stated.unwrap_or_else(|| pool.capabilities.clone())
     }
 
-    /// The right to register a pool on this host: one has it at a time.
-    fn registration(&self, name: &str) -> Result<Registration<'_>> {
-        match lock(&self.registering).insert(name.to_owned()) {
-            true => Ok(Registration { pools: self, name: name.to_owned() }),
-            false => Err(Error::contended("pool")),
-        }
-    }
-
     async fn check(&self, call: &Call, name: &str, wish: &Wish, identity: &str) -> Result<()> {
         self.opener.check(&wish.spec).map_err(Error::body)?;
         if self.opener.default_identity().as_deref() == Some(identity) {
@@ -127,6 +122,7 @@ impl Pools {
         wish: &Wish,
         before: Option<&StoredPool>,
         identity: &str,
+        time: Duration,
     ) -> Result<Candidate> {
         if let Some(before) = before.filter(|before| before.spec == wish.spec) {
             let capabilities = self.stated(before);
@@ -140,7 +136,7 @@ impl Pools {
         {
             member.retire().await;
         }
-        let candidate = match self.opened(call, name, &wish.spec).await {
+        let candidate = match self.opened(call, name, &wish.spec, time).await {
             Ok(candidate) => candidate,
             Err(error) => {
                 self.restore(name, before).await;
@@ -170,8 +166,8 @@ impl Pools {
         Ok(())
     }
 
-    /// A store that has answered, and what it states.
-    async fn opened(&self, call: &Call, name: &str, spec: &PoolSpec) -> Result<Candidate> {
+    /// A store that has answered in time, and what it states.
+    async fn opened(&self, call: &Call, name: &str, spec: &PoolSpec, time: Duration) -> Result<Candidate> {
         let refused = |error: sdk::Error| {
             // The client reads the plugin's words; the system's are for the log, under the request's id.
             let request = call.request_id();
@@ -179,10 +175,10 @@ impl Pools {
             Error::body(format!("cannot connect to URI: {}", error.message)).detail(error.detail)
         };
         let begun = Instant::now();
-        let pool = open(&*self.opener, name, spec).await.map_err(refused)?;
-        let left = OPENING.saturating_sub(begun.elapsed()).max(LEAST);
+        let pool = open(&*self.opener, name, spec, time).await.map_err(refused)?;
+        let left = time.saturating_sub(begun.elapsed()).max(LEAST);
         let late = |_| Err(sdk::Error::unavailable("the store does not answer"));
-        let health = tokio::time::timeout(left, pool.health(call)).await.unwrap_or_else(late);
+        let health = timeout(left, pool.health(call)).await.unwrap_or_else(late);
         let stated = pool.capabilities().ok_or_else(|| sdk::Error::internal("the plugin panicked"));
         match health.and_then(|health| Ok((health, stated?))) {
             Ok((health, stated)) => Ok(Candidate { pool: Some(pool), health, capabilities: names(&stated) }),
@@ -257,18 +253,6 @@ impl Pools {
         if let Some(before) = before.filter(|_| is_closed) {
             self.install(Member::registered(before, self.opener.clone())).await;
         }
-    }
-}
-
-/// Given back when it is dropped.
-struct Registration<'a> {
-    pools: &'a Pools,
-    name: String,
-}
-
-impl Drop for Registration<'_> {
-    fn drop(&mut self) {
-        lock(&self.pools.registering).remove(&self.name);
     }
 }
 

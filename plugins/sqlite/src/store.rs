@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use sukkal_plugin_sdk::tokio::sync::oneshot;
+use sukkal_plugin_sdk::tokio::sync::{Notify, oneshot};
 use sukkal_plugin_sdk::{Error, Health, Host, Open, Result, tracing};
 
 use crate::connection;
@@ -57,17 +57,16 @@ impl<L: Ledger> Store<L> {
     ) -> Result<Store<L>> {
         let (opened, answer) = oneshot::channel();
         let (path, settings) = open.settings.of_uri(&open.uri, open.host.data_dir())?;
-        let opening = Opening::begin(&path)?;
+        let opening = Opening::begin(&path).await;
         let host = open.host;
         let work = move || {
             let store = Store::open_here(&path, settings, host, schema, ledger);
-            drop(opening);
-            // Nobody may be waiting any more, which is no concern of ours.
-            let _ = opened.send(store);
+            // Nobody may be waiting any more: then it is closed before the next one opens the file.
+            let _ = opened.send((store, opening));
         };
         spawn("sqlite-open", work)?;
         // The sender is dropped unsent only when opening panicked.
-        answer.await.unwrap_or_else(|_| Err(Fail::Panicked.into()))
+        answer.await.map_or_else(|_| Err(Fail::Panicked.into()), |(store, _opening)| store)
     }
 
     fn open_here(
@@ -126,20 +125,27 @@ impl<L: Ledger> Store<L> {
 struct Opening(PathBuf);
 
 static OPENING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// Told when a file is no longer being opened.
+static OPENED: Notify = Notify::const_new();
 
 impl Opening {
-    fn begin(path: &Path) -> Result<Opening> {
-        if OPENING.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
-            return Ok(Opening(path.to_owned()));
+    /// Begins as soon as nobody is opening the file. The host bounds the time.
+    async fn begin(path: &Path) -> Opening {
+        loop {
+            // Before the look, so that nothing is missed between the two.
+            let opened = OPENED.notified();
+            if OPENING.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned()) {
+                return Opening(path.to_owned());
+            }
+            opened.await;
         }
-        let message = "the file of this store is still being opened; its disk is slow or does not answer";
-        Err(Error::unavailable(message).detail(path.display()))
     }
 }
 
 impl Drop for Opening {
     fn drop(&mut self) {
         OPENING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        OPENED.notify_waiters();
     }
 }
 
