@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::mistake::{Mistake, Origin};
 use super::raw::{Node, Table, Value};
+use super::secret::is_secret;
 use super::{schema, value};
 
 /// A value and where it stands.
@@ -104,10 +105,20 @@ impl<'a> Section<'a> {
         match read {
             Ok(value) => Some(Located { value, origin: node.origin.clone() }),
             Err(problem) => {
-                self.wrong(&node.origin, key, problem, "");
+                let mend = self.kept_elsewhere(key, node).unwrap_or_default();
+                self.wrong(&node.origin, key, problem, mend);
                 None
             }
         }
+    }
+
+    /// What to do where a key's value is kept elsewhere, as only those of secrets and of plugins can be.
+    fn kept_elsewhere(&self, key: &str, node: &Node) -> Option<String> {
+        let Value::Table(table) = &node.value else { return None };
+        let is_place = table.get("env").or(table.get("file")).is_some();
+        let is_wrong = is_place && !is_secret(schema::property(self.schema, key));
+        let name = self.path(key).replace('.', "__").replace('-', "_").to_uppercase();
+        is_wrong.then(|| format!("to keep it out of the file, set SUKKAL_{name} in the environment"))
     }
 
     /// A list of texts, each with its place.

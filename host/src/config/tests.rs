@@ -113,6 +113,35 @@ actions = ["message_pots"]
 }
 
 #[test]
+fn a_value_of_another_type_is_told_with_an_example_of_its_own() {
+    for (text, told) in [
+        ("[rest]\nlisten = 8888", "`rest.listen` must be a text, for instance \"127.0.0.1:8888\""),
+        ("catalog = 1", "`catalog` must be a text, for instance \"sqlite:catalog.db\""),
+        ("pipeline = \"audit\"", "`pipeline` must be a list of texts, for instance [\"a\", \"b\"]"),
+        ("[notifications]\nsubscriber_types = 1", "must be a list of texts, for instance [\"http\",\"https\","),
+    ] {
+        let mistakes = mistakes(text, &[]);
+        assert!(mistakes.len() == 1 && mistakes[0].contains(told), "{told} in {mistakes:#?}");
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_kept_out_of_the_file_by_its_own_variable() {
+    for (text, variable) in [
+        ("catalog = { env = \"DB\" }", Some("SUKKAL_CATALOG")),
+        ("[rest]\nlisten = { file = \"/nosuch\" }", Some("SUKKAL_REST__LISTEN")),
+        ("[filters.rate-limit]\nprojects = { env = \"P\" }", Some("SUKKAL_FILTERS__RATE_LIMIT__PROJECTS")),
+        ("catalog = { host = \"db\" }", None),
+        ("[signed_urls]\nsecret_key = { env = \"SUKKAL_NOT_SET\" }", None),
+    ] {
+        let told = mistakes(text, &[]);
+        let mend = variable.map(|name| format!("to keep it out of the file, set {name} in the environment"));
+        assert!(told.len() == 1 && told[0].contains("to keep it out") == mend.is_some(), "{text}: {told:#?}");
+        assert!(mend.is_none_or(|mend| told[0].ends_with(&mend)), "{text}: {told:#?}");
+    }
+}
+
+#[test]
 fn a_key_of_elsewhere_is_told_with_every_place_that_has_it() {
     for (text, mend) in [
         ("[rest]\ncors = [\"*\"]", "it is a section of its own: write [cors], whose keys are: allowed_origin"),

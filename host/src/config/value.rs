@@ -60,16 +60,26 @@ fn wanted(schema: &'static Json) -> String {
                 _ => "a whole number, 0 or more".to_owned(),
             };
         }
-        Some("array") => return "a list of texts, for instance [\"a\", \"b\"]".to_owned(),
+        Some("array") => {
+            let example = example(schema).unwrap_or_else(|| "[\"a\", \"b\"]".to_owned());
+            return format!("a list of texts, for instance {example}");
+        }
         _ if is_table(schema) => return "a table".to_owned(),
         _ => {}
     }
     let allowed: Vec<String> = allowed(schema).iter().map(|text| format!("{text:?}")).collect();
     match allowed.as_slice() {
-        [] => "a text, for instance \"a\"".to_owned(),
+        [] => example(schema).map_or_else(|| "a text".to_owned(), |example| format!("a text, for instance {example}")),
         [first, second] => format!("{first} or {second}"),
         all => format!("one of {}", all.join(", ")),
     }
+}
+
+/// The default as an example, where it shows something.
+fn example(schema: &'static Json) -> Option<String> {
+    let default = &schema["default"];
+    let is_empty = default.as_str() == Some("") || default.as_array().is_some_and(Vec::is_empty);
+    (!default.is_null() && !is_empty).then(|| default.to_string())
 }
 
 /// A value as it was typed, where no schema is known.
