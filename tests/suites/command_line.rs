@@ -371,6 +371,17 @@ fn another_kind_of_server_is_told_from_one_of_this_api() {
 }
 
 #[test]
+fn a_post_that_may_be_stored_is_not_said_to_be_refused() {
+    const UNKNOWN: &str = "nobody knows whether the last message is stored\n";
+    let reason = "{\"title\":\"no\"}";
+    for (status, body, said) in [(400, reason, "nothing is stored\n"), (503, reason, UNKNOWN), (504, "", UNKNOWN)] {
+        let (base, _) = answering(&format!("HTTP/1.1 {status} \r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+        let told = refused(&base, &["queue", "post", "orders", "1"], 1);
+        assert!(told.ends_with(said), "{status}: {told}");
+    }
+}
+
+#[test]
 fn a_token_comes_from_the_environment_or_a_file_alone() {
     const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{\"queues\":[]}";
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -14,7 +14,7 @@ use crate::tls_client;
 pub enum Trouble {
     /// No connection: nothing was done.
     NoServer(String),
-    /// A connection, but no whole answer: nobody knows whether it was done.
+    /// A connection, but no whole answer, or one that leaves it open: nobody knows whether it was done.
     NoAnswer(String),
     /// The server refused.
     Refused(String),
@@ -61,7 +61,7 @@ impl Trouble {
     pub(super) fn refused(server: &str, asked: &str, status: u16, body: &[u8], request_id: Option<String>) -> Trouble {
         let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
         if refusal.is_none() && request_id.is_none() && matches!(status, 502..=504) {
-            return Trouble::Refused(format!(
+            return Trouble::NoAnswer(format!(
                 "{asked}: {server} answered {status} without a reason, as a load balancer does that finds no host ready; try \
                  again later"
             ));
@@ -84,7 +84,8 @@ impl Trouble {
         {
             text.push_str(&format!("; the server's log knows it as {}", plain(&id)));
         }
-        Trouble::Refused(text)
+        // From 503 nobody can tell (docs/clients.md, What is promised), nor from what a balancer says of a host.
+        if matches!(status, 502..=504) { Trouble::NoAnswer(text) } else { Trouble::Refused(text) }
     }
 
     /// The same, with more to say; that is told even where nobody reads what is printed.
