@@ -60,6 +60,14 @@ pub fn explain(error: &rustls::Error) -> (String, &'static str) {
             shows("of an authority that is not trusted here"),
             "have SSL_CERT_FILE name a file with the authority's own certificate, in PEM",
         ),
+        // An authority is found by its name, and has another key: mostly one that was made anew, where its certificate
+        // of before is trusted.
+        InvalidCertificate(
+            Certificate::BadSignature | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => (
+            shows("that was signed with another key than that of the authority of this name that is trusted here"),
+            "have SSL_CERT_FILE name a file with the authority's present certificate, in PEM",
+        ),
         InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
             (shows("that has ended"), "have its operator renew it, or correct this machine's clock")
         }

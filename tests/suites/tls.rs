@@ -410,6 +410,8 @@ async fn the_command_line_tells_in_plain_words_why_a_certificate_is_not_trusted(
     let host = authority.host(Setup::default()).await;
     let told = asked(&host, false);
     assert!(told.contains("an authority that is not trusted here") && told.contains("SSL_CERT_FILE"), "{told}");
+    std::fs::write(host.folder().join("authority.pem"), Authority::default().pem()).expect("a file can be written");
+    assert!(asked(&host, true).contains("another key than that of the authority of this name"));
 
     let mut host = authority.prepare(Setup::default());
     authority.issue_until(host.folder(), HOST, 2020);
