@@ -26,12 +26,19 @@ fn verify_passes_a_sound_store_and_names_what_was_asked() {
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
     assert_eq!(lines[0]["verdict"], "passed");
     assert_eq!(lines[1], serde_json::json!({ "passed": 1, "failed": 0, "not_offered": 0 }));
-    for arguments in
-        [["plugin", "verify", &path, "--case", "nothing.*"], ["plugin", "verify", &path, "--uri", "redis:"]]
-    {
+    let filter = programs::library("sukkal-filter-audit");
+    let filter = filter.to_string_lossy();
+    for (arguments, why) in [
+        (["plugin", "verify", &path, "--case", "nothing.*"], "it has no case that nothing.* names;"),
+        (
+            ["plugin", "verify", &path, "--uri", "redis:"],
+            "no pool and no catalog of it has the scheme of redis:; it has: catalog sqlite, pool sqlite",
+        ),
+        (["plugin", "verify", &filter, "--case", "*"], "it has no pool and no catalog; filters and notifiers are"),
+    ] {
         let output = sukkal(&host, &arguments);
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stderr).contains("nothing to verify"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(&format!("nothing to verify: {why}")), "{}", text(&output.stderr));
     }
 }
 

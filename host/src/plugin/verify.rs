@@ -96,7 +96,9 @@ fn stores(options: &Options) -> Result<Vec<Store>, String> {
     let wanted = options.uri.as_deref().map(|uri| scheme(uri).ok_or_else(|| format!("`{uri}` is no URI")));
     let wanted = wanted.transpose()?;
     let mut stores = Vec::new();
-    for (kind, name) in library.provides().filter(|(_, name)| wanted.is_none_or(|wanted| wanted == *name)) {
+    let there: Vec<(Kind, &str)> = library.provides().filter(|(kind, _)| !cases(*kind).is_empty()).collect();
+    let named = |name: &str| wanted.is_none_or(|wanted| wanted == name);
+    for &(kind, name) in there.iter().filter(|(_, name)| named(name)) {
         let mut cases = cases(kind);
         cases.retain(|(case, _)| options.case.as_ref().is_none_or(|pattern| pattern.matches(case)));
         if !cases.is_empty() {
@@ -105,10 +107,24 @@ fn stores(options: &Options) -> Result<Vec<Store>, String> {
         }
     }
     if stores.is_empty() {
-        let path = options.file.display();
-        return Err(format!("{path}: nothing to verify: no pool or catalog with such a scheme, or no such case"));
+        return Err(format!("{}: nothing to verify: {}", options.file.display(), missing(options, &there)));
     }
     Ok(stores)
+}
+
+/// Why nothing is to be verified of a library with these pools and catalogs, and what to do.
+fn missing(options: &Options, there: &[(Kind, &str)]) -> String {
+    let names: Vec<String> = there.iter().map(|(kind, name)| format!("{} {name}", kind.name())).collect();
+    match (&options.uri, &options.case) {
+        _ if names.is_empty() => {
+            "it has no pool and no catalog; filters and notifiers are tested by `cargo test`".to_owned()
+        }
+        (Some(uri), _) if !there.iter().any(|(_, name)| scheme(uri) == Some(*name)) => {
+            format!("no pool and no catalog of it has the scheme of {}; it has: {}", masked_uri(uri), names.join(", "))
+        }
+        (_, Some(case)) => format!("it has no case that {case} names; without --case all are run, each with its name"),
+        _ => "there are no cases".to_owned(),
+    }
 }
 
 /// The cases for a kind, with their promises.
