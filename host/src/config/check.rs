@@ -151,9 +151,11 @@ fn actions(section: &mut Section<'_>) -> Vec<Action> {
         match Action::from_name(&name.value) {
             Some(action) => actions.push(action),
             None => {
-                let near = nearest(&name.value, Action::ALL.iter().map(|action| action.name()));
-                let mend = near
-                    .map_or_else(|| "see the actions of the API".to_owned(), |near| format!("did you mean `{near}`?"));
+                let names = || Action::ALL.iter().map(|action| action.name());
+                let mend = match nearest(&name.value, names()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+                };
                 section.wrong(&name.origin, "actions", format!("names `{}`, which is no action", name.value), mend);
             }
         }

@@ -190,7 +190,8 @@ pub struct FilterConfig {
     #[serde(serialize_with = "patterns")]
     #[schemars(with = "Vec<String>")]
     pub queues: Vec<glob::Pattern>,
-    /// The actions that it is for; none named: all.
+    /// The actions that it is for, such as "message_post"; a topic's messages and subscriptions have the actions of a
+    /// queue's. None named: all.
     #[serde(serialize_with = "action_names")]
     #[schemars(schema_with = "actions")]
     pub actions: Vec<Action>,

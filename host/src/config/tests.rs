@@ -83,7 +83,7 @@ listen = "127.0.0.1:1"
 listen = "localhost"
 [filters.audit]
 on_error = "maybe"
-actions = ["message_pots"]
+actions = ["message_pots", "topic_message_post"]
 [nosuch]
 "#;
     let told =
@@ -99,6 +99,7 @@ actions = ["message_pots"]
         "sukkal.toml:10: `rest.listen` must be an IP address and a port, for instance \"127.0.0.1:8888\"",
         "sukkal.toml:12: `filters.audit.on_error` must be \"refuse\" or \"pass\"",
         "sukkal.toml:13: `filters.audit.actions` names `message_pots`, which is no action; did you mean `message_post`?",
+        "sukkal.toml:13: `filters.audit.actions` names `topic_message_post`, which is no action; there are: unknown, get_",
         "environment variable SUKKAL_LOG__LEVEL: `log.level` must be one of",
         "environment variable SUKKAL_REST_LISTEN: `rest_listen` is not known; did you mean SUKKAL_REST__LISTEN?",
     ];
