@@ -101,6 +101,28 @@ async fn the_clients_guide_speaks_over_a_websocket() {
     assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
 }
 
+#[tokio::test]
+async fn the_clients_guide_connects_clients_where_there_is_no_keystone() {
+    let host = Host::start().await;
+    let guide = std::fs::read_to_string(programs::checkout("docs/clients.md")).expect("the guide");
+    let (python, project) = (programs::python(), programs::checkout("tests/clients/project_auth"));
+    let (python, project) = (python.to_str().expect("a path"), project.to_str().expect("a path"));
+    let path = format!("import sys; sys.path.append({project:?})\n");
+    let code = |language: &str, of: &str| {
+        let block = blocks(&guide, language).into_iter().find(|block| block.contains(of));
+        block.unwrap_or_else(|| panic!("the guide has no {of}"))
+    };
+    let bin = Path::new(python).parent().expect("a folder").display();
+    let commands = code("sh", "openstack messaging").replace("tests/clients/project_auth", project);
+    run(&host, "bash", &["-euc"], &format!("PATH={bin}:$PATH\n{commands}"));
+    let told = run(&host, python, &["-c"], &(path + &code("python", "openstack.connect")));
+    assert_eq!(told.trim(), "['hello']");
+    // It posts a second one, and works both off.
+    let told = run(&host, python, &["-c"], &code("python", "zaqarclient"));
+    assert_eq!(told, "hello\nhello\n");
+    assert_eq!(host.queue("orders").counts().await, [0, 0, 0]);
+}
+
 /// `UPDATE_DOCS=1` writes the page in place of comparing it.
 #[test]
 fn the_page_of_the_conformance_kit_lists_every_case() {
