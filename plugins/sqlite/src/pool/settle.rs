@@ -107,15 +107,16 @@ fn step(
         return Ok(true);
     }
     // First the open block: whatever comes into it later falls due behind what is passed over now. And the front, of
-    // which the table may say too late an instant.
+    // which the table may say too late an instant. Dead letters wait for their turn among those of the others.
     let beside: Vec<i64> = queue.front.iter().copied().chain([queue.open_block()]).collect();
     for key in &beside {
         if ledger.blocks.wakes(&ledger.connection, *key)? <= ledger.now {
-            settle_block(ledger, queue, Lane::Main, *key, swept)?;
+            settle_all_but_dead_letters(ledger, queue, Lane::Main, *key, swept)?;
         }
     }
     for lane in Lane::ALL {
-        if !closed(ledger, queue, lane, expired, left, swept)? {
+        let beside = if lane == Lane::Main { &beside[..] } else { &[] };
+        if !closed(ledger, queue, lane, beside, expired, left, swept)? {
             return Ok(false);
         }
     }
@@ -143,11 +144,13 @@ fn step(
     Ok(true)
 }
 
-/// Settles what is due in the closed blocks of a lane; false if there may be more.
+/// Settles what is due in the closed blocks of a lane, and what is left in those beside them, the first due first; false if
+/// there may be more.
 fn closed(
     ledger: &mut Ledger,
     queue: &mut Queue,
     lane: Lane,
+    beside: &[i64],
     expired: Expired,
     left: &mut usize,
     swept: &mut Swept,
@@ -155,8 +158,15 @@ fn closed(
     let now = ledger.now;
     let passes = expired == Expired::Pass && lane == Lane::Main;
     let (after, limit) = if passes { (queue.passed, PASSED) } else { (Wake::BEFORE_ALL, *left) };
-    let due = ledger.blocks.waking(&ledger.connection, LaneKey::new(queue.slot, lane), after, now, limit)?;
+    let mut due = ledger.blocks.waking(&ledger.connection, LaneKey::new(queue.slot, lane), after, now, limit)?;
     let more = due.len() >= limit;
+    let end = due.last().filter(|_| more).map_or((now, i64::MAX), |last| (last.at, last.key));
+    due.retain(|wake| !beside.contains(&wake.key));
+    for key in beside {
+        let at = ledger.blocks.wakes(&ledger.connection, *key)?;
+        due.extend(Some(Wake { at, key: *key }).filter(|_| (at, *key) <= end));
+    }
+    due.sort_unstable_by_key(|wake| (wake.at, wake.key));
     for wake in due {
         if passes && is_gone(ledger, queue, wake.key)? {
             queue.passed = wake;
@@ -183,27 +193,29 @@ fn is_gone(ledger: &mut Ledger, queue: &Queue, key: i64) -> Outcome<bool> {
 /// # Errors
 /// The driver's; `Corrupt`.
 pub fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
+    settle_all_but_dead_letters(ledger, queue, lane, key, swept)?;
+    settle_dead_letters(ledger, queue, lane, key, swept)
+}
+
+fn settle_all_but_dead_letters(
+    ledger: &mut Ledger,
+    queue: &mut Queue,
+    lane: Lane,
+    key: i64,
+    swept: &mut Swept,
+) -> Outcome<()> {
     let now = ledger.now;
     let Some(block) = ledger.blocks.change(&ledger.connection, key)? else { return Ok(()) };
-    let (mut expired, mut parting) = (0, Vec::new());
-    let mut turned = Vec::new();
-    let mut exhausted = Vec::new();
+    let (mut expired, mut turned) = (0, Vec::new());
     for entry in block.entries_mut() {
         let before = entry.state;
-        if entry.view(now) == View::Gone {
-            if claim::exhausted(queue, entry) {
-                parting.push(entry.offset);
-            } else {
-                expired |= 1 << entry.offset;
-            }
-            continue;
+        if entry.view(now) != View::Gone {
+            bring_up_to_date(queue, entry, now);
+        } else if !claim::exhausted(queue, entry) {
+            expired |= 1 << entry.offset;
         }
-        bring_up_to_date(queue, entry, now);
         if entry.state != before {
             turned.push((before, entry.state));
-        }
-        if entry.state == State::Exhausted {
-            exhausted.push(entry.offset);
         }
     }
     for (before, after) in turned {
@@ -213,15 +225,30 @@ pub fn settle_block(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64
             queue.stir(key);
         }
     }
+    expire(ledger, queue, lane, key, expired, swept)?;
+    ledger.blocks.settled(key);
+    Ok(())
+}
+
+fn settle_dead_letters(ledger: &mut Ledger, queue: &mut Queue, lane: Lane, key: i64, swept: &mut Swept) -> Outcome<()> {
+    let now = ledger.now;
+    let Some(block) = ledger.blocks.get(&ledger.connection, key)? else { return Ok(()) };
+    let (mut parting, mut exhausted) = (Vec::new(), Vec::new());
+    for entry in block.entries() {
+        match entry.state {
+            _ if entry.view(now) == View::Gone => parting.push(entry.offset),
+            State::Exhausted => exhausted.push(entry.offset),
+            State::Ready | State::Claimed | State::Delayed => {}
+        }
+    }
     // What has used up its claims is moved though its end has come; what cannot be, expires as any other.
     if !dead_letter::move_all(ledger, queue, key, &parting, swept)? {
-        expired |= parting.iter().fold(0, |offsets, offset| offsets | 1 << offset);
+        let offsets = parting.iter().fold(0, |offsets, offset| offsets | 1 << offset);
+        expire(ledger, queue, lane, key, offsets, swept)?;
     }
-    expire(ledger, queue, lane, key, expired, swept)?;
     if !exhausted.is_empty() {
         dead_letter::move_or_set_aside(ledger, queue, key, &exhausted, swept)?;
     }
-    ledger.blocks.settled(key);
     Ok(())
 }
 

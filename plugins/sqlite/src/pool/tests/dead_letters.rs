@@ -67,6 +67,31 @@ fn the_sweep_moves_what_nobody_asks_for() {
 }
 
 #[test]
+fn what_falls_due_together_keeps_its_order() {
+    // More than one step moves.
+    let texts: Vec<String> = (0..5000).map(|number| number.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for by_sweep in [false, true] {
+        let rig = rig(1);
+        rig.post(&texts);
+        for claim in 0..10 {
+            assert_eq!(rig.claim(claim, 500, 60).len(), 500);
+        }
+        for claim in 0..10 {
+            rig.release(claim, Release::default());
+        }
+        if by_sweep {
+            while rig.sweep().more {}
+        } else {
+            assert!(rig.claim(10, 1, 60).is_empty());
+        }
+        let list = List { limit: 5000, ..List::default() };
+        let moved = rig.run(rig.pool().list(&call(), &queue(DEAD, 1), list)).unwrap();
+        assert_eq!(bodies(&moved), texts, "by a sweep: {by_sweep}");
+    }
+}
+
+#[test]
 fn a_message_keeps_its_end_where_the_rule_gives_no_life() {
     let rig = rig(1);
     rig.configure(QUEUE, 1, Some(DeadLetterRule { ttl: None, ..rule(1) })).unwrap();
