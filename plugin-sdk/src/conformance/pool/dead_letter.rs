@@ -3,7 +3,7 @@
 use crate::conformance::bench::{HOUR, MINUTE, Queue, extended, extensions, new_claim, texts};
 use crate::conformance::case::{cases, ensure, ensure_eq};
 use crate::conformance::{Failure, PoolBench};
-use crate::{Budget, DeadLetterRule, Header, NewClaim, Post, QueueRef, Reason, Release};
+use crate::{Budget, DeadLetterRule, Header, List, NewClaim, Post, QueueRef, Reason, Release};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -15,6 +15,7 @@ cases! { PoolBench:
     "pool.dead_letter.extensions" keeps_extensions "a dead letter keeps the extensions of its message"
     "pool.dead_letter.age" age "a dead letter's age is counted from its move"
     "pool.dead_letter.ttl" ttl "a dead letter lives the rule's ttl from its move, or else its own end"
+    "pool.dead_letter.order" order "messages that have used up their claims together move in their order, however many they are"
     "pool.dead_letter.at_its_end" at_its_end "what has used up its claims when its own end comes is moved, not removed, and lives a minute"
     "pool.dead_letter.never_popped" never_popped "what has used up its claims is not popped"
     "pool.dead_letter.last_claim" last_claim "the last allowed claim still holds its message until it ends"
@@ -131,6 +132,24 @@ async fn ttl(bench: PoolBench) -> Result<(), Failure> {
         queue.advance(gone);
         ensure_eq!(target.bodies().await?, Vec::<String>::new(), "a letter after its end, with rule {rule:?}");
     }
+    Ok(())
+}
+
+async fn order(bench: PoolBench) -> Result<(), Failure> {
+    // Stores keep neighbours together, in groups of their own sizes.
+    let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    let (queue, target) = pair(&bench, 1, None).await?;
+    for some in bodies.chunks(50) {
+        queue.post(&some.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    }
+    for _ in bodies.chunks(20) {
+        let claimed = queue.claim_as(NewClaim { ttl: MINUTE, ..new_claim(20) }).await?.batch.messages;
+        ensure_eq!(claimed.len(), 20, "messages of a claim");
+    }
+    queue.advance(2 * MINUTE);
+    queue.sweep().await?;
+    let list = List { limit: 200, ..List::default() };
+    ensure_eq!(texts(&target.list(list).await?.messages), bodies, "the dead letters");
     Ok(())
 }
 

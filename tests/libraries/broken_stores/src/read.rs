@@ -39,6 +39,7 @@ pub async fn list(pool: &BrokenPool, call: &Call, queue: &QueueRef, list: List) 
         "pool.order.same_clock" => batch.now = batch.messages.first().map_or(batch.now, |message| message.posted),
         "pool.history.one_by_one" => pool.state.read_before(queue, &mut batch),
         "pool.lane.as_posted" if lane != Lane::Main => batch.messages.iter_mut().for_each(forget_who_and_what_with),
+        "pool.dead_letter.order" => batch.messages.reverse(),
         "pool.dead_letter.extensions" => letters(&mut batch).for_each(|letter| letter.extensions = Default::default()),
         // Its age goes on from the old post.
         "pool.dead_letter.age" => letters(&mut batch).for_each(|letter| letter.posted.0 -= 3_600_000),
