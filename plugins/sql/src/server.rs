@@ -45,6 +45,8 @@ const IDLE: Duration = Duration::from_secs(600);
 /// How long a connection lives: after a failover to another address, or a change of rights, all are
 /// new within this time.
 const LIFE: Duration = Duration::from_secs(1800);
+/// How long closing all of them may take.
+const CLOSING: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Reads the URI; nothing is connected yet.
@@ -156,12 +158,16 @@ impl Server {
         }
     }
 
-    /// Closes all connections.
+    /// Closes all connections. One that was given back when the database stopped answering is tried by the pool
+    /// without end: it is left to the system.
     pub async fn close(&self) {
-        match &self.pool {
-            Pool::Postgres(pool) => pool.close().await,
-            Pool::MySql(pool) => pool.close().await,
-        }
+        let closed = async {
+            match &self.pool {
+                Pool::Postgres(pool) => pool.close().await,
+                Pool::MySql(pool) => pool.close().await,
+            }
+        };
+        let _ = timeout(CLOSING, closed).await;
     }
 }
 
