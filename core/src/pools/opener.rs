@@ -10,8 +10,8 @@ use sukkal_plugin_sdk::{self as sdk, Call};
 use crate::answer::Object;
 use crate::snapshot::{ENDING, ended};
 
-/// How long one attempt at opening a store may take.
-pub(super) const OPENING: Duration = Duration::from_millis(4_500);
+/// How long one attempt at opening a store may take: who registers a pool is answered within five seconds.
+pub(super) const OPENING: Duration = Duration::from_secs(4);
 
 /// What a pool is opened by. It may hold secrets, and so it is nowhere printed.
 #[derive(Clone, PartialEq)]
