@@ -19,7 +19,7 @@ mod session;
 mod setup;
 mod tally;
 mod target;
-mod ticks;
+mod timer;
 mod work;
 mod ws;
 

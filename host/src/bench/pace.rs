@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::Options;
-use super::ticks::Ticks;
+use super::timer::Timer;
 
 /// Not counted: connections are opened, the server's caches fill.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// How often it is looked what has fallen due, where a rate is asked for.
+/// How often it is looked what has fallen due, at the most, where a rate is asked for.
 const TICK: Duration = Duration::from_micros(50);
 /// What is due at the very end may begin so much later. What finds no connection free by then never
 /// begins, and is told.
@@ -49,6 +49,10 @@ impl Pace {
             (None, Some(rate)) => Plan::Open(length, rate),
             (None, None) => Plan::Closed(length),
         };
+        Pace::of(plan)
+    }
+
+    fn of(plan: Plan) -> Pace {
         Pace {
             start: Instant::now(),
             plan,
@@ -129,8 +133,7 @@ impl Pace {
     pub fn never_begun(&self) -> u64 {
         match self.plan {
             Plan::Open(length, rate) if self.ended.get().is_none() => {
-                let due = (length.as_secs_f64() * rate as f64) as u64;
-                due.saturating_sub(self.taken.load(Ordering::Relaxed))
+                all_due(length, rate).saturating_sub(self.taken.load(Ordering::Relaxed))
             }
             _ => 0,
         }
@@ -148,22 +151,48 @@ impl Pace {
     }
 
     async fn release(&self, length: Duration, rate: u64) -> io::Result<()> {
-        let ticks = Ticks::every(TICK.max(Duration::from_secs_f64(1.0 / rate as f64)))?;
+        let timer = Timer::new()?;
+        let all = all_due(length, rate);
         let mut released = 0;
-        while !self.due.is_closed() {
-            ticks.tick().await?;
-            let passed = self.start.elapsed().min(length);
-            let due = (passed.as_secs_f64() * rate as f64) as u64;
+        while released < all && !self.due.is_closed() {
+            // The first is due at the very beginning.
+            let due = all.min((self.start.elapsed().as_secs_f64() * rate as f64) as u64 + 1);
             self.due.add_permits(usize::try_from(due - released).unwrap_or(usize::MAX));
             released = due;
-            if passed == length {
-                break;
-            }
+            let next = self.start + Duration::from_secs_f64(released as f64 / rate as f64).min(length);
+            timer.wait(next.saturating_duration_since(Instant::now()).max(TICK)).await?;
         }
         // What fell due last is begun as well, where connections are free for it.
-        while self.due.available_permits() > 0 && self.start.elapsed() < length + LAST {
-            ticks.tick().await?;
+        while self.taken.load(Ordering::Relaxed) < all && !self.due.is_closed() && self.start.elapsed() < length + LAST
+        {
+            timer.wait(TICK).await?;
         }
         Ok(())
+    }
+}
+
+/// How many pieces of work fall due in such a time.
+fn all_due(length: Duration, rate: u64) -> u64 {
+    (length.as_secs_f64() * rate as f64).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn at_a_rate_work_begins_when_it_is_due_and_all_of_it() {
+        let pace = Pace::of(Plan::Open(Duration::from_millis(500), 20));
+        let work = async {
+            let mut late = Vec::new();
+            while let Some(due) = pace.next().await {
+                late.push(due.elapsed());
+            }
+            late
+        };
+        let (driven, late) = tokio::join!(pace.drive(), work);
+        driven.unwrap();
+        assert_eq!((late.len(), pace.never_begun()), (10, 0));
+        assert!(late.iter().min() < Some(&Duration::from_millis(50)), "later than the next is due: {late:?}");
     }
 }
