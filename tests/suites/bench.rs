@@ -173,6 +173,7 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
         ("--url http://no.such.host.invalid/", 1, "cannot be found"),
         ("--header Nonsense", 2, "'X-Trace: on'"),
         ("--header x-auth-token:s3cret", 2, "set SUKKAL_TOKEN"),
+        ("--url http://me:s3cret@127.0.0.1:1/", 2, "set SUKKAL_TOKEN"),
         ("--token-file /no/such/file", 2, "cannot be read"),
         ("--url http://127.0.0.1:1/", 1, "is the server there?"),
         ("claim --fill 0", 1, "--fill"),
@@ -181,6 +182,8 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
         ("--in-flight 2", 2, "--url ws://…"),
         ("--format msgpack", 2, "--url ws://…"),
         ("wait --url ws://127.0.0.1:1/ --in-flight 2", 2, "--connections"),
+        ("latency --fill 1", 2, "--fill"),
+        ("wait --batch 11", 2, "--limit"),
         ("post --ttl 1", 1, "400 (The TTL"),
     ] {
         let output = bench(&host, &format!("--count 1 {arguments}"));
@@ -193,6 +196,12 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
                 && !line.contains("s3cret"),
             "{arguments}: {line}"
         );
+    }
+    for elsewhere in [format!("ws://{}", host.address()), format!("http://{}", host.admin_address())] {
+        let output = bench(&host, &format!("--count 1 -c 1 --url {elsewhere}"));
+        let line = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{elsewhere}: {line}");
+        assert!(line.contains("is --url that of the messaging API?"), "{elsewhere}: {line}");
     }
     host.kill();
     let output = bench(&host, "post --count 1");

@@ -21,16 +21,16 @@ pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 /// Where the server is. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Its address.
-    pub address: SocketAddr,
+    /// Its addresses. A name may have several of which one answers, as `localhost` has.
+    addresses: Arc<[SocketAddr]>,
     /// What TLS needs to know, where it is spoken.
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Server {
     /// One without TLS.
-    pub fn plain(address: SocketAddr) -> Server {
-        Server { address, tls: None }
+    pub fn plain(addresses: Arc<[SocketAddr]>) -> Server {
+        Server { addresses, tls: None }
     }
 
     /// One whose certificate must be of this name, and be trusted by the system (or by what
@@ -38,7 +38,7 @@ impl Server {
     ///
     /// # Errors
     /// No certificate can be of this name, or the system's cannot be read; in a few words.
-    pub fn over_tls(address: SocketAddr, name: &str) -> Result<Server, String> {
+    pub fn over_tls(addresses: Arc<[SocketAddr]>, name: &str) -> Result<Server, String> {
         tls_client::check_trusted()?;
         let name = ServerName::try_from(name.to_owned()).map_err(|_| "no certificate can have this name")?;
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -47,7 +47,7 @@ impl Server {
             .map_err(|error| format!("TLS cannot be prepared: {error}"))?;
         let mut config = config.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Server { address, tls: Some((Arc::new(config), name)) })
+        Ok(Server { addresses, tls: Some((Arc::new(config), name)) })
     }
 
     /// Connects.
@@ -55,7 +55,7 @@ impl Server {
     /// # Errors
     /// Nobody is there, or the handshake fails.
     pub async fn connect(&self) -> Result<Stream, Broken> {
-        let stream = TcpStream::connect(self.address).await.map_err(|_| Broken::Refused)?;
+        let stream = TcpStream::connect(&*self.addresses).await.map_err(|_| Broken::Refused)?;
         stream.set_nodelay(true).map_err(|_| Broken::Refused)?;
         let Some((config, name)) = &self.tls else { return Ok(Either::Left(stream)) };
         let shaken = TlsConnector::from(config.clone()).connect(name.clone(), stream).await;
@@ -63,5 +63,20 @@ impl Server {
             Some(error) if tls_client::is_spoken_by_nobody(error) => Broken::Plain,
             _ => Broken::NoTls,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_several_addresses_the_one_that_answers_is_taken() {
+        let [left, open] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = [&left, &open].map(|listener| listener.local_addr().unwrap());
+        drop(left);
+        assert!(Server::plain(addresses.into()).connect().await.is_ok());
     }
 }

@@ -9,7 +9,7 @@ use super::fault::{Broken, Fault};
 use super::messages::messages;
 use super::progress::Progress;
 use super::session::{Operation, Session};
-use super::target::Target;
+use super::target::{TOKEN_MEND, Target};
 use super::work::Work;
 use super::{Failure, Options};
 use crate::shutdown::Signals;
@@ -149,13 +149,13 @@ async fn all(mut tasks: JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
 }
 
 fn refused(what: &str, target: &Target, fault: Fault) -> Failure {
-    let address = target.server.address;
+    let address = &target.authority;
     match fault {
         Fault::Status(status @ (401 | 403), _) => {
-            Failure::new(format!("{what}: {address} answers {status}; give credentials with --header"))
+            Failure::new(format!("{what}: {address} answers {status}; {TOKEN_MEND}"))
         }
-        Fault::Status(404, _) => {
-            Failure::new(format!("{what}: {address} answers 404; is --url that of the messaging API?"))
+        Fault::Status(status @ (404 | 405), _) => {
+            Failure::new(format!("{what}: {address} answers {status}; is --url that of the messaging API?"))
         }
         Fault::Status(status, reason) if reason.is_empty() => {
             Failure::new(format!("{what}: {address} answers {status}"))
@@ -168,6 +168,9 @@ fn refused(what: &str, target: &Target, fault: Fault) -> Failure {
             "{what}: {address}: TLS failed; SSL_CERT_FILE names the certificates to trust, if the \
              system's do not do"
         )),
+        Fault::Broken(broken @ (Broken::NoHttp | Broken::NoWebsocket | Broken::NoAnswer)) => {
+            Failure::new(format!("{what}: {address}: {}; is --url that of the messaging API?", broken.name()))
+        }
         Fault::Broken(broken) => Failure::new(format!("{what}: {address}: {}; is the server there?", broken.name())),
     }
 }

@@ -10,6 +10,9 @@ use super::{Failure, Options};
 /// The header of a token.
 const TOKEN: &str = "X-Auth-Token";
 
+/// How a token is given.
+pub const TOKEN_MEND: &str = "set SUKKAL_TOKEN, or name a file that holds a token with --token-file";
+
 /// How operations travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
@@ -37,7 +40,7 @@ pub struct Target {
     pub transport: Transport,
     /// Where it is.
     pub server: Server,
-    /// What the address was given as: `localhost:8888`.
+    /// What its address was given as: `localhost:8888`.
     pub authority: String,
     /// What comes before `/v2` in its paths.
     pub base: String,
@@ -74,6 +77,11 @@ impl Target {
         let wrong = |why: &str| Failure::usage(told(why));
         let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(Failure::usage(format!(
+                "the URL holds a user or a password, which others can read; {TOKEN_MEND}"
+            )));
+        }
         let (transport, over_tls) = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("http") => (Transport::Rest, false),
             Some("https") => (Transport::Rest, true),
@@ -85,14 +93,14 @@ impl Target {
         let port = authority.port_u16().unwrap_or(if over_tls { 443 } else { 80 });
         // An IPv6 address stands in brackets.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let mut found = tokio::net::lookup_host((host, port))
+        let found = tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| Failure::new(told(&format!("the host cannot be found ({error})"))))?;
-        let address = found.next().ok_or_else(|| Failure::new(told("the host has no address")))?;
+        let addresses = found.collect();
         let server = match over_tls {
             // What is wrong here says its own mend: the URL is right.
-            true => Server::over_tls(address, host).map_err(|why| Failure::usage(format!("{url}: {why}")))?,
-            false => Server::plain(address),
+            true => Server::over_tls(addresses, host).map_err(|why| Failure::usage(format!("{url}: {why}")))?,
+            false => Server::plain(addresses),
         };
         let base = uri.path().trim_end_matches('/').trim_end_matches("/v2").to_owned();
         let (authority, headers) = (authority.to_string(), headers(options)?);
@@ -135,6 +143,12 @@ fn fits(options: &Options, transport: Transport) -> Result<(), Failure> {
         (_, work) if work.receives() && options.in_flight > 1 => {
             "--in-flight: answers keep their order, and would wait for each other's messages; give more --connections"
         }
+        (_, work) if work.receives() && options.fill.is_some() => {
+            "--fill: what is there before is received in place of what is posted; leave it out"
+        }
+        (_, work) if work.receives() && options.batch > options.limit => {
+            "--batch: what one claim leaves of a post the next receives in place of another; give a --limit as high"
+        }
         (_, Work::Wait | Work::WaitAnew) if options.rate.is_some() => {
             "--rate: what waits is not due at any time; leave it out"
         }
@@ -167,8 +181,8 @@ fn pair(header: &str) -> Result<(String, String), Failure> {
         return Err(Failure::usage(format!("--header {header}: give a name and a value, as 'X-Trace: on'")));
     };
     if name.eq_ignore_ascii_case(TOKEN) {
-        let mend = "set SUKKAL_TOKEN, or name a file that holds it with --token-file";
-        return Err(Failure::usage(format!("--header {name}: others can read a token on the command line; {mend}")));
+        let why = "others can read a token on the command line";
+        return Err(Failure::usage(format!("--header {name}: {why}; {TOKEN_MEND}")));
     }
     Ok((name.to_owned(), value.to_owned()))
 }
