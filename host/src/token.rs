@@ -1,5 +1,6 @@
 //! The token of a command that asks a server.
 
+use std::env::VarError;
 use std::path::PathBuf;
 
 /// The variable that holds one. There is no option for it: other users of a machine can read its
@@ -18,13 +19,16 @@ impl TokenOptions {
     /// Reads it, if there is one.
     ///
     /// # Errors
-    /// The file cannot be read; in a line.
+    /// It cannot be read; in a line.
     pub fn read(&self) -> Result<Option<String>, String> {
         let text = match &self.token_file {
             Some(file) => std::fs::read_to_string(file)
                 .map(Some)
                 .map_err(|error| format!("the token's file {} cannot be read: {error}", file.display()))?,
-            None => std::env::var(TOKEN).ok(),
+            None => match std::env::var(TOKEN) {
+                Err(VarError::NotUnicode(_)) => return Err(format!("{TOKEN} is no UTF-8")),
+                text => text.ok(),
+            },
         };
         Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }

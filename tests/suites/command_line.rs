@@ -1,8 +1,10 @@
 //! Queues from the command line: what it prints, what it says when something is wrong, its status.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
@@ -285,6 +287,9 @@ async fn a_refusal_is_told_in_the_servers_words() {
         let told = refused(host.base(), &["queue", command, "a b"], 1);
         assert!(told.contains("Invalid queue identification: ") && told.contains("(400)"), "{command}: {told}");
     }
+    // To a URL it is the way up.
+    let told = refused(host.base(), &["queue", "delete", ".."], 2);
+    assert!(told.contains("`..` has another meaning in a URL"), "{told}");
 }
 
 #[test]
@@ -363,6 +368,13 @@ fn another_kind_of_server_is_told_from_one_of_this_api() {
     assert!(told.contains("404") && told.contains("is it a server of this API?"), "{told}");
     let (base, _) = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
     assert!(refused(&base, &["queue", "list"], 1).contains("is it a server of this API?"));
+    // These ask by HEAD first.
+    for command in ["show", "purge", "delete"] {
+        let absent = |body: &str| format!("HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\n{body}");
+        let (base, _) = answering_each(vec![absent(""), absent("hello")]);
+        let told = refused(&base, &["queue", command, "orders"], 1);
+        assert!(told.contains("404") && told.contains("is it a server of this API?"), "{command}: {told}");
+    }
     let (base, _) = answering("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello");
     assert!(
         refused(&base, &["queue", "post", "orders", "1"], 1)
@@ -396,9 +408,15 @@ fn a_token_comes_from_the_environment_or_a_file_alone() {
         assert!(asked.contains(&format!("x-auth-token: {token}\r\n")), "{asked}");
     }
     refused("http://127.0.0.1:1", &["queue", "list", "--token", "x"], 2);
-    let (base, _) =
-        answering("HTTP/1.1 401 Unauthorized\r\nx-openstack-request-id: req-1\r\ncontent-length: 0\r\n\r\n");
-    assert!(refused(&base, &["queue", "list"], 1).contains("SUKKAL_TOKEN"));
+    for arguments in [&["queue", "list"][..], &["bench", "--count", "1", "-c", "1"]] {
+        let (base, _) =
+            answering("HTTP/1.1 401 Unauthorized\r\nx-openstack-request-id: req-1\r\ncontent-length: 0\r\n\r\n");
+        assert!(refused(&base, arguments, 1).contains("SUKKAL_TOKEN"));
+    }
+    let unread = OsStr::from_bytes(b"\xff");
+    let output = command("http://127.0.0.1:1", &["queue", "list"]).env("SUKKAL_TOKEN", unread).output();
+    let output = output.expect("the program can be started");
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
 }
 
 #[test]

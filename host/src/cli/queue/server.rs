@@ -128,6 +128,9 @@ impl Server {
         query: &[(&str, &str)],
         body: Option<String>,
     ) -> Result<Raw, Trouble> {
+        if let Some(name) = path.iter().find(|name| matches!(**name, "." | "..")) {
+            return Err(Trouble::Input(format!("`{name}` has another meaning in a URL; give another name")));
+        }
         let url = self.of(path, query);
         let asked = format!("{method} {}", url.path());
         let mut request = self.http.request(method, url);
@@ -151,9 +154,10 @@ impl Server {
     pub async fn has_queue(&self, queue: &str) -> Result<Option<bool>, Trouble> {
         let raw = self.try_ask(Method::HEAD, &["queues", queue], &[], None).await?;
         match raw.answer.status {
-            404 => Ok(Some(false)),
-            // The original knows no HEAD of queues; and what is wrong with a name is told to those who read an answer.
-            405 | 400 => Ok(None),
+            404 if raw.request_id.is_some() => Ok(Some(false)),
+            // The original knows no HEAD of queues; and what is wrong with a name, or with a server that is none of this
+            // API, is told to those who read an answer.
+            404 | 405 | 400 => Ok(None),
             _ => raw.accepted().map(|_| Some(true)),
         }
     }

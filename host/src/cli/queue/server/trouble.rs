@@ -22,7 +22,7 @@ pub enum Trouble {
     Foreign(String),
     /// There is nothing of what was asked for.
     Nothing(String),
-    /// What is to be posted is nothing that can be.
+    /// What is to be posted, or asked for, is nothing that can be.
     Input(String),
     /// It went wrong on this side.
     Local(String),
