@@ -15,6 +15,7 @@ mod chaos;
 mod claims;
 mod clients;
 mod command_line;
+mod completions;
 mod config;
 mod connections;
 mod cors;
