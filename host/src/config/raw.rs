@@ -75,11 +75,24 @@ pub fn read(
         let Some(path) = name.strip_prefix("SUKKAL_").filter(|_| !NO_SETTINGS.contains(&name.as_str())) else {
             continue;
         };
+        if tells_of_service(&name, &value) {
+            continue;
+        }
         let path = path.to_lowercase();
         let node = Node { value: Value::Env(value), origin: Origin::Env(name.clone()) };
         lay_over(&mut root, "", &path.split("__").collect::<Vec<_>>(), node, mistakes);
     }
     root
+}
+
+/// Whether Kubernetes has set it: each container hears so of a service that is called `sukkal` or `sukkal-…`.
+fn tells_of_service(name: &str, value: &str) -> bool {
+    let is_of_port = |(_, port): (&str, &str)| port.starts_with(|letter: char| letter.is_ascii_digit());
+    let told = name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT") && value.contains("://")
+        || name.split_once("_PORT_").is_some_and(is_of_port);
+    told && !name.contains("__")
 }
 
 fn read_file(path: &Path, mistakes: &mut Vec<Mistake>) -> Table {

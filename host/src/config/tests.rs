@@ -63,6 +63,23 @@ fn file_and_environment_lie_over_the_defaults() {
 }
 
 #[test]
+fn what_kubernetes_tells_of_a_service_of_our_name_is_no_setting() {
+    let env = [
+        ("SUKKAL_SERVICE_HOST", "10.0.0.1"),
+        ("SUKKAL_SERVICE_PORT", "8888"),
+        ("SUKKAL_SERVICE_PORT_REST", "8888"),
+        ("SUKKAL_PORT", "tcp://10.0.0.1:8888"),
+        ("SUKKAL_PORT_8888_TCP", "tcp://10.0.0.1:8888"),
+        ("SUKKAL_PORT_8888_TCP_PROTO", "tcp"),
+        ("SUKKAL_PORT_8888_TCP_PORT", "8888"),
+        ("SUKKAL_PORT_8888_TCP_ADDR", "10.0.0.1"),
+        ("SUKKAL_ADMIN_SERVICE_HOST", "10.0.0.2"),
+    ];
+    assert_eq!(mistakes("", &env), [""; 0]);
+    assert_eq!(mistakes("", &[("SUKKAL_PORT", "8888")]).len(), 1, "somebody means a setting");
+}
+
+#[test]
 fn a_plugin_with_a_hyphen_can_be_set_by_the_environment_alone() {
     let env = [("SUKKAL_PIPELINE", "rate-limit"), ("SUKKAL_FILTERS__RATE_LIMIT__ON_ERROR", "pass")];
     let config = load("", &env).ok().unwrap();
