@@ -7,6 +7,9 @@
 /// [`Notifier`](crate::Notifier). Sections without contents are left out; their order is fixed:
 /// `settings`, `catalogs`, `pools`, `filters`, `notifiers`, `check`, `services`, `runtime`.
 ///
+/// `settings` names a type with `Deserialize` and `JsonSchema`; `()` where nothing can be set. A default is told to
+/// operators where its type has `Serialize` as well, as those of numbers, texts and lists have.
+///
 /// `check` names a function of the shape `fn(&str, Settings) -> Result<()>`. It is asked before
 /// anything is opened, of a store with its URI, of a filter with its name, and tells what opening would
 /// refuse of these words alone: unknown parameters, values out of their range. It reads no file,

@@ -116,9 +116,13 @@ pub mod export {
         Box::pin(std::future::ready(Err(error)))
     }
 
-    /// The text of a settings type's JSON Schema.
+    /// The text of a settings type's JSON Schema. Of `()` too it is that of a table, as hosts hand over no other.
     pub fn schema<S: schemars::JsonSchema>() -> String {
-        schemars::schema_for!(S).to_value().to_string()
+        let schema = schemars::schema_for!(S).to_value();
+        match schema["type"] == "null" {
+            true => serde_json::json!({ "type": "object", "additionalProperties": false }).to_string(),
+            false => schema.to_string(),
+        }
     }
 }
 
@@ -186,7 +190,7 @@ impl<P: Plugin> Library<P> {
     }
 
     extern "C" fn check(uri: RStr<'_>, settings: RStr<'_>) -> ROption<RResult<(), ErrorForm>> {
-        let checked = guard::catch(|| match Self::settings(settings.as_str()) {
+        let checked = guard::catch(|| match read(settings.as_str()) {
             Ok(settings) => P::check(uri.as_str(), settings),
             Err(error) => Some(Err(error)),
         });
@@ -231,7 +235,7 @@ impl<P: Plugin> Library<P> {
         if form.isolate && !P::RUNTIME {
             return Err(Error::invalid("it cannot be isolated, since its plugin has no runtime; take `isolate` out"));
         }
-        let settings = Self::settings(&form.settings)?;
+        let settings = read(&form.settings)?;
         let handle = HostHandle {
             library,
             data_dir: form.data_dir.as_str().into(),
@@ -241,14 +245,32 @@ impl<P: Plugin> Library<P> {
         };
         Ok(Open { uri: form.uri.into(), settings, host: Host(std::sync::Arc::new(handle)) })
     }
+}
 
-    fn settings(json: &str) -> Result<P::Settings> {
-        serde_json::from_str(json).map_err(|error| {
-            let text = error.to_string();
-            // Where in the host's own JSON: the operator wrote another text.
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let told = text.strip_suffix(&place).unwrap_or(&text);
-            Error::invalid(format!("the settings are not valid: {told}"))
-        })
+/// The settings that a host hands over.
+fn read<S: serde::de::DeserializeOwned>(json: &str) -> Result<S> {
+    let read = serde_json::from_str(json).or_else(|error| match json {
+        // Nothing is set: that is `()`, which JSON calls null.
+        "{}" => serde_json::from_str("null").map_err(|_| error),
+        _ => Err(error),
+    });
+    read.map_err(|error| {
+        let text = error.to_string();
+        // Where in the host's own JSON: the operator wrote another text.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let told = text.strip_suffix(&place).unwrap_or(&text);
+        Error::invalid(format!("the settings are not valid: {told}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_without_settings_may_say_so_with_a_unit() {
+        assert!(read::<()>("{}").is_ok());
+        assert!(read::<()>("{\"field\":1}").is_err());
+        assert!(!export::schema::<()>().contains("null"), "{}", export::schema::<()>());
     }
 }
