@@ -260,13 +260,35 @@ fn check_manifest(manifest: &Manifest) -> Result<(), Refusal> {
             "name a catalog, pool, filter or notifier in export_plugin!".to_owned(),
         ));
     }
-    let well_named = |name: &String| {
-        !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte))
+    let made_of = |name: &str, signs: &[u8]| {
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || signs.contains(&byte))
     };
-    if let Some(name) = provides.iter().flat_map(|list| list.iter()).find(|name| !well_named(name)) {
+    if let Some(name) = manifest.filters.iter().find(|name| name.is_empty() || !made_of(name, b"+-._")) {
         let mend = "use lower-case letters, digits and `+-._`".to_owned();
-        return Err((format!("provides `{name}`, which is no scheme or name"), mend));
+        return Err((format!("provides the filter `{name}`, which is no name"), mend));
+    }
+    // Of another form no URI would lead to it.
+    let is_scheme = |name: &str| name.starts_with(|first: char| first.is_ascii_lowercase()) && made_of(name, b"+-.");
+    let schemes = [&manifest.catalogs, &manifest.pools, &manifest.notifiers].into_iter().flatten();
+    if let Some(name) = schemes.into_iter().find(|name| !is_scheme(name)) {
+        let mend = "use lower-case letters, digits and `+-.`, a letter first".to_owned();
+        return Err((format!("provides `{name}`, which is no URI scheme"), mend));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_setting_or_uri_could_name_is_refused() {
+        let pool = |name: &str| check_manifest(&Manifest { pools: vec![name.to_owned()], ..Manifest::default() });
+        let filter = |name: &str| check_manifest(&Manifest { filters: vec![name.to_owned()], ..Manifest::default() });
+        for name in ["", "my_store", "1st", "-a", "Redis", "a b", "é"] {
+            assert!(pool(name).is_err(), "{name}");
+        }
+        assert!(pool("mongodb+srv").is_ok() && filter("my_filter").is_ok() && filter("1st").is_ok());
+        assert!(filter("").is_err() && filter("a b").is_err());
+    }
 }
