@@ -161,6 +161,30 @@ mod tests {
         }
     }
 
+    /// Fails to end.
+    struct Stuck;
+
+    impl Filter for Stuck {
+        type State = ();
+
+        fn interest(&self) -> Interest {
+            Interest::none()
+        }
+
+        async fn shutdown(&self) {
+            panic!("it is stuck");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_filter_is_called_as_the_host_calls_it() -> Result<()> {
+        let bench = Bench::new();
+        bench.filter(async |_: Open<()>| Ok(Nothing), ()).await?.shutdown().await?;
+        let stuck = bench.filter(async |_: Open<()>| Ok(Stuck), ()).await?.shutdown().await;
+        assert!(stuck.is_err_and(|error| error.is_panic()));
+        Ok(())
+    }
+
     #[tokio::test]
     async fn filters_of_one_bench_have_the_same_records() -> Result<()> {
         let bench = Bench::new();

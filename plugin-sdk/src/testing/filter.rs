@@ -26,6 +26,14 @@ impl TestFilter {
     pub fn passage(&self, request: Request) -> Passage {
         Passage { filter: self.clone(), state: FilterState::default(), request }
     }
+
+    /// See [`crate::Filter::shutdown`].
+    ///
+    /// # Errors
+    /// It panicked.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.filter.shutdown(&super::call(&self.clock)).await
+    }
 }
 
 /// One request on its way through a filter. A moment that the filter does not want passes it by, as
