@@ -26,8 +26,8 @@ pub struct Open<S> {
 pub struct Host(pub(crate) Arc<HostHandle>);
 
 impl Host {
-    /// Now, by the one clock of the host: wall time at the start, monotonic from then on. Tests
-    /// can advance it, so a store reads no other.
+    /// Now, by the one clock of the host: the system's, but never going back; where that is set, it is followed
+    /// by half a second in each. Tests can advance it, so a store reads no other.
     pub fn now(&self) -> Timestamp {
         self.0.now()
     }
@@ -83,6 +83,9 @@ impl Host {
 
 /// A plugin's own part of the catalog: the promises are those of [`crate::Catalog`]. The kind of a
 /// key is the plugin's to choose; other plugins' records cannot be reached.
+///
+/// Some catalogs take kinds of 64 bytes at the most, of which `plugin/NAME/` are the host's, and no zero byte in them;
+/// projects and names of 1,024.
 #[derive(Clone)]
 pub struct Records(LoadedCatalog);
 

@@ -31,7 +31,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of a request, in a project, with a deadline.
+    /// A call of a request, in a project, with a deadline. What a plugin does by itself is of no request
+    /// (`RequestId::default()`) and no project.
     pub fn new(request: RequestId, project: &str, deadline: Timestamp) -> Self {
         Call {
             request_high: (request.0 >> 64) as u64,
