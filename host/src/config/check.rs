@@ -83,7 +83,12 @@ fn top(section: &mut Section<'_>) -> Config {
 
 fn uri(section: &mut Section<'_>, key: &str, uri: &Located<String>) {
     if super::scheme(&uri.value).is_none() {
-        section.wrong(&uri.origin, key, "must be a URI", "begin it with a scheme, for instance \"sqlite:catalog.db\"");
+        section.wrong(
+            &uri.origin,
+            key,
+            "must be a URI",
+            "begin it with a scheme in lower case, for instance \"sqlite:catalog.db\"",
+        );
     }
 }
 

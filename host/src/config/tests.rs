@@ -107,7 +107,7 @@ actions = ["message_pots", "topic_message_post"]
         mistakes(text, &[("SUKKAL_LOG__LEVEL", "loud"), ("SUKKAL_NOSUCH_KEY", "1"), ("SUKKAL_REST_LISTEN", "1")]);
     let expected = [
         "sukkal.toml:1: `max_message_ttl` is not known; it belongs into [limits]",
-        "sukkal.toml:2: `catalog` must be a URI; begin it with a scheme, for instance \"sqlite:catalog.db\"",
+        "sukkal.toml:2: `catalog` must be a URI; begin it with a scheme in lower case, for instance \"sqlite:catalog.db\"",
         "sukkal.toml:4: `limits.max_message_ttI` is not known; did you mean `max_message_ttl`?",
         "sukkal.toml:5: `limits.max-claim-ttl` is not known; did you mean `max_claim_ttl`?",
         "sukkal.toml:6: `limits.max_claim_grace` is 59, and must be a whole number from 60 to 3155760000",

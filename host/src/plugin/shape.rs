@@ -146,7 +146,8 @@ impl<'a> Shape<'a> {
             },
             "integer" | "number" => match (self.of["minimum"].as_f64(), self.of["maximum"].as_f64()) {
                 (Some(least), Some(most)) => format!("{name} from {least} to {most}"),
-                (Some(least), None) if least > 0.0 => format!("{name}, {least} or more"),
+                (Some(least), None) if least != 0.0 => format!("{name}, {least} or more"),
+                (None, Some(most)) => format!("{name}, {most} or less"),
                 _ => name.to_owned(),
             },
             other => other.to_owned(),
@@ -178,6 +179,7 @@ mod tests {
             "properties": {
                 "limit": { "description": "How often.", "anyOf": [{ "$ref": "#/$defs/Limit" }, { "type": "null" }] },
                 "named": { "type": "object", "additionalProperties": { "$ref": "#/$defs/Limit" } },
+                "offset": { "type": "integer", "maximum": -1 },
                 "paths": { "type": "array", "items": { "type": "string" } },
                 "readers": { "type": ["integer", "null"], "minimum": 1, "maximum": 64 },
                 "synchronous": { "description": "When a\ncommit counts.", "$ref": "#/$defs/S", "default": "full" },
@@ -208,6 +210,7 @@ mod tests {
             "limit (table)\n  How often.\n    burst (integer)\n    per_second (integer, needed)\n      In the long run.\n\
              named (table)\n    NAME (table)\n        burst (integer)\n        per_second (integer, needed)\n          \
              In the long run.\n\
+             offset (integer, -1 or less)\n\
              paths (list of string)\n\
              readers (integer from 1 to 64)\n\
              synchronous (\"full\" | \"normal\", default \"full\")\n  When a\n  commit counts.\n"
