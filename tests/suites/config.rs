@@ -317,8 +317,18 @@ fn the_schema_knows_the_settings_of_the_plugins_that_are_there() {
     let section = |path: &str| schema.pointer(path).unwrap_or_else(|| panic!("{path} in {schema}"));
     assert_eq!(section("/properties/rest/properties/idle_timeout/default"), 60);
     assert_eq!(section("/properties/plugins/properties/sqlite/properties/readers/default"), 2);
+    assert_eq!(section("/properties/plugins/properties/example-notifier/properties/timeout/default"), 10);
     assert_eq!(section("/properties/filters/properties/rate-limit/properties/timeout/maximum"), 3600);
     assert_eq!(section("/properties/filters/properties/rate-limit/properties/status/type"), "integer");
+}
+
+#[test]
+fn the_schema_is_there_for_whoever_mends_a_file_and_the_mistakes_are_told_after_it() {
+    let output = sukkal("schema", "[limits]\nmax_message_ttI = 100\n", &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    assert!(schema.pointer("/properties/plugins/properties/sqlite").is_some(), "{schema}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("sukkal.toml:2: `limits.max_message_ttI`"));
 }
 
 #[tokio::test]

@@ -30,6 +30,16 @@ fn two_libraries_with_one_name_are_told_with_both_paths_and_refused() {
 }
 
 #[test]
+fn plugins_are_listed_whatever_else_is_wrong_with_the_settings() {
+    let mistake = "signed_urls.secret_key = { env = \"SUKKAL_TEST_NOBODY_SETS_THIS\" }";
+    let host = Host::with().plugins([programs::library("sukkal-sqlite")]).top(mistake).prepare();
+    let output = sukkal(&host, &["plugin", "list", "--config", "sukkal.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(line_of(&text(&output.stdout), "libsukkal_sqlite.so").contains("catalog sqlite, pool sqlite"));
+    assert!(line_of(&text(&output.stderr), "signed_urls.secret_key").contains("SUKKAL_TEST_NOBODY_SETS_THIS"));
+}
+
+#[test]
 fn each_library_has_a_patience_of_its_own() {
     // Together they take longer than one of them may.
     let slow = programs::bad_library("slow_at_load");

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::failure::Failed;
+use super::failure::{Failed, none};
 use super::source::{Source, of_plugins};
 use crate::config::{Config, PluginSection, editors, scheme};
 use crate::output::tell;
@@ -28,6 +28,7 @@ pub enum Command {
     ///
     /// It knows the settings of the plugins that are found, and lets editors complete and check:
     /// write it beside the file, and `#:schema ./sukkal.schema.json` into the file's first line.
+    /// Mistakes in the settings are told after it, with the status 2.
     Schema(Source),
 }
 
@@ -45,9 +46,10 @@ pub fn run(command: Command) -> Result<(), Failed> {
             Ok(())
         }
         Command::Schema(source) => {
-            let sections: Vec<PluginSection> =
-                sections(&source.load()?)?.into_iter().map(|section| section.of).collect();
-            Ok(tell(format_args!("{:#}", editors::schema(&sections)))?)
+            let (config, mistakes) = source.load_for_plugins()?;
+            let sections: Vec<PluginSection> = sections(&config)?.into_iter().map(|section| section.of).collect();
+            tell(format_args!("{:#}", editors::schema(&sections)))?;
+            none(mistakes)
         }
     }
 }
@@ -82,7 +84,7 @@ fn of_library(config: &Config, library: Description) -> Vec<Found> {
         let of = PluginSection { section: "filters", name: name.clone(), schema: library.settings.clone() };
         found.push(Found { of, in_use });
     }
-    if !library.catalogs.is_empty() || !library.pools.is_empty() {
+    if [&library.catalogs, &library.pools, &library.notifiers].iter().any(|names| !names.is_empty()) {
         let names = |uri: &str, schemes: &[String]| scheme(uri).is_some_and(|name| schemes.iter().any(|of| of == name));
         let pool = config.default_pool.as_ref();
         let in_use = names(&config.catalog.value, &library.catalogs)

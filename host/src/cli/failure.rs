@@ -29,6 +29,11 @@ impl From<Vec<Mistake>> for Failed {
     }
 }
 
+/// Fails where there are mistakes.
+pub fn none(mistakes: Vec<Mistake>) -> Result<(), Failed> {
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
+}
+
 impl From<Unprinted> for Failed {
     fn from(unprinted: Unprinted) -> Self {
         failed(&unprinted.to_string())

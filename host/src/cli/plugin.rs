@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::failure::{Failed, failed};
+use super::failure::{Failed, failed, none};
 use super::source::Source;
 use crate::output::tell;
 use crate::plugin::{self, Listed, inspect, new, run_case, verify};
@@ -13,6 +13,8 @@ use crate::terminal::plain;
 #[derive(Subcommand)]
 pub enum Command {
     /// Tell what each library of the plugin directories provides, or why it is refused.
+    ///
+    /// Mistakes in the settings are told after that, with the status 2.
     List(Source),
     /// Tell what a library provides and which settings it has, or why it is refused.
     Inspect {
@@ -34,10 +36,11 @@ pub enum Command {
 pub fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::List(source) => {
-            let config = source.load()?;
-            let Listed { lines, mistakes } = plugin::list(&plugin::candidates(&config)?);
+            let (config, mut mistakes) = source.load_for_plugins()?;
+            let Listed { lines, mistakes: further } = plugin::list(&plugin::candidates(&config)?);
             lines.iter().try_for_each(|line| tell(plain(line)))?;
-            if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
+            mistakes.extend(further);
+            none(mistakes)
         }
         Command::Inspect { file } => {
             let description = inspect::inspect(&file).map_err(|refusal| failed(&refusal.to_string()))?;

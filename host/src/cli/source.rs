@@ -38,22 +38,33 @@ impl Source {
     /// All mistakes, at once: where there are some already, those that only the plugins know of are
     /// looked for as well.
     pub fn load_with_plugins(&self) -> Result<Config, Vec<Mistake>> {
-        let (typed, mut mistakes) = Typed::read(self.config.as_deref(), environment());
+        let (config, mut mistakes) = self.load_for_plugins()?;
         if mistakes.is_empty() {
-            return Ok(typed.config);
+            return Ok(config);
         }
-        // Without the whole file, or the right directories, half of what plugins would say is wrong.
-        if !mistakes.iter().any(|mistake| mistake.key.is_empty() || mistake.key.starts_with("plugin_dir")) {
-            let further = of_plugins(&typed.config).err().unwrap_or_default();
-            // What is missing since its value was wrong is no second mistake.
-            // The filters of a pipeline are looked for one by one.
-            let repeats = |further: &Mistake| {
-                further.key != "pipeline" && mistakes.iter().any(|known| known.key.starts_with(&further.key))
-            };
-            let further: Vec<Mistake> = further.into_iter().filter(|further| !repeats(further)).collect();
-            mistakes.extend(further);
-        }
+        let further = of_plugins(&config).err().unwrap_or_default();
+        // What is missing since its value was wrong is no second mistake.
+        // The filters of a pipeline are looked for one by one.
+        let repeats = |further: &Mistake| {
+            further.key != "pipeline" && mistakes.iter().any(|known| known.key.starts_with(&further.key))
+        };
+        let further: Vec<Mistake> = further.into_iter().filter(|further| !repeats(further)).collect();
+        mistakes.extend(further);
         Err(mistakes)
+    }
+
+    /// Reads and checks them, for whoever looks at the plugins that are there: with the mistakes that do not
+    /// keep anybody from finding these.
+    ///
+    /// # Errors
+    /// All mistakes that can be found without plugins, where the directories of these are not known.
+    pub fn load_for_plugins(&self) -> Result<(Config, Vec<Mistake>), Vec<Mistake>> {
+        let (typed, mistakes) = Typed::read(self.config.as_deref(), environment());
+        // Without the whole file, or the right directories, half of what plugins would say is wrong.
+        match mistakes.iter().any(|mistake| mistake.key.is_empty() || mistake.key.starts_with("plugin_dir")) {
+            true => Err(mistakes),
+            false => Ok((typed.config, mistakes)),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub struct Config {
     pub cors: Cors,
     /// How filters are used, each under its name. Beside these keys a filter has settings of its own.
     pub filters: BTreeMap<String, FilterConfig>,
-    /// The settings of plugins that provide stores, each under the plugin's name.
+    /// The settings of plugins that provide stores or notifiers, each under the plugin's name.
     #[serde(serialize_with = "unseen")]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
     pub plugins: BTreeMap<String, Settings>,
