@@ -128,6 +128,21 @@ async fn a_node_that_stands_still_slows_nobody_who_posts_to_another() {
     whole(&everything(stuck).await, &stored);
 }
 
+/// The driver logs each of its attempts: those of requests that are repeated, and of every sweep.
+#[tokio::test]
+async fn a_node_that_is_gone_does_not_flood_the_log() {
+    let mut cluster = without_full_coverage();
+    let host = over(&cluster.uri()).start().await;
+    let queues = on_each_node(&cluster, &host).await;
+    cluster.nodes[0].kill();
+    let before = host.log().lines().count();
+    assert_eq!(post(&queues[0], "gone").await, 503);
+    let log = host.log();
+    let new: Vec<_> = log.lines().skip(before).collect();
+    assert!(new.iter().any(|line| line.contains("Failed to connect to node")), "{log}");
+    assert!(new.len() < 40, "{} lines: {log}", new.len());
+}
+
 #[tokio::test]
 async fn a_node_that_stands_still_holds_up_no_sweep_of_another() {
     let cluster = without_full_coverage();

@@ -17,6 +17,7 @@ pub mod run_case;
 mod schema;
 mod services;
 mod shape;
+mod thinned;
 mod unopened;
 pub mod verify;
 

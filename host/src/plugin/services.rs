@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use sukkal_core::AddressRule;
@@ -11,6 +12,7 @@ use sukkal_plugin_sdk::load::{HostServices, Library, LogLine, Metric};
 use sukkal_plugin_sdk::tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::thinned::Thinned;
 use crate::clock::Clock;
 use crate::config::{Config, Log};
 use crate::metrics::Metrics;
@@ -20,6 +22,8 @@ use crate::terminal::plain;
 pub struct Services {
     clock: Clock,
     levels: ArcSwap<Levels>,
+    /// What was told of what they log beside requests.
+    thinned: Thinned,
     /// Where plugins may connect to.
     addresses: ArcSwap<AddressRule>,
     /// Where plugins' metrics go; none: nobody reads them.
@@ -45,6 +49,7 @@ impl Services {
         Box::leak(Box::new(Services {
             clock: Clock::start(),
             levels: ArcSwap::from_pointee(Levels::new(&config.log)),
+            thinned: Thinned::default(),
             addresses: ArcSwap::from_pointee(config.notifications.allow_addresses.clone()),
             metrics,
         }))
@@ -87,6 +92,17 @@ impl HostServices for Services {
     }
 
     fn log(&self, line: LogLine<'_>) {
+        // Who asks for more detail than that wants to see all of it.
+        if line.request.is_none() && line.level <= Level::INFO {
+            let (plugin, module) = (line.plugin, line.target);
+            match self.thinned.one_more(plugin, module, Instant::now()) {
+                None => return,
+                Some(0) => {}
+                Some(left_out) => {
+                    tracing::warn!(target: crate::log::PLUGIN, plugin, module, left_out, "lines like the next one were left out");
+                }
+            }
+        }
         let request = line.request.map(|id| id.to_string());
         let request = request.as_deref();
         match line.level {
