@@ -114,12 +114,13 @@ async fn open(uri: &str) -> Result<(Capabilities, Health), String> {
 #[tokio::test]
 async fn a_pool_states_what_its_server_keeps_and_warns_of_the_rest() {
     const SYNCED: &str = "appendonly yes\nappendfsync always\n";
-    let servers: [(String, bool, bool, &[&str]); 5] = [
+    let servers: [(String, bool, bool, &[&str]); 6] = [
         (format!("{SYNCED}maxmemory-policy noeviction\n"), true, true, &[]),
         (format!("{SYNCED}maxmemory-policy allkeys-lru\n"), false, false, &["messages can vanish", "allkeys-lru"]),
         (format!("{SYNCED}maxmemory-policy volatile-ttl\n"), false, false, &["messages can vanish", "volatile-ttl"]),
         ("appendonly no\n".to_owned(), false, true, &["appendonly yes"]),
         ("appendonly yes\nappendfsync everysec\n".to_owned(), false, true, &["appendfsync is not always"]),
+        (format!("{SYNCED}no-appendfsync-on-rewrite yes\n"), false, true, &["no-appendfsync-on-rewrite"]),
     ];
     for (settings, durable, kept, warnings) in servers {
         let redis = Redis::with(&settings);

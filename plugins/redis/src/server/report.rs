@@ -33,6 +33,8 @@ pub struct Report {
     pub eviction: Option<String>,
     /// Whether each write is on the disk before it is answered; none: it may not be read.
     pub synced: Option<bool>,
+    /// Whether it is only written, and not synced, while a child of the server writes a file as well.
+    pub pauses: bool,
     /// Whether writes are logged at all; none: it may not be read.
     pub logged: Option<bool>,
     /// Whether another server may take over, to which writes may not have come yet: nobody waits
@@ -47,7 +49,7 @@ pub struct Report {
 impl Report {
     /// Whether what was acknowledged outlives a crash.
     pub fn is_durable(&self) -> bool {
-        self.synced == Some(true) && self.keeps_all() && !self.fails_over
+        self.synced == Some(true) && !self.pauses && self.keeps_all() && !self.fails_over
     }
 
     /// Whether the servers never throw messages away by themselves.
@@ -82,6 +84,13 @@ impl Report {
             _ => warnings.push(
                 "whether messages outlive a crash of the server cannot be read (CONFIG GET is refused)".to_owned(),
             ),
+        }
+        if self.synced == Some(true) && self.pauses {
+            warnings.push(
+                "a crash of the server's machine may lose what came while the server saved or rewrote its files: \
+                 no-appendfsync-on-rewrite is yes; set it to no"
+                    .to_owned(),
+            );
         }
         warnings.extend(slots::warning(&self.half_moved));
         if self.all_or_nothing {
@@ -162,16 +171,18 @@ pub async fn read(server: &Server, call: &Call) -> Result<Report> {
     let eviction = setting(server, call, "maxmemory-policy").await?;
     let logged = setting(server, call, "appendonly").await?;
     let synced = setting(server, call, "appendfsync").await?;
+    let pauses = setting(server, call, "no-appendfsync-on-rewrite").await?;
     let eviction = eviction.map(|all| {
         let lossy = all.iter().find(|policy| *policy != "noeviction");
         lossy.cloned().unwrap_or_else(|| "noeviction".to_owned())
     });
     let logged = logged.map(|all| all.iter().all(|logged| logged == "yes"));
     let synced = synced.map(|all| logged == Some(true) && all.iter().all(|synced| synced == "always"));
+    let pauses = pauses.is_some_and(|all| all.iter().any(|pauses| pauses == "yes"));
     let fails_over = server.replicas == 0 && (server.connector().fails_over() || replicas(server, call).await?);
     let half_moved = half_moved(server, call).await?;
     let all_or_nothing = all_or_nothing(server, call).await?;
-    Ok(Report { eviction, synced, logged, fails_over, half_moved, all_or_nothing })
+    Ok(Report { eviction, synced, pauses, logged, fails_over, half_moved, all_or_nothing })
 }
 
 /// A setting of each server; none, if we may not ask.
