@@ -47,6 +47,17 @@ async fn metadata_are_kept_as_they_are_by_mariadb() {
     bodies::metadata_over(Store::sql("mysql", &mariadb.uri())).await;
 }
 
+#[tokio::test]
+async fn a_binary_log_that_is_not_synced_is_warned_of() {
+    let mariadb = MariaDb::with(&["--log-bin", "--sync-binlog=0"]).await;
+    let host = async || Store::sql("mysql", &mariadb.uri()).host().start().await;
+    let lax = host().await;
+    assert!(lax.log().contains("sync_binlog = 0: a crash"), "{}", lax.log());
+    mariadb.sql("SET GLOBAL sync_binlog = 1").await;
+    let strict = host().await;
+    assert!(!strict.log().contains("sync_binlog"), "{}", strict.log());
+}
+
 /// Two hosts over one catalog and a pool that both can reach only in turn: each queue is made once.
 async fn two_hosts_make_each_queue_once(store: Store) {
     let (first, second) = tokio::join!(store.host().start(), store.host().start());

@@ -19,7 +19,7 @@ impl Work for Warnings {
             ),
             Engine::MySql => (
                 "SHOW GLOBAL VARIABLES WHERE variable_name IN \
-                 ('innodb_flush_log_at_trx_commit', 'innodb_doublewrite', 'sync_binlog')",
+                 ('innodb_flush_log_at_trx_commit', 'innodb_doublewrite', 'log_bin', 'sync_binlog')",
                 &[
                     ("innodb_flush_log_at_trx_commit", "0"),
                     ("innodb_flush_log_at_trx_commit", "2"),
@@ -27,15 +27,19 @@ impl Work for Warnings {
                 ],
             ),
         };
-        let mut warnings = Vec::new();
+        let mut settings = Vec::new();
         for row in session.fetch(sql, &[]).await? {
-            let (name, value) = (row.text(0)?, row.text(1)?);
-            if risks.contains(&(name.as_str(), value.as_str())) {
-                warnings
-                    .push(format!("the database runs with {name} = {value}: a crash of its machine can take commits"));
-            }
+            settings.push((row.text(0)?, row.text(1)?));
         }
-        Ok(warnings)
+        // With a binary log, recovery rolls back what has not come there.
+        let counts_binlog = settings.iter().any(|(name, value)| name == "log_bin" && value == "ON");
+        settings.retain(|(name, value)| {
+            risks.contains(&(name.as_str(), value.as_str())) || counts_binlog && name == "sync_binlog" && value != "1"
+        });
+        let warning = |(name, value): (String, String)| {
+            format!("the database runs with {name} = {value}: a crash of its machine can take commits")
+        };
+        Ok(settings.into_iter().map(warning).collect())
     }
 }
 

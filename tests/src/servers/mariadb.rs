@@ -27,6 +27,13 @@ impl MariaDb {
         MariaDb::prepare().begin().await
     }
 
+    /// Starts one with further settings, as on its command line.
+    pub async fn with(settings: &[&str]) -> MariaDb {
+        let mut mariadb = MariaDb::prepare();
+        mariadb.settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        mariadb.begin().await
+    }
+
     /// Starts one that speaks TLS, with the certificate `NAME.pem` of a folder and its key.
     pub async fn with_tls(folder: &Path, name: &str) -> MariaDb {
         let mut mariadb = MariaDb::prepare();
