@@ -185,19 +185,58 @@ fn name(path: &Path) -> String {
 /// The kind of network file system that a file lies on, if it does: SQLite's locks and shared
 /// memory cannot be relied upon there.
 pub fn network_file_system(path: &Path) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    kind_of_network(&String::from_utf8_lossy(&mounts), path)
+}
+
+fn kind_of_network(mounts: &str, path: &Path) -> Option<String> {
     let nearest = mounts
         .lines()
         .filter_map(|line| {
             let (mount, source) = line.split_once(" - ")?;
-            let point = mount.split(' ').nth(4)?;
-            path.starts_with(point).then(|| (point.len(), source.split(' ').next().unwrap_or("")))
+            let point = unescaped(mount.split(' ').nth(4)?);
+            path.starts_with(&point).then(|| (point.len(), source.split(' ').next().unwrap_or("")))
         })
         // The last of equal length is mounted over the others.
         .max_by_key(|(length, _)| *length)?;
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph", "afs", "lustre"]
-        .contains(&nearest.1)
-        .then(|| nearest.1.to_owned())
+    NETWORK.contains(&nearest.1).then(|| nearest.1.to_owned())
+}
+
+/// What the kernel calls file systems that lie on other machines. Of those that programs serve (`fuse`), most are local.
+const NETWORK: &[&str] = &[
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "fuse.blobfuse2",
+    "fuse.ceph",
+    "fuse.ceph-fuse",
+    "fuse.cephfs",
+    "fuse.gcsfuse",
+    "fuse.glusterfs",
+    "fuse.goofys",
+    "fuse.juicefs",
+    "fuse.mfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.seaweedfs",
+    "fuse.sshfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "orangefs",
+    "smb3",
+    "smbfs",
+];
+
+/// A mount point as it is: the kernel writes blanks, line breaks, `#` and backslashes as octal numbers.
+fn unescaped(point: &str) -> String {
+    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")];
+    escapes.iter().fold(point.to_owned(), |point, (written, is)| point.replace(written, is))
 }
 
 #[cfg(test)]
@@ -237,6 +276,23 @@ mod tests {
         drop(kept);
         drop(FileLock::take(&path, "pool").unwrap());
         assert!(beside(&path).exists(), "it was there before");
+    }
+
+    #[test]
+    fn a_network_file_system_is_known_wherever_it_is_mounted() {
+        let mounts = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+                      40 22 0:40 / /mnt/our\\040share rw,relatime - nfs4 server:/share rw,vers=4.2\n\
+                      41 22 0:41 / /mnt/a\\134040b rw - fuse.rclone remote: rw\n\
+                      42 40 8:2 / /mnt/our\\040share/local rw - xfs /dev/sdb1 rw\n";
+        for (path, kind) in [
+            ("/var/lib/sukkal/pool.db", None),
+            ("/mnt/our share/pool.db", Some("nfs4")),
+            ("/mnt/our share/local/pool.db", None),
+            ("/mnt/our shares/pool.db", None),
+            ("/mnt/a\\040b/pool.db", Some("fuse.rclone")),
+        ] {
+            assert_eq!(kind_of_network(mounts, Path::new(path)).as_deref(), kind, "{path}");
+        }
     }
 
     #[test]
