@@ -1,5 +1,6 @@
 //! Where a command finds the settings.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -68,8 +69,8 @@ impl Source {
     }
 }
 
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+fn environment() -> impl Iterator<Item = (String, OsString)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value))
 }
 
 /// Loads the plugins, and asks them. Gives what none of them has looked at, a line each.

@@ -25,6 +25,7 @@ mod unknown;
 mod unmask;
 mod value;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 pub use mask::{is_secret, masked, masked_uri};
@@ -43,7 +44,10 @@ impl Config {
     ///
     /// # Errors
     /// Every mistake that can be found without plugins.
-    pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, OsString)>,
+    ) -> Result<Config, Vec<Mistake>> {
         Typed::load(file, env).map(|typed| typed.config)
     }
 
@@ -64,13 +68,13 @@ impl Typed {
     ///
     /// # Errors
     /// As those of [`Config::load`].
-    pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<Typed, Vec<Mistake>> {
+    pub fn load(file: Option<&Path>, env: impl IntoIterator<Item = (String, OsString)>) -> Result<Typed, Vec<Mistake>> {
         let (typed, mistakes) = Typed::read(file, env);
         if mistakes.is_empty() { Ok(typed) } else { Err(mistakes) }
     }
 
     /// Reads file and environment. With mistakes: what is wrong counts as not set.
-    pub fn read(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> (Typed, Vec<Mistake>) {
+    pub fn read(file: Option<&Path>, env: impl IntoIterator<Item = (String, OsString)>) -> (Typed, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         let root = raw::read(file, env, &mut mistakes);
         let config = check::check(&root, &mut mistakes);

@@ -1,5 +1,6 @@
 //! Settings as they were typed: a tree of values that know where they stand.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ const NO_SETTINGS: &[&str] =
 /// Reads the file, and lays the environment over it: `SUKKAL_SECTION__KEY`.
 pub fn read(
     file: Option<&Path>,
-    env: impl IntoIterator<Item = (String, String)>,
+    env: impl IntoIterator<Item = (String, OsString)>,
     mistakes: &mut Vec<Mistake>,
 ) -> Table {
     let mut root = file.map(|path| read_file(path, mistakes)).unwrap_or_default();
@@ -75,11 +76,16 @@ pub fn read(
         let Some(path) = name.strip_prefix("SUKKAL_").filter(|_| !NO_SETTINGS.contains(&name.as_str())) else {
             continue;
         };
+        let path = path.to_lowercase();
+        let origin = Origin::Env(name.clone());
+        let Ok(value) = value.into_string() else {
+            mistakes.push(Mistake::new(&origin, path.replace("__", "."), "is no UTF-8", ""));
+            continue;
+        };
         if tells_of_service(&name, &value) {
             continue;
         }
-        let path = path.to_lowercase();
-        let node = Node { value: Value::Env(value), origin: Origin::Env(name.clone()) };
+        let node = Node { value: Value::Env(value), origin };
         lay_over(&mut root, "", &path.split("__").collect::<Vec<_>>(), node, mistakes);
     }
     root

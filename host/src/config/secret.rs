@@ -1,6 +1,7 @@
 //! Values that must not be shown: typed, or kept elsewhere and named.
 
 use std::borrow::Cow;
+use std::env::VarError;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -75,11 +76,10 @@ pub fn kept_in(table: &Table) -> Option<Result<Secret, String>> {
     let [(key, node)] = table.0.as_slice() else { return None };
     let source = node.text()?;
     match key.as_str() {
-        "env" => Some(
-            std::env::var(source)
-                .map(Secret)
-                .map_err(|_| format!("names the environment variable {source}, which is not set")),
-        ),
+        "env" => Some(std::env::var(source).map(Secret).map_err(|error| match error {
+            VarError::NotPresent => format!("names the environment variable {source}, which is not set"),
+            VarError::NotUnicode(_) => format!("names the environment variable {source}, which is no UTF-8"),
+        })),
         "file" => Some(match std::fs::read_to_string(source) {
             Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']))),
             Err(error) => Err(format!("names the file {source}, which cannot be read: {error}")),

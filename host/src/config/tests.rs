@@ -1,3 +1,5 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use sukkal_core::{Limits, OnError};
@@ -9,7 +11,7 @@ fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sukkal.toml");
     std::fs::write(&path, text).unwrap();
-    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
     Config::load(Some(&path), env).map_err(|mistakes| {
         let prefix = format!("{}/", dir.path().display());
         mistakes.iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect()
@@ -18,6 +20,13 @@ fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
 
 fn mistakes(text: &str, env: &[(&str, &str)]) -> Vec<String> {
     load(text, env).err().unwrap_or_default()
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_told() {
+    let unread = OsStr::from_bytes(b"/srv/\xff").to_owned();
+    let told = Config::load(None, [("SUKKAL_DATA_DIR".to_owned(), unread)]).err().unwrap();
+    assert_eq!(told[0].to_string(), "environment variable SUKKAL_DATA_DIR: `data_dir` is no UTF-8");
 }
 
 #[test]
