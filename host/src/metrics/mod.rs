@@ -65,6 +65,10 @@ impl Metrics {
         let libraries = register(&registry, &IntGaugeVec::new(libraries, &["plugin", "version", "sdk"])?)?;
         let reloads = Opts::new("sukkal_reloads_total", "Reloads of the settings, by outcome: done or refused.");
         let reloads = register(&registry, &IntCounterVec::new(reloads, &["outcome"])?)?;
+        // From the first on: a rate needs the 0 before it.
+        for outcome in ["done", "refused"] {
+            reloads.with_label_values(&[outcome]);
+        }
         let stores = CallFamilies::new(&registry, "store", "method", &["kind", "store", "plugin"])?;
         let filters = CallFamilies::new(&registry, "filter", "moment", &["filter", "plugin"])?;
         Ok(Metrics {
@@ -152,4 +156,17 @@ impl Metrics {
 fn register<C: Collector + Clone + 'static>(registry: &Registry, family: &C) -> Result<C, Error> {
     registry.register(Box::new(family.clone()))?;
     Ok(family.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reloads_are_told_before_the_first() {
+        let told = Metrics::new(true).expect("they are sound").render();
+        for outcome in ["done", "refused"] {
+            assert!(told.contains(&format!("sukkal_reloads_total{{outcome=\"{outcome}\"}} 0\n")), "{told}");
+        }
+    }
 }
