@@ -267,6 +267,20 @@ async fn a_line_that_is_no_json_is_told_with_its_number() {
 }
 
 #[tokio::test]
+async fn with_json_what_was_done_is_told_in_it() {
+    let host = Host::start().await;
+    for (command, done) in [
+        ("create", json!({ "name": "orders", "created": true })),
+        ("create", json!({ "name": "orders", "created": false })),
+        ("purge", json!({ "name": "orders", "purged": true })),
+        ("delete", json!({ "name": "orders", "deleted": true })),
+    ] {
+        let printed = printed(&host, &["queue", command, "orders", "--json"]);
+        assert_eq!(serde_json::from_str(&printed).ok(), Some(done), "{printed}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_told_with_a_status_of_its_own() {
     let host = Host::start().await;
     for command in ["show", "purge", "delete"] {

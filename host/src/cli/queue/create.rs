@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::server::{Server, Trouble};
 use crate::output::print;
@@ -22,10 +22,13 @@ fn pair(text: &str) -> Result<(String, Value), String> {
 }
 
 /// Makes the queue, unless it is there; then its metadata stay as they are.
-pub async fn run(server: &Server, options: &Options) -> Result<(), Trouble> {
+pub async fn run(server: &Server, options: &Options, json: bool) -> Result<(), Trouble> {
     let metadata = Map::from_iter(options.metadata.iter().cloned());
     let body = Value::Object(metadata).to_string();
     let answer = server.ask(Method::PUT, &["queues", &options.queue], &[], Some(body)).await?;
+    if json {
+        return Ok(print(json!({ "name": options.queue, "created": answer.status == 201 }))?);
+    }
     let told = match answer.status {
         201 => "created",
         _ if options.metadata.is_empty() => "is there already",

@@ -92,14 +92,14 @@ pub fn run(options: Options) -> Result<(), Failed> {
         match options.command {
             Command::List(options) => list::run(&server, &options, json).await,
             Command::Show { queue } => show::run(&server, &queue, json).await,
-            Command::Create(options) => create::run(&server, &options).await,
+            Command::Create(options) => create::run(&server, &options, json).await,
             Command::Post(options) => post::run(&server, &options, json).await,
             Command::Peek(options) => peek::run(&server, &options, json).await,
             Command::Claim(options) => claim::run(&server, &options, json).await,
             Command::Ack(options) => claim::ack(&server, &options).await,
             Command::Release(options) => claim::release(&server, &options).await,
-            Command::Purge(options) => remove::purge(&server, &options).await,
-            Command::Delete { queue } => remove::delete(&server, &queue).await,
+            Command::Purge(options) => remove::purge(&server, &options, json).await,
+            Command::Delete { queue } => remove::delete(&server, &queue, json).await,
         }
     });
     match done {

@@ -18,19 +18,23 @@ pub struct Purge {
 }
 
 /// Deletes all messages.
-pub async fn purge(server: &Server, options: &Purge) -> Result<(), Trouble> {
+pub async fn purge(server: &Server, options: &Purge, json: bool) -> Result<(), Trouble> {
     there(server, &options.queue).await?;
     let types = if options.subscriptions { json!(["messages", "subscriptions"]) } else { json!(["messages"]) };
     let body = json!({ "resource_types": types }).to_string();
     server.ask(Method::POST, &["queues", &options.queue, "purge"], &[], Some(body)).await?;
-    Ok(print(format_args!("{} purged", options.queue))?)
+    done(&options.queue, "purged", json)
 }
 
 /// Deletes the queue.
-pub async fn delete(server: &Server, queue: &str) -> Result<(), Trouble> {
+pub async fn delete(server: &Server, queue: &str, json: bool) -> Result<(), Trouble> {
     there(server, queue).await?;
     server.ask(Method::DELETE, &["queues", queue], &[], None).await?;
-    Ok(print(format_args!("{queue} deleted"))?)
+    done(queue, "deleted", json)
+}
+
+fn done(queue: &str, what: &str, json: bool) -> Result<(), Trouble> {
+    Ok(if json { print(json!({ "name": queue, what: true })) } else { print(format_args!("{queue} {what}")) }?)
 }
 
 /// The API does as if it had deleted what is not there; whoever mistypes a name should be told.
