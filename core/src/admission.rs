@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sukkal_plugin_sdk::{Action, Identity, Request, Subject, Timestamp, Transport};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::instant;
 use crate::limits::{Api, ClientIds, Limits};
 use crate::name;
 use crate::post_order::Turn;
@@ -110,7 +111,8 @@ fn signature(request: &mut Request, presented: &Presented, terms: &Terms<'_>) ->
         return Err(Error::new(ErrorKind::BadSignature, ""));
     }
     signed_url::drop_identity(request);
-    request.set_identity(Identity { project, ..Identity::default() });
+    let expires = instant::parse(&presented.expires);
+    request.set_identity(Identity { project, expires, ..Identity::default() });
     Ok(())
 }
 

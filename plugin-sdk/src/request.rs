@@ -72,7 +72,7 @@ pub struct Identity {
     pub user: String,
     /// The roles.
     pub roles: Vec<String>,
-    /// When the identity ends.
+    /// When the identity ends: what waits is answered then, and a websocket is closed.
     pub expires: Option<crate::Timestamp>,
     /// See [`crate::Extensions`].
     pub extensions: crate::Extensions,

@@ -1,7 +1,7 @@
 //! Signed URLs: their holders do what was signed, and nothing else.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sukkal_tests::host::Setup;
@@ -171,6 +171,11 @@ async fn what_was_shared_ends_when_it_says() {
     let shared = share(&client, json!({ "expires": soon() })).await;
     let path = "/v2/queues/orders/messages";
     bearing(&client, &shared, "GET", path).send().await.expect(200);
+    // Nor does a wait outlive it. What the client itself has posted does not end that.
+    let begun = Instant::now();
+    let page = bearing(&client, &shared, "GET", &format!("{path}?wait=20")).send().await.expect(200).json();
+    assert_eq!(page["messages"], json!([]));
+    assert!(begun.elapsed() < Duration::from_secs(19), "{:?}", begun.elapsed());
     eventually("the end of what was shared", Duration::from_secs(45), async || {
         is_no_path(&bearing(&client, &shared, "GET", path).send().await).then_some(())
     })

@@ -264,3 +264,19 @@ async fn a_pool_that_does_not_say_what_becomes_available_is_told_of_once() {
     orders.post(["posted"]).await;
     assert_eq!(bodies(waiting, 201).await, ["posted"], "whoever waits looks now and then");
 }
+
+#[tokio::test]
+async fn a_wait_goes_on_for_no_longer_than_the_identity_of_who_waits() {
+    let libraries = [programs::library("sukkal-memory"), programs::bad_library("misbehaves")];
+    let memory = "catalog = \"memory:\"\ndefault_pool = \"memory:\"\npipeline = [\"misbehaves\"]";
+    let section = "[filters.misbehaves]\ndoes = \"identifies\"\nat = \"authenticate\"";
+    let host = Host::with().plugins(libraries).top(memory).section(section).start().await;
+    let client = host.client();
+    for (method, path, status) in
+        [("POST", "/v2/queues/q/claims?wait=20", 204), ("GET", "/v2/queues/q/messages?wait=20", 200)]
+    {
+        let begun = Instant::now();
+        client.request(method, path).header("x-auth-token", "lasts-1").send().await.expect(status);
+        assert!(begun.elapsed() < Duration::from_secs(15), "{method}: {:?}", begun.elapsed());
+    }
+}

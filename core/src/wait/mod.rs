@@ -218,13 +218,13 @@ pub(crate) fn extra_time(request: &Request, limits: &Limits) -> Duration {
     if may_wait(request) { asked(request, limits).unwrap_or_default() } else { Duration::ZERO }
 }
 
-/// Looks into a queue until there is something, for as long as the request asks to wait. `None`:
-/// there was nothing to the end, the service is stopping, or the client has left.
+/// Looks into a queue until there is something, for as long as the request asks to wait and its sender's identity
+/// lasts. `None`: there was nothing to the end, the service is stopping, or the client has left.
 ///
 /// A look is never cut short: what it claimed would be lost.
 pub(crate) async fn until<T, F, Fut>(
     context: &Context<'_>,
-    named: Named<'_>,
+    request: &Request,
     what: What,
     wait: Duration,
     look: F,
@@ -233,7 +233,7 @@ where
     F: Fn(Arc<Queue>) -> Fut,
     Fut: Future<Output = Result<Option<T>, Stop>>,
 {
-    let (service, call) = (context.service, context.call);
+    let (service, call, named) = (context.service, context.call, Named::of(request));
     if let Some(queue) = service.directory.find(call, named).await?
         && let Some(found) = look(queue).await?
     {
@@ -242,7 +242,8 @@ where
     if wait.is_zero() {
         return Ok(None);
     }
-    let end = Instant::now() + wait;
+    let lasts = request.identity().and_then(|identity| identity.expires).map(|end| end.since(service.now()));
+    let end = Instant::now() + lasts.map_or(wait, |lasts| wait.min(lasts));
     let mut away = Away::default();
     let _waiting = service.waits.waiting();
     // Handed on where this ends without having looked.

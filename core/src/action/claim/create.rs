@@ -14,7 +14,6 @@ use crate::engine::Context;
 use crate::error::Result;
 use crate::json;
 use crate::limits::Limits;
-use crate::name::Named;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
 use crate::wait::{self, What};
@@ -30,8 +29,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let Asked { claim, wait, extra } = decode(request, context.limits())?;
     let ttl = claim.ttl.as_secs();
     let look = |queue| hold::claim(context, queue, claim.clone());
-    let Some(Hold { queue, id, batch }) = wait::until(context, Named::of(request), What::Claim, wait, look).await?
-    else {
+    let Some(Hold { queue, id, batch }) = wait::until(context, request, What::Claim, wait, look).await? else {
         return Ok(Answer::Claimed(None));
     };
     if !context.presence.gets(&queue, id) {

@@ -11,7 +11,6 @@ use crate::directory::Queue;
 use crate::engine::Context;
 use crate::error::Result;
 use crate::limits::Limits;
-use crate::name::Named;
 use crate::query::{self, message_limit};
 use crate::stop::Stop;
 use crate::wait::{self, What};
@@ -29,7 +28,7 @@ pub(crate) async fn run(context: &mut Context<'_>, request: &Request) -> Result<
     let mut listing = decode(request, context.limits())?;
     let look = |queue| read(context, queue, &listing);
     let what = if listing.list.delayed { What::DelayedListing } else { What::Listing };
-    let Some((queue, batch)) = wait::until(context, Named::of(request), what, listing.wait, look).await? else {
+    let Some((queue, batch)) = wait::until(context, request, what, listing.wait, look).await? else {
         return Ok(Answer::Messages(MessagePage::default()));
     };
     let shown = Shown::new(context, queue, batch.now).with(listing.extra);
