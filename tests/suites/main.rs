@@ -11,6 +11,7 @@ mod bench;
 mod blocking;
 mod bodies;
 mod broken_stores;
+mod certificates;
 mod chaos;
 mod claims;
 mod clients;

@@ -107,21 +107,27 @@ pub fn read(section: &mut Section<'_>) -> Option<Tls> {
         }
         Err(error) => {
             let problem = format!("names the file {}, whose certificate cannot be read: {error}", cert.display());
-            own.wrong(&of_cert, "cert", problem, "write it anew, as its authority gave it");
+            own.wrong(&of_cert, "cert", problem, "write it anew, as its authority gave it: X.509 of version 3, in PEM");
             return None;
         }
     }
-    let times: Vec<(i64, i64)> = pair.cert.iter().filter_map(times).collect();
+    // Clients break off at any of them that they cannot read.
+    let times: Option<Vec<(i64, i64)>> = pair.cert.iter().map(times).collect();
+    let Some(times) = times else {
+        let problem = format!("names the file {}, a certificate of which cannot be read", cert.display());
+        own.wrong(&of_cert, "cert", problem, "write the whole file anew, as its authority gave it");
+        return None;
+    };
     let (begins, ends) = (times.iter().map(|time| time.0).max(), times.iter().map(|time| time.1).min());
     let server = told(&mut own, "cert", &of_cert, server(pair).map_err(Wrong::from))?;
     Some(Tls { cert, key, server: Arc::new(server), ends, begins, origin: of_cert })
 }
 
-/// When a certificate begins and ends; none where that cannot be read.
+/// When a certificate begins and ends; none where it cannot be read, or is more than a certificate.
 fn times(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let (rest, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let validity = parsed.validity();
-    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+    rest.is_empty().then(|| (validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
 const EXAMPLE: &str = "for instance { cert = \"/etc/sukkal/cert.pem\", key = \"/etc/sukkal/key.pem\" }";
@@ -170,7 +176,7 @@ fn private(path: &Path) -> Result<Arc<dyn rustls::sign::SigningKey>, Wrong> {
     ring::default_provider().key_provider.load_private_key(key).map_err(|_| {
         Wrong(
             format!("{file}, whose key is of a kind that cannot be used"),
-            "use RSA with 2048 to 8192 bits, ECDSA over P-256, P-384 or P-521, or Ed25519",
+            "use RSA with 2048 to 8192 bits, ECDSA over P-256 or P-384, or Ed25519",
         )
     })
 }
