@@ -2,6 +2,10 @@
 
 use sukkal_plugin_sdk::{Error, Request, Response, Result, Serialize, Timestamp, serde_json};
 
+/// How many bytes of what a request names are written. Names and ids of what there is are shorter, and whoever sends
+/// something longer would choose how much of the disk it takes.
+const LONGEST: usize = 128;
+
 /// What is written of a request. Neither bodies nor headers: they may hold secrets.
 #[derive(Serialize)]
 #[serde(crate = "sukkal_plugin_sdk::serde")]
@@ -40,9 +44,9 @@ impl<'a> Entry<'a> {
             project: request.project(),
             user: request.identity().map(|identity| identity.user),
             client: request.client(),
-            queue: request.queue(),
+            queue: cut(request.queue()),
             kind: (!request.queue().is_empty()).then(|| if request.is_topic() { "topic" } else { "queue" }),
-            item: request.item(),
+            item: cut(request.item()),
             status: response.status(),
             duration: u64::try_from(duration).unwrap_or(u64::MAX),
         }
@@ -57,5 +61,30 @@ impl<'a> Entry<'a> {
             .map_err(|error| Error::internal("an audit entry cannot be written").detail(error))?;
         line.push(b'\n');
         Ok(line)
+    }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
+}
+
+#[cfg(test)]
+mod tests {
+    use sukkal_plugin_sdk::{Action, RequestId, Target, Transport};
+
+    use super::*;
+
+    #[test]
+    fn nobody_chooses_how_long_a_line_is() -> Result<()> {
+        let mut request = Request::new(RequestId(1), Action::MessageGet, Transport::Websocket);
+        let line = |request: &Request| {
+            Entry::of(request, &Response::new(404), Timestamp::default(), Timestamp::default()).line()
+        };
+        request.set_target(Target { queue: "\0".repeat(300_000), topic: false, item: "œ".repeat(300_000) });
+        assert!(line(&request)?.len() < 2_000);
+        request.set_target(Target { queue: "q".repeat(64), topic: false, item: "œ".repeat(64) });
+        let whole = String::from_utf8_lossy(&line(&request)?).into_owned();
+        assert!(whole.contains(&"q".repeat(64)) && whole.contains(&"œ".repeat(64)), "{whole}");
+        Ok(())
     }
 }
