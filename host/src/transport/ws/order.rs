@@ -20,6 +20,8 @@ enum Place {
     Queue(u64),
     /// Any queue.
     Everywhere,
+    /// Who the client is.
+    Client,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +55,8 @@ impl Footprint {
             | Action::SubscriptionGet => (queue, Does::Read),
             _ if is_plain_post(request) => (queue, Does::Post),
             Action::MessageDelete => (queue, Does::Delete(hash(request.item()))),
-            Action::Unknown | Action::Home | Action::Ping | Action::Health | Action::Authenticate => {
-                (Place::Nowhere, Does::Read)
-            }
+            Action::Unknown | Action::Home | Action::Ping | Action::Health => (Place::Nowhere, Does::Read),
+            Action::Authenticate => (Place::Client, Does::Change),
             _ if request.queue().is_empty() => (Place::Everywhere, Does::Change),
             _ => (queue, Does::Change),
         };
@@ -65,7 +66,8 @@ impl Footprint {
     /// Whether this one, which came first, must have ended before another begins.
     pub fn precedes(self, later: Footprint) -> bool {
         let meet = match (self.place, later.place) {
-            (Place::Nowhere, _) | (_, Place::Nowhere) => false,
+            (Place::Client, Place::Client) => true,
+            (Place::Nowhere | Place::Client, _) | (_, Place::Nowhere | Place::Client) => false,
             (Place::Queue(one), Place::Queue(other)) => one == other,
             (Place::Everywhere, _) | (_, Place::Everywhere) => true,
         };
@@ -140,11 +142,19 @@ mod tests {
         let post = of(Action::MessagePost, "q", "");
         assert!(!post.precedes(of(Action::MessagePost, "r", "")));
         assert!(!post.precedes(of(Action::Ping, "", "")));
+        let authenticate = of(Action::Authenticate, "", "");
+        assert!(!post.precedes(authenticate) && !authenticate.precedes(post));
         assert!(!of(Action::MessageList, "q", "").precedes(of(Action::QueueStats, "q", "")));
         let delete = |item| of(Action::MessageDelete, "q", item);
         assert!(!delete("a").precedes(delete("b")));
         assert!(delete("a").precedes(delete("a")));
         assert!(delete("a").precedes(of(Action::ClaimDelete, "q", "c")));
+    }
+
+    #[test]
+    fn of_several_proofs_of_who_a_client_is_the_last_one_counts() {
+        let authenticate = of(Action::Authenticate, "", "");
+        assert!(authenticate.precedes(authenticate));
     }
 
     #[test]
