@@ -84,7 +84,7 @@ pub fn request(id: RequestId, head: &Head, resolved: Resolved, body: Body) -> (R
     (request, arrival)
 }
 
-/// A header's value. What is no UTF-8 is read byte by byte, so that two values never become one.
+/// A header's value. What is no UTF-8 is Latin-1, in which some clients write their headers: so nothing of it is lost.
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),
