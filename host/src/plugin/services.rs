@@ -95,7 +95,7 @@ impl HostServices for Services {
         // Who asks for more detail than that wants to see all of it.
         if line.request.is_none() && line.level <= Level::INFO {
             let (plugin, module) = (line.plugin, line.target);
-            match self.thinned.one_more(plugin, module, Instant::now()) {
+            match self.thinned.one_more(plugin, module, line.level, Instant::now()) {
                 None => return,
                 Some(0) => {}
                 Some(left_out) => {
