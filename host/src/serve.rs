@@ -87,10 +87,11 @@ where
     admin.started(running.clone());
     let supervisor = Supervisor::of_this_process();
     let signal = obey(&mut signals, &running, &supervisor, read).await;
+    let in_force = running.in_force();
+    // Before anything is written: nobody may read the log any more.
+    watchdog.ending(in_force.shutdown_delay + in_force.shutdown_grace);
     tracing::info!(signal, "stopping");
     supervisor.stopping();
-    let in_force = running.in_force();
-    watchdog.ending(in_force.shutdown_delay + in_force.shutdown_grace);
     let ending = async {
         admin.stopping();
         end(&running, &stopper, servers).await;

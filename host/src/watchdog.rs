@@ -6,6 +6,7 @@
 //! where the threads that should do so are held.
 
 use std::io;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sukkal_core::{Held, HeldThreads};
@@ -24,6 +25,8 @@ const HELD: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_secs(2);
 /// How long plugins and the rest may take to end, once clients had their time.
 const LAST: Duration = Duration::from_secs(30);
+/// How long the last word may take, where the log takes none.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The thread; it ends with this.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ async fn run(host: Handle, mut ending: watch::Receiver<Option<Instant>>, mut sig
         tokio::select! {
             _ = beat.tick() => {
                 host.spawn(async {});
-                threads.held(HELD).iter().for_each(tell);
+                threads.held(HELD).into_iter().for_each(|held| drop(aside(move || tell(&held))));
             }
             _ = signals.next() => {
                 n_signals += 1;
@@ -72,11 +75,25 @@ async fn run(host: Handle, mut ending: watch::Receiver<Option<Instant>>, mut sig
             }
             changed = ending.changed() => if changed.is_err() { return },
             () = async { sleep_until(last.unwrap_or_else(Instant::now)).await }, if last.is_some() => {
-                note("sukkal: the host does not end by itself, since something holds its threads; it is ended");
+                let last = "sukkal: the host does not end by itself, since something holds its threads; it is ended";
+                let _ = aside(move || note(last)).recv_timeout(LAST_WORD);
                 std::process::exit(1);
             }
         }
     }
+}
+
+/// Writes to the log on a thread of its own, and says when it is written: what holds the others may be that nobody reads
+/// the log.
+fn aside(write: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
+    let (written, hears) = mpsc::channel();
+    let write = move || {
+        write();
+        let _ = written.send(());
+    };
+    // Where there is no thread, it is not written.
+    let _ = std::thread::Builder::new().name("watchdog-log".to_owned()).spawn(write);
+    hears
 }
 
 fn tell(Held { filter, hook }: &Held) {

@@ -1,9 +1,13 @@
-//! Filters that block: a thread of the host, or, isolated, one of their own.
+//! Filters that block: a thread of the host, or, isolated, one of their own. And a log that blocks all.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use sukkal_tests::eventually::SOON;
-use sukkal_tests::{Host, eventually, programs};
+use sukkal_tests::stores::MEMORY;
+use sukkal_tests::{Client, Host, eventually, programs};
 
 use crate::misbehaving::{PANICS, assert_logged, filter, pings, post, timed_filter};
 
@@ -92,4 +96,27 @@ async fn an_isolated_filter_does_all_that_others_do() {
         let logged = logged.await;
         assert!(logged.contains("plugin=\"misbehaves\"") && logged.contains("request=\""), "{logged}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_does_not_keep_the_host() {
+    let host = MEMORY.host().section("[log]\nlevel = \"trace\"").prepare();
+    let mut child = host.serve().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the host can be started");
+    let mut log = BufReader::new(child.stderr.take().expect("it has a log"));
+    let base = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).expect("the log can be read") > 0, "the host ended at its start");
+        if let Some((_, address)) = line.split_once(" listening on ") {
+            break address.split_whitespace().next().unwrap_or_default().to_owned();
+        }
+    };
+    let client = Client::new(&base);
+    let answers = async || tokio::time::timeout(Duration::from_secs(2), client.get("/v2/nothing")).await.is_ok();
+    while answers().await {}
+    // The second signal ends it at once.
+    eventually("the host ends", SOON, async || {
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("a process of ours can be signalled");
+        child.try_wait().expect("a process of ours can be looked after")
+    })
+    .await;
 }
