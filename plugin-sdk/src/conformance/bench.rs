@@ -167,7 +167,7 @@ impl PoolBench {
         Queue { bench: self.clone(), reference: QueueRef::new(id, 1, placement) }
     }
 
-    /// Closes the pool and opens it again; queues must be taken along with [`Queue::on`].
+    /// Closes the pool and opens it again; [`Queue::restart`] takes a queue along.
     pub async fn restart(self) -> Result<Self, Failure> {
         let reopen = self.reopen.clone().ok_or_else(|| Failure::NotOffered("nothing outlives a restart".to_owned()))?;
         self.pool.shutdown(&self.call()).await?;

@@ -1,10 +1,10 @@
 //! Random histories of a queue against a model of it.
 //!
 //! A case states one input and what must come of it; a history is any sequence of what can happen to
-//! a queue, drawn by chance. The model ([`model`]) is a list of messages. One client's history is held
-//! to it answer by answer ([`play`]), that of several at once to what must hold however their work was
-//! interleaved ([`together`]), and one may go on over kills of the process ([`killed`]). A history that
-//! a store does not live through is shrunk to the shortest that shows it ([`shrink`]).
+//! a queue, drawn by chance. The model (`model`) is a list of messages. One client's history is held
+//! to it answer by answer (`play`), that of several at once to what must hold however their work was
+//! interleaved (`together`), and one may go on over kills of the process (`killed`). A history that
+//! a store does not live through is shrunk to the shortest that shows it (`shrink`).
 
 mod draw;
 pub mod killed;
