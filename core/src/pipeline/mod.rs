@@ -35,7 +35,7 @@ pub struct FilterSpec {
     pub projects: Vec<String>,
     /// Queues that match one of these patterns (`*`, `?`) alone; empty: all.
     pub queues: Vec<glob::Pattern>,
-    /// These actions alone; empty: all.
+    /// These actions alone; empty: all. Not asked at `authenticate` either.
     pub actions: Vec<Action>,
     /// Who hears of every call of it; the method is the moment's name.
     pub observer: Option<Arc<dyn CallObserver>>,

@@ -27,10 +27,12 @@ impl Plan {
             let interest = filter.filter.interest();
             drop(inside);
             let interest = interest.ok_or_else(|| unfit(Unfit::Panicked))?;
-            let actions = if filter.actions.is_empty() { Action::ALL } else { &filter.actions };
-            for action in actions {
+            for action in Action::ALL {
                 for moment in Moment::ALL {
-                    if interest.wants(moment, *action) {
+                    // Who is asked of some actions alone who they are, may do all others as whoever they say they are.
+                    let is_limited = moment != Moment::Authenticate && !filter.actions.is_empty();
+                    let is_for = !is_limited || filter.actions.contains(action);
+                    if is_for && interest.wants(moment, *action) {
                         if moment == Moment::Authenticate && filter.on_error == OnError::Pass {
                             return Err(unfit(Unfit::LetsIn));
                         }
@@ -101,6 +103,16 @@ mod tests {
         let later = spec("later", Some(Interest::none().all(Moment::Request)), OnError::Pass);
         assert_eq!(unfit(&[sound(), later]), None);
         let elsewhere = Interest::none().on(Moment::Authenticate, &[Action::QueueCreate]);
-        assert_eq!(unfit(&[spec("elsewhere", Some(elsewhere), OnError::Pass)]), None, "it is limited to posts");
+        let lets_in = spec("elsewhere", Some(elsewhere), OnError::Pass);
+        assert_eq!(unfit(&[lets_in]), Some(("elsewhere".to_owned(), Unfit::LetsIn)), "whatever it is limited to");
+    }
+
+    #[test]
+    fn who_a_client_is_is_asked_whatever_actions_a_filter_is_limited_to() {
+        let both = Interest::none().all(Moment::Authenticate).all(Moment::Request);
+        let plan = Plan::of(&[spec("limited", Some(both), OnError::Refuse)]).unwrap_or_default();
+        let wants = |moment, action| !plan.who_wants(moment, action).is_empty();
+        assert!(wants(Moment::Request, Action::MessagePost) && !wants(Moment::Request, Action::QueueList));
+        assert!(wants(Moment::Authenticate, Action::MessagePost) && wants(Moment::Authenticate, Action::QueueList));
     }
 }

@@ -191,7 +191,8 @@ pub struct FilterConfig {
     #[schemars(with = "Vec<String>")]
     pub queues: Vec<glob::Pattern>,
     /// The actions that it is for, such as "message_post"; a topic's messages and subscriptions have the actions of a
-    /// queue's. None named: all.
+    /// queue's. None named: all. Who a client is, a filter is asked of every request, whatever is named here or in
+    /// `projects` and `queues`.
     #[serde(serialize_with = "action_names")]
     #[schemars(schema_with = "actions")]
     pub actions: Vec<Action>,
