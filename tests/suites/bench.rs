@@ -209,6 +209,15 @@ async fn what_cannot_be_measured_is_one_line_and_a_status() {
 }
 
 #[tokio::test]
+async fn work_that_takes_longer_than_is_measured_is_not_said_to_be_lacking() {
+    let host = Host::start().await;
+    let output = bench(&host, "latency --delay 3 --seconds 1 -c 1");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("give it more --seconds") && !told.contains("--fill"), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_received_is_what_was_posted_for_it() {
     let host = Host::start().await;
     host.queue("old-0").post(["old"]).await;

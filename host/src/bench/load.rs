@@ -66,7 +66,7 @@ pub async fn run(
     let tally = shared.tally();
     match (tally.n_done(), drained) {
         (0, None) => return Err(Failure::interrupted()),
-        (0, Some(_)) => return Err(nothing(options, &tally)),
+        (0, Some(drained)) => return Err(nothing(options, &tally, drained)),
         _ => {}
     }
     let (measured, drained) = (shared.pace.measured(), drained.unwrap_or(false));
@@ -130,10 +130,12 @@ async fn show(shared: Arc<Shared>) {
 }
 
 /// Nothing at all was done: that is no measurement.
-fn nothing(options: &Options, tally: &Tally) -> Failure {
+fn nothing(options: &Options, tally: &Tally, drained: bool) -> Failure {
     let why = match tally.faults_in_words() {
-        faults if faults.is_empty() => "there was nothing to do; post more with --fill".to_owned(),
-        faults => faults,
+        faults if !faults.is_empty() => faults,
+        // Of a number all that is done counts, however late.
+        _ if drained || options.count.is_some() => "there was nothing to do; post more with --fill".to_owned(),
+        _ => "nothing that began was done in time; give it more --seconds".to_owned(),
     };
     Failure::new(format!("{} was not done once: {why}", options.work.name()))
 }
