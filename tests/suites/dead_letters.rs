@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use sukkal_tests::eventually::{SOON, whole_seconds};
 use sukkal_tests::pools::{pool, poolless};
@@ -198,4 +199,45 @@ async fn a_queue_stays_beside_a_dead_letter_queue_that_cannot_go_along() {
     let back = json!([{ "op": "add", "path": "/metadata/_dead_letter_queue", "value": "one" }]);
     host.client().patch(&other.path(""), back).await.expect(200);
     host.client().patch(&one.path(""), flavor("b")).await.expect(409);
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_that_is_made_anew_leaves_nobody_without_it() {
+    let host = flavors().await;
+    pool(&host, "further", "memory:further").await;
+    let dead = host.queue("dead");
+    let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": "dead" });
+    let queues: Vec<_> = (0..10).map(|number| host.queue(&format!("q{number}"))).collect();
+    for queue in &queues {
+        queue.create(rule.clone()).await;
+        host.client().delete(&dead.path("")).await.expect(204);
+    }
+    // Where it would be made for one that cannot be beside them, they would lose it.
+    let mut of_flavor = rule.clone();
+    of_flavor["_flavor"] = json!("a");
+    let told = host.client().put("/v2/queues/apart", of_flavor).await.expect(400).text().to_owned();
+    assert!(told.contains("Other queues send it their dead letters."), "{told}");
+    dead.create(json!({})).await;
+    for queue in &queues {
+        queue.post(["m"]).await;
+        queue.claim(1).await.release().await;
+    }
+    eventually("all are moved", SOON, async || (dead.counts().await == [10, 0, 10]).then_some(())).await;
+}
+
+#[tokio::test]
+async fn queues_that_are_made_at_once_share_a_dead_letter_queue() {
+    let host = flavors().await;
+    pool(&host, "further", "memory:further").await;
+    for number in 0..20 {
+        let rule = json!({ "_max_claim_count": 1, "_dead_letter_queue": format!("dead{number}") });
+        let queues: Vec<_> = (0..4).map(|one| host.queue(&format!("q{number}-{one}"))).collect();
+        join_all(queues.iter().map(|queue| queue.create(rule.clone()))).await;
+        for queue in &queues {
+            queue.post(["m"]).await;
+            queue.claim(1).await.release().await;
+        }
+        let dead = host.queue(&format!("dead{number}"));
+        eventually("all are moved", SOON, async || (dead.counts().await == [4, 0, 4]).then_some(())).await;
+    }
 }

@@ -38,29 +38,61 @@ impl<'a> Source<'a> {
 }
 
 /// Makes the dead letter queue that a queue names, beside it, unless it is there. One that is elsewhere is
-/// brought there, if it is empty and nobody else's.
+/// brought there, if it is empty and nobody else's. Gives a check that it is still there, for the commit that names it.
 ///
 /// # Errors
-/// `refusal`: it is there, but where no atomic move from the source is possible.
-pub async fn ensure(directory: &Directory, call: &Call, source: Source<'_>, refusal: ErrorKind) -> Result<()> {
+/// `refusal`: it is there, but where no atomic move from the source is possible; or it is gone, and others that name
+/// it are elsewhere.
+pub async fn ensure(
+    directory: &Directory,
+    call: &Call,
+    source: Source<'_>,
+    refusal: ErrorKind,
+) -> Result<Option<Change>> {
     // What is left of a deleted queue of that name may be forgotten, or another host be quicker.
-    const TRIES: u32 = 3;
-    let Some(name) = &source.metadata.dead_letter_queue else { return Ok(()) };
+    const TRIES: u32 = 4;
+    let Some(name) = &source.metadata.dead_letter_queue else { return Ok(None) };
     for _ in 0..TRIES {
         if let Some(target) = directory.read(call, Named::queue(name)).await? {
-            return bring_beside(directory, call, target, source, refusal).await;
+            let target = bring_beside(directory, call, target, source, refusal).await?;
+            return Ok(Some(target.unchanged()));
         }
-        if make(directory, call, name, source).await? {
-            return Ok(());
+        let other = first_other_source(directory, call, name, Some(source.name)).await?;
+        if other.is_some_and(|other| !source.is_beside(&other)) {
+            return Err(refused(name, refusal, OTHERS));
         }
+        make(directory, call, name, source).await?;
     }
     // The pool has changed, or is being deleted: whoever tries again finds out.
     directory.pools.refresh(call, Instant::now()).await?;
     Err(Error::new(ErrorKind::Unavailable, "The queue's pool is being changed by others."))
 }
 
-/// Makes a dead letter queue beside its source; false where somebody has changed something meanwhile.
-async fn make(directory: &Directory, call: &Call, name: &str, source: Source<'_>) -> Result<bool> {
+/// Why one that others name cannot be elsewhere.
+pub(super) const OTHERS: &str = "Other queues send it their dead letters.";
+
+fn refused(name: &str, refusal: ErrorKind, why: &str) -> Error {
+    let mend = "Empty it first, or name a queue that does not exist yet.";
+    let text = format!("_dead_letter_queue {name} must live beside its queue, and cannot be moved there. {why} {mend}");
+    Error::new(refusal, text)
+}
+
+/// A queue that can be served and names one as its dead letter queue, but for the one of this name. All of them
+/// live in the same place.
+async fn first_other_source(
+    directory: &Directory,
+    call: &Call,
+    name: &str,
+    but: Option<&str>,
+) -> Result<Option<Arc<Queue>>> {
+    let sources = first_sources(directory, call, Named::queue(name), 2).await?;
+    let Some(other) = sources.iter().find(|source| Some(source.as_str()) != but) else { return Ok(None) };
+    let other = directory.read(call, Named::queue(other)).await?;
+    Ok(other.filter(|other| other.member.exists()))
+}
+
+/// Makes a dead letter queue beside its source, unless somebody changes something meanwhile.
+async fn make(directory: &Directory, call: &Call, name: &str, source: Source<'_>) -> Result<()> {
     let named = Named::queue(name);
     let ended = directory.check_ended(call, named).await?;
     let id = QueueId(rand::random());
@@ -71,13 +103,12 @@ async fn make(directory: &Directory, call: &Call, name: &str, source: Source<'_>
     let key = RecordKey::new(kind_of(Kind::Queue), call.project(), name);
     let mut changes = vec![Change::put(key, Expect::Absent, record.to_bytes()?), ended];
     changes.extend(Directory::moves_in(source.member, id));
-    if !directory.commit(call, changes).await? {
-        return Ok(false);
-    }
-    if let Some(target) = directory.configured(call, named).await? {
+    if directory.commit(call, changes).await?
+        && let Some(target) = directory.configured(call, named).await?
+    {
         directory.connected(call, target).await;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Moves a dead letter queue beside its source, unless it is there.
@@ -87,22 +118,18 @@ async fn bring_beside(
     mut target: Arc<Queue>,
     source: Source<'_>,
     refusal: ErrorKind,
-) -> Result<()> {
+) -> Result<Arc<Queue>> {
     let name = target.name.clone();
-    let refused = |why: &str| {
-        let mend = "Empty it first, or name a queue that does not exist yet.";
-        let text =
-            format!("_dead_letter_queue {name} must live beside its queue, and cannot be moved there. {why} {mend}");
-        Error::new(refusal, text)
-    };
+    let refused = |why: &str| refused(&name, refusal, why);
     let mut attempts = directory.attempts(call);
-    while !source.is_beside(&target) {
+    // Where one that moves arrives is not known yet.
+    while target.moving || !source.is_beside(&target) {
         // One without a flavor has its source's, as when that one makes it.
         let of_another = target.metadata.flavor.is_some() && target.metadata.flavor != source.metadata.flavor;
         if of_another && target.member.name() != source.member.name() {
             return Err(refused("It has another flavor."));
         }
-        if target.metadata.dead_letter_queue.as_deref() == Some(source.name) {
+        if !source.is_beside(&target) && target.metadata.dead_letter_queue.as_deref() == Some(source.name) {
             return Err(refused("It sends its own dead letters back."));
         }
         let moved = directory.relocate(call, &target, target.metadata.clone(), source.member.clone(), Some(source));
@@ -116,7 +143,7 @@ async fn bring_beside(
             attempts.again_or(|| Error::contended("queue")).await?;
         }
     }
-    Ok(())
+    Ok(target)
 }
 
 /// Brings the dead letter queue of a queue that stays where it is back to it, should it have gone before.
@@ -136,8 +163,8 @@ pub async fn bring_back(directory: &Directory, call: &Call, queue: &Queue) -> Re
     directory.update(&call, queue.named(), |metadata| Ok(metadata.clone())).await
 }
 
-/// Beside what a new queue goes, and in which pool: beside its dead letter queue, if that is there already, or
-/// beside `source`, which names it as its own; in a pool of its flavor that takes queues.
+/// Beside what a new queue goes, and in which pool: beside its dead letter queue, if that is there already, or others
+/// that name it; or beside `source`, which names it as its own; in a pool of its flavor that takes queues.
 pub async fn site(
     directory: &Directory,
     call: &Call,
@@ -147,7 +174,10 @@ pub async fn site(
     let takes = |member: &Member| member.name() == DEFAULT || member.terms().weight > 0;
     let beside = |queue: Arc<Queue>| (queue.member.clone(), queue.reference.clone());
     if let Some(name) = &metadata.dead_letter_queue {
-        let target = directory.read(call, Named::queue(name)).await?;
+        let target = match directory.read(call, Named::queue(name)).await? {
+            None => first_other_source(directory, call, name, None).await?,
+            target => target,
+        };
         let fit = target.filter(|target| fits(&target.member, metadata) && takes(&target.member));
         if fit.is_some() {
             return Ok(fit.map(beside));

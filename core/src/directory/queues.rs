@@ -211,11 +211,26 @@ impl Directory {
             };
             let reference = QueueRef::new(id, 1, placement);
             let made = Source { name: named.name, metadata: &metadata, member: &member, reference: &reference };
-            dead_letter::ensure(self, call, made, ErrorKind::BadValue).await?;
+            let dead = match dead_letter::ensure(self, call, made, ErrorKind::BadValue).await {
+                // Others that were made meanwhile have it elsewhere: this one can go there, too.
+                Err(error) if error.kind == ErrorKind::BadValue => {
+                    let now = dead_letter::site(self, call, &metadata, source.as_deref()).await?;
+                    let is_same = |(now, place): (Arc<Member>, QueueRef)| {
+                        now.name() == member.name() && place.placement() == reference.placement()
+                    };
+                    if now.is_none_or(is_same) {
+                        return Err(error);
+                    }
+                    attempts.again_or(|| error).await?;
+                    continue;
+                }
+                dead => dead?,
+            };
             let record = QueueRecord::new(&reference, member.name(), &metadata.object, source.is_some())?;
             let mut changes = vec![Change::put(key(call, named), Expect::Absent, record.to_bytes()?), ended];
             changes.extend(dead_letter::sources(call.project(), named.name, None, Some(&metadata)));
             changes.extend(Self::moves_in(&member, id));
+            changes.extend(dead);
             // Deleted again before its pool was told: then it is made once more.
             if self.commit(call, changes).await?
                 && let Some(queue) = self.configured(call, named).await?
@@ -257,10 +272,11 @@ impl Directory {
                 continue;
             }
             let source = Source { metadata: &metadata, ..Source::of(&queue) };
-            dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
+            let dead = dead_letter::ensure(self, call, source, ErrorKind::BadBody).await?;
             let record = QueueRecord { metadata: raw(&metadata.object)?, apart: false, ..queue.next_record()? };
             let mut changes = vec![queue.changed_to(&record)?];
             changes.extend(dead_letter::sources(call.project(), named.name, Some(&queue.metadata), Some(&metadata)));
+            changes.extend(dead);
             if self.commit(call, changes).await? {
                 return self.configured(call, named).await;
             }

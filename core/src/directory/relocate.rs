@@ -68,7 +68,7 @@ impl Directory {
             return Ok(false);
         }
         if dead_letter::is_named_by_others(self, call, queue.named(), beside.map(|source| source.name)).await? {
-            return Err(conflict("Other queues send it their dead letters."));
+            return Err(conflict(dead_letter::OTHERS));
         }
         if self.former_places(queue) >= former::MOST {
             return Err(conflict("It has moved too often of late. Try again in some minutes."));
@@ -100,6 +100,10 @@ impl Directory {
         target: &Arc<Member>,
         beside: Option<Source<'_>>,
     ) -> Result<bool> {
+        // Who names it from now on finds that it moves; who has done so before is known by now.
+        if dead_letter::is_named_by_others(self, call, queue.named(), beside.map(|source| source.name)).await? {
+            return Err(conflict(dead_letter::OTHERS));
+        }
         let Some(held) = held(call, queue).await? else { return Ok(false) };
         let next_place = check_empty(&held)?;
         let (id, epoch, pool) = (queue.id(), queue.reference.epoch() + 1, target.pool()?);
