@@ -155,6 +155,11 @@ const PROTECTED: &str = "DENIED";
 /// What it says where there are too many connections.
 const CROWDED: &str = "max number of clients reached";
 
+/// Whether a node of a cluster has answered that it serves nothing now.
+pub fn is_cluster_down(error: &Error) -> bool {
+    error.detail.contains("ClusterDown")
+}
+
 /// What answers is a replica: nothing can be written there.
 pub fn is_replica() -> Failure {
     let error = Error::unavailable("the store of this pool has no master now").detail("it is a replica");

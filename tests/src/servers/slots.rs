@@ -28,8 +28,8 @@ impl Cluster {
         self.nodes.iter().position(has).expect("it is somebody's")
     }
 
-    /// A master beside that one.
-    fn another(&self, than: usize) -> usize {
+    /// A master beside that one: where its slots are moved to.
+    pub fn another(&self, than: usize) -> usize {
         let mut others = self.masters().into_iter().filter(|node| *node != than);
         others.next().expect("there are three")
     }

@@ -34,6 +34,7 @@ use sukkal_plugin_sdk::{
 
 use self::shared::Shared;
 use self::watch::Watch;
+use crate::error;
 use crate::keys::Tag;
 use crate::server::{Report, Server};
 use crate::settings::Settings;
@@ -190,14 +191,20 @@ impl sukkal_plugin_sdk::Pool for Pool {
     }
 
     async fn health(&self, call: &Call) -> Result<Health> {
-        let full = match self.shared.probe(call).await {
-            // All but posts goes on.
-            Err(error) if error.kind == ErrorKind::Full => Some(error.message),
-            probed => probed.map(|()| None)?,
+        let trouble = match self.shared.probe(call).await {
+            Err(error) if error.kind != ErrorKind::Full && !error::is_cluster_down(&error) => return Err(error),
+            // When it is full, all but posts goes on.
+            probed => probed.err(),
         };
         let id = self.shared.id(call).await?;
         let report = self.shared.server.report(call).await?;
-        let warnings = report.warnings().into_iter().chain(full).collect();
+        // A node that takes in a slot whose move broke off serves nothing until that is mended, and the operator is to
+        // be told what to do.
+        let trouble = match trouble {
+            Some(error) if error.kind != ErrorKind::Full && report.half_moved.is_empty() => return Err(error),
+            trouble => trouble.map(|error| error.message),
+        };
+        let warnings = report.warnings().into_iter().chain(trouble).collect();
         // A failover may have led to a server that is set in another way.
         *self.report() = report;
         let health = Health { warnings, ..Health::default() };
